@@ -1,0 +1,38 @@
+# make demo: erase a person from a short clip that it makes itself.   make test: everything that CI checks.
+# Both make an environment in .venv, install into it what they need, and do that only once.
+# VENV, PYTHON and PIP_ARGS can be given: make test VENV=/tmp/eraser PYTHON=python3.12 PIP_ARGS="--index-url ..."
+
+VENV ?= .venv
+PYTHON ?= python3
+PIP_ARGS ?=
+BIN := $(VENV)/bin
+INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) -c constraints.txt
+SETUP := pyproject.toml constraints.txt
+
+.PHONY: demo test clean
+
+demo: $(VENV)/.demo-installed
+	$(BIN)/python -m benchmarks.demo
+
+test: $(VENV)/.test-installed
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -q
+
+clean:
+	rm -rf $(VENV) build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
+	  { echo "Python 3.10 or newer is needed: make PYTHON=python3.12 ..., say"; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || \
+	  { rm -rf $(VENV); echo "This Python cannot make environments: on Debian and Ubuntu, apt install python3-venv"; exit 1; }
+
+$(VENV)/.demo-installed: $(SETUP) | $(BIN)/python
+	$(INSTALL) -e ".[demo]"
+	@touch $@
+
+$(VENV)/.test-installed: $(SETUP) | $(BIN)/python
+	$(INSTALL) -e ".[test]"
+	@touch $@ $(VENV)/.demo-installed
