@@ -1,0 +1,1 @@
+"""What is measured and how: quality, latency and the demo. README.md in this folder defines every figure."""

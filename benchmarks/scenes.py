@@ -1,0 +1,315 @@
+"""Composites whose background is known: people walk over photos before a camera that the benchmark moves itself.
+
+    for shot in scene("pan"):
+        erased = eraser.step(Frame(shot.frame, ...), given=shot.mask)
+        error = erased.image - shot.truth          # on shot.mask; shot.shown says what could be known
+
+Everything is a function of the scene's name and take, so two runs see the same bytes. Rendering is lazy: a scene holds
+its photos and one small mask per frame.
+
+World: photos side by side, each second one mirrored so that edges meet, in pixels of the photos (float32 BGR). It is
+enlarged twice (Lanczos); frames are sampled (cubic) at twice their size and averaged 2x2, so each pixel is a small area
+of the world as on a sensor, and neither truth nor frame depends on where the pixel grid falls.
+Camera: 3x3 homography, world -> frame, pixels, centres at integers.
+Frame = clip(exposure(background * (1 - alpha) + person) + noise). Truth = clip(exposure(background)), without noise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import cv2
+import numpy as np
+
+from benchmarks.data import read_picture
+from benchmarks.shown import classify
+from benchmarks.sprites import Pose, Sprite, cut_out, place
+
+WIDTH, HEIGHT, FPS = 480, 270, 30
+NOISE = 1.5  # grey levels, standard deviation
+COVERED = 0.02  # alpha above this is person
+_FINE = np.array([[2, 0, 0.5], [0, 2, 0.5], [0, 0, 1.0]])  # pixel -> pixel of the picture enlarged twice
+
+
+@dataclass(frozen=True)
+class Shot:
+    """One frame of a scene.
+
+    frame (H, W, 3) uint8 BGR; truth (H, W, 3) float32 BGR, the noise-free background under the same camera and
+    exposure; mask (H, W) uint8, 255 = person (alpha > COVERED); alpha (H, W) float32 in [0, 1]; shown (H, W) uint8 and
+    wait (H, W) int16 as `benchmarks.shown.classify` returns them.
+    """
+
+    index: int
+    frame: np.ndarray
+    truth: np.ndarray
+    mask: np.ndarray
+    alpha: np.ndarray
+    shown: np.ndarray
+    wait: np.ndarray
+
+
+@dataclass
+class Scene:
+    """A scene to iterate over, as often as wanted; `scene` makes it.
+
+    world: (h, w, 3) float32. cameras: per frame 3x3. gains, offsets: per frame exposure, value * gain + offset.
+    people: sprites with their poses per frame, drawn in this order.
+    """
+
+    name: str
+    world: np.ndarray
+    cameras: list[np.ndarray]
+    people: list[tuple[Sprite, list[Pose]]]
+    gains: np.ndarray
+    offsets: np.ndarray
+    seed: int
+    width: int = WIDTH
+    height: int = HEIGHT
+    fps: int = FPS
+    _background: tuple[bytes, np.ndarray] | None = field(default=None, repr=False)
+
+    def __len__(self) -> int:
+        return len(self.cameras)
+
+    def __iter__(self) -> Iterator[Shot]:
+        for index in range(len(self)):
+            yield self.shot(index)
+
+    def shot(self, index: int) -> Shot:
+        """Render frame `index`."""
+        colour, alpha = self._person(index)
+        background = self._view(index)
+        gain, offset = self.gains[index], self.offsets[index]
+        noise = np.random.default_rng([self.seed, index]).standard_normal(background.shape, np.float32) * NOISE
+        frame = (background * (1 - alpha[..., None]) + colour) * gain + offset + noise
+        labels, waits = self._shown
+        return Shot(
+            index=index,
+            frame=np.clip(np.rint(frame), 0, 255).astype(np.uint8),
+            truth=np.clip(background * gain + offset, 0, 255),
+            mask=self._masks[index],
+            alpha=alpha,
+            shown=labels[index],
+            wait=waits[index],
+        )
+
+    @cached_property
+    def _fine_world(self) -> np.ndarray:
+        return cv2.resize(self.world, None, fx=2, fy=2, interpolation=cv2.INTER_LANCZOS4)
+
+    @cached_property
+    def _masks(self) -> list[np.ndarray]:
+        return [np.where(self._person(i)[1] > COVERED, np.uint8(255), np.uint8(0)) for i in range(len(self))]
+
+    @cached_property
+    def _shown(self) -> tuple[list[np.ndarray], list[np.ndarray]]:
+        return classify(self._masks, self.cameras, self.world.shape[1::-1])
+
+    def _view(self, index: int) -> np.ndarray:
+        """Background of a frame before exposure, (H, W, 3) float32; kept while the camera stands still."""
+        camera = self.cameras[index]
+        if self._background is None or self._background[0] != camera.tobytes():
+            fine = cv2.warpPerspective(
+                self._fine_world,
+                _FINE @ camera @ np.linalg.inv(_FINE),
+                (2 * self.width, 2 * self.height),
+                flags=cv2.INTER_CUBIC,
+                borderMode=cv2.BORDER_REFLECT_101,
+            )
+            self._background = camera.tobytes(), _halve(fine)
+        return self._background[1]
+
+    def _person(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        """All people of a frame: premultiplied colour (H, W, 3) and alpha (H, W), float32."""
+        colour = np.zeros((2 * self.height, 2 * self.width, 3), np.float32)
+        alpha = np.zeros(colour.shape[:2], np.float32)
+        for sprite, poses in self.people:
+            over, opacity = place(sprite, poses[index], _FINE @ self.cameras[index], 2 * self.width, 2 * self.height)
+            colour = colour * (1 - opacity[..., None]) + over
+            alpha = alpha * (1 - opacity) + opacity
+        return _halve(colour), _halve(alpha)
+
+
+def _halve(image: np.ndarray) -> np.ndarray:
+    """Average 2x2 blocks."""
+    return cv2.resize(image, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+
+
+def scene(name: str, frames: int | None = None) -> Scene:
+    """Make a scene of SCENES. frames: only the first so many. Raises KeyError (names known) and DataMissingError."""
+    if name not in SCENES:
+        raise KeyError(f"no scene {name!r}; there are {', '.join(SCENES)}")
+    made = SCENES[name]()
+    if frames is not None:
+        made.cameras = made.cameras[:frames]
+        made.people = [(sprite, poses[:frames]) for sprite, poses in made.people]
+    return made
+
+
+def _photos(*stems: str) -> np.ndarray:
+    """A world of photos side by side, each second one mirrored; they need one height."""
+    photos = [read_picture(f"backgrounds/val/{stem}.jpg") for stem in stems]
+    row = [photo[:, ::-1] if i % 2 else photo for i, photo in enumerate(photos)]
+    return np.concatenate(row, axis=1).astype(np.float32)
+
+
+def _person(stem: str, height: float, *, open_bottom: bool = False) -> Sprite:
+    """A cut-out for a person who is to be `height` pixels tall, with the detail that the fine picture can show."""
+    image = read_picture(f"people/val/images/{stem}.jpg")
+    mask = read_picture(f"people/val/masks/{stem}.png", cv2.IMREAD_GRAYSCALE)
+    return cut_out(image, mask, open_bottom=open_bottom).scaled(2 * height)
+
+
+def _look_at(x: float, y: float, scale: float = 1.0, roll: float = 0.0) -> np.ndarray:
+    """Camera with the world point (x, y) in the middle of the frame; roll in radians."""
+    cos, sin = scale * np.cos(roll), scale * np.sin(roll)
+    turn = np.array([[cos, -sin, (WIDTH - 1) / 2], [sin, cos, (HEIGHT - 1) / 2], [0, 0, 1]])
+    return turn @ np.array([[1, 0, -x], [0, 1, -y], [0, 0, 1.0]])
+
+
+def _walk(count: int, x: tuple[float, float], y: float, height: float, phase: float = 0.0) -> list[Pose]:
+    """Walk evenly from x[0] to x[1] with about two steps a second: bob, tilt and legs that swing."""
+    return [_step(x[0] + (x[1] - x[0]) * i / max(count - 1, 1), y, height, i / FPS, phase) for i in range(count)]
+
+
+def _step(x: float, y: float, height: float, time: float, phase: float = 0.0, energy: float = 1.0) -> Pose:
+    """A walker at one moment (seconds). energy 0 = stands nearly still."""
+    swing = 2 * np.pi * 0.9 * time + phase
+    return Pose(
+        x=x + (1 - energy) * 1.5 * np.sin(1.1 * swing),
+        y=y - energy * 0.012 * height * abs(np.sin(swing)),
+        height=height * (1 + 0.012 * energy * np.sin(0.7 * swing)),
+        tilt=(0.006 + 0.018 * energy) * np.sin(swing),
+        phase=swing,
+        bend=0.004 + 0.026 * energy,
+    )
+
+
+def _ease(value: np.ndarray) -> np.ndarray:
+    """Smooth start and stop, [0, 1] -> [0, 1]."""
+    value = np.clip(value, 0, 1)
+    return value * value * (3 - 2 * value)
+
+
+def _tremble(count: int, seed: int, reach: float, rates: tuple[float, float] = (0.4, 3.0)) -> np.ndarray:
+    """(count,) float64: smooth random motion, a sum of sines of `rates` hertz, largest absolute value `reach`."""
+    rng = np.random.default_rng(seed)
+    hertz = np.geomspace(*rates, 7)
+    angles = 2 * np.pi * hertz[:, None] * np.arange(count) / FPS + rng.uniform(0, 2 * np.pi, (7, 1))
+    wave = (np.sin(angles) * (rng.uniform(0.5, 1, 7) / hertz**0.7)[:, None]).sum(0)
+    return wave * reach / np.abs(wave).max()
+
+
+def _make(
+    name: str,
+    world: np.ndarray,
+    cameras: list[np.ndarray],
+    people: list[tuple[Sprite, list[Pose]]],
+    seed: int,
+    gains: np.ndarray | None = None,
+    offsets: np.ndarray | None = None,
+) -> Scene:
+    count = len(cameras)
+    return Scene(
+        name=name,
+        world=world,
+        cameras=cameras,
+        people=people,
+        gains=(np.ones(count) if gains is None else gains).astype(np.float32),
+        offsets=(np.zeros(count) if offsets is None else offsets).astype(np.float32),
+        seed=seed,
+    )
+
+
+def _still() -> Scene:
+    """Still camera; a person enters from the left and crosses."""
+    count = 90
+    walker = _person("ccp_0909", 210), _walk(count, (20, 470), 290, 210)
+    return _make("still", _photos("bsds_118072"), [_look_at(240, 165)] * count, [walker], seed=1)
+
+
+def _shake() -> Scene:
+    """Hand-held: up to 10 px and 0.6 degrees of smooth random motion; a person crosses."""
+    count = 90
+    x, y = _tremble(count, 11, 10), _tremble(count, 12, 10)
+    roll = np.deg2rad(_tremble(count, 13, 0.6, (0.3, 1.5)))
+    cameras = [_look_at(256 + x[i], 195 + y[i], roll=roll[i]) for i in range(count)]
+    walker = _person("ccp_0461", 200), _walk(count, (490, 40), 322, 200)
+    return _make("shake", _photos("urban_017"), cameras, [walker], seed=2)
+
+
+def _pan() -> Scene:
+    """The camera pans by 1.2 frame widths; a person walks the same way, slower."""
+    count = 120
+    along = _ease(np.arange(count) / (count - 1)) * 576
+    y = _tremble(count, 21, 1.5)
+    cameras = [_look_at(264 + along[i], 170 + y[i], roll=0.004 * np.sin(i / 17)) for i in range(count)]
+    walker = _person("ccp_0123", 190), _walk(count, (230, 800), 298, 190)
+    stem = "dghbg_20250319023048331"
+    return _make("pan", _photos(stem, stem), cameras, [walker], seed=3)
+
+
+def _zoom() -> Scene:
+    """The camera zooms in by 1.6 on a person who walks slowly towards the side; part is never shown."""
+    count = 100
+    scale = 0.72 * 1.6 ** _ease(np.arange(count) / (count - 1))
+    cameras = [_look_at(620 - 0.3 * i, 192 + 0.25 * i, scale[i]) for i in range(count)]
+    walker = _person("ccp_0760", 220), _walk(count, (560, 660), 352, 220)
+    stem = "house_489_frontal"
+    return _make("zoom", _photos(stem, stem), cameras, [walker], seed=4)
+
+
+def _flicker() -> Scene:
+    """Still camera whose exposure drifts by 20 grey levels and flickers by up to 3; a person crosses."""
+    count = 90
+    drift = _ease(np.arange(count) / (count - 1)) * 20 + _tremble(count, 31, 3, (2.0, 12.0))
+    world = _photos("kodak_24") * 0.84 + 4  # leaves room for the drift below white
+    walker = _person("ccp_0370", 205), _walk(count, (470, 20), 292, 205)
+    offsets = 0.4 * drift
+    gains = 1 + 0.6 * drift / world.mean()
+    return _make("flicker", world, [_look_at(270, 215)] * count, [walker], seed=5, gains=gains, offsets=offsets)
+
+
+def _two() -> Scene:
+    """Still camera; two people cross in the middle."""
+    count = 100
+    near = _person("ccp_0491", 215), _walk(count, (-30, 450), 300, 215, phase=1.0)
+    far = _person("ccp_0229", 185), _walk(count, (500, 60), 283, 185)
+    world = _photos("dghbg_20250319135306906")
+    return _make("two", world, [_look_at(270, 170)] * count, [far, near], seed=6)
+
+
+def _stays() -> Scene:
+    """Still camera; a person stands in the middle from the first frame on, then leaves after 2.4 s."""
+    count = 120
+    poses = []
+    for i in range(count):
+        gone = max(0.0, i / FPS - 2.4)
+        poses.append(_step(270 + 230 * gone * min(1.0, gone), 372, 205, i / FPS, energy=min(1.0, 2 * gone)))
+    walker = _person("ccp_0932", 205), poses
+    return _make("stays", _photos("house_354_frontal"), [_look_at(270, 255)] * count, [walker], seed=7)
+
+
+def _sway() -> Scene:
+    """Webcam: a person sways at a desk before a still camera; the background behind the middle is never shown."""
+    count = 90
+    x, tilt = _tremble(count, 41, 22, (0.2, 0.8)), _tremble(count, 42, 0.05, (0.2, 1.0))
+    poses = [Pose(250 + x[i], 315, 235, tilt[i], phase=0.07 * i, bend=-0.02) for i in range(count)]
+    sitter = _person("hsd_0073", 235, open_bottom=True), poses
+    world = _photos("dghbg_20250320021551584")
+    return _make("sway", world, [_look_at(280, 165)] * count, [sitter], seed=8)
+
+
+SCENES: dict[str, Callable[[], Scene]] = {
+    "still": _still,
+    "shake": _shake,
+    "pan": _pan,
+    "zoom": _zoom,
+    "flicker": _flicker,
+    "two": _two,
+    "stays": _stays,
+    "sway": _sway,
+}

@@ -1,0 +1,115 @@
+"""Cut-out people that walk: a photo and its mask become a soft-edged sprite that is placed by a pose.
+
+Colours are premultiplied by alpha, so that resampling leaves no fringe of the photo's own background.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Pose:
+    """Where a sprite stands in the world.
+
+    x, y: the middle of the sprite's lower edge (the feet), world pixels. height: world pixels.
+    tilt: radians, clockwise. phase: radians; the body bends sideways by `bend` of its height as a wave of this phase,
+    most at the feet (walking) when bend > 0, most at the head (swaying on a chair) when bend < 0.
+    """
+
+    x: float
+    y: float
+    height: float
+    tilt: float = 0.0
+    phase: float = 0.0
+    bend: float = 0.0
+
+
+@dataclass(frozen=True)
+class Sprite:
+    """A cut-out. colour: (h, w, 3) float32 BGR times alpha. alpha: (h, w) float32 in [0, 1]. One empty border pixel."""
+
+    colour: np.ndarray
+    alpha: np.ndarray
+
+    def scaled(self, height: float) -> Sprite:
+        """Return the sprite resampled to about `height` pixels (never enlarged), antialiased."""
+        factor = min(1.0, height / self.alpha.shape[0])
+        size = (max(4, round(self.alpha.shape[1] * factor)), max(4, round(self.alpha.shape[0] * factor)))
+        return Sprite(
+            cv2.resize(self.colour, size, interpolation=cv2.INTER_AREA),
+            cv2.resize(self.alpha, size, interpolation=cv2.INTER_AREA),
+        )
+
+
+def cut_out(image: np.ndarray, mask: np.ndarray, *, open_bottom: bool = False) -> Sprite:
+    """Cut a person out of a photo.
+
+    image: (H, W, 3) uint8 BGR. mask: (H, W) uint8, above 127 = person; only its largest piece is taken.
+    open_bottom: the person is cut by the photo's lower edge, so that edge stays hard.
+
+    The mask shrinks by a pixel and gets a soft edge. Colours near the edge come from further inside, since there the
+    photo's own background shines through.
+    """
+    count, labels, stats, _ = cv2.connectedComponentsWithStats((mask > 127).astype(np.uint8), connectivity=8)
+    if count < 2:
+        raise ValueError("the mask holds no person")
+    person = (labels == 1 + int(np.argmax(stats[1:, cv2.CC_STAT_AREA]))).astype(np.uint8)
+    below = 24 if open_bottom else 1
+    person = cv2.copyMakeBorder(person, 0, below, 0, 0, cv2.BORDER_REPLICATE if open_bottom else cv2.BORDER_CONSTANT)
+    image = cv2.copyMakeBorder(image, 0, below, 0, 0, cv2.BORDER_REPLICATE)
+
+    inner = cv2.erode(person, np.ones((5, 5), np.uint8))
+    _, nearest = cv2.distanceTransformWithLabels(1 - inner, cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)
+    lookup = np.zeros((int(nearest.max()) + 1, 3), np.float32)
+    lookup[nearest[inner > 0]] = image[inner > 0]
+    outside = cv2.blur(lookup[nearest], (3, 3))
+    soft_inner = cv2.GaussianBlur(inner.astype(np.float32), (0, 0), 1.0)[..., None]
+    colour = image * soft_inner + outside * (1 - soft_inner)
+
+    alpha = cv2.GaussianBlur(cv2.erode(person, np.ones((3, 3), np.uint8)).astype(np.float32), (0, 0), 1.0)
+    if open_bottom:
+        alpha, colour = alpha[: -below // 2], colour[: -below // 2]
+    x, y, w, h = cv2.boundingRect((alpha > 0.004).astype(np.uint8))
+    alpha = alpha[y : y + h, x : x + w]
+    colour = colour[y : y + h, x : x + w] * alpha[..., None]
+    return Sprite(
+        cv2.copyMakeBorder(colour.astype(np.float32), 1, 1, 1, 1, cv2.BORDER_CONSTANT),
+        cv2.copyMakeBorder(alpha, 1, 1, 1, 1, cv2.BORDER_CONSTANT),
+    )
+
+
+def place(sprite: Sprite, pose: Pose, camera: np.ndarray, width: int, height: int) -> tuple[np.ndarray, np.ndarray]:
+    """Draw a sprite as the camera sees it.
+
+    camera: 3x3 homography, world -> picture, pixels (centres at integers).
+    Returns colour (height, width, 3) float32 premultiplied, and alpha (height, width) float32. Bilinear; the sprite
+    should be no larger than about twice its size in the picture.
+    """
+    rows, cols = sprite.alpha.shape
+    scale = pose.height / rows
+    cos, sin = np.cos(pose.tilt) * scale, np.sin(pose.tilt) * scale
+    foot = np.array([[1, 0, -(cols - 1) / 2], [0, 1, -(rows - 1)], [0, 0, 1]], float)
+    to_world = np.array([[cos, -sin, pose.x], [sin, cos, pose.y], [0, 0, 1]]) @ foot
+    to_picture = camera @ to_world
+
+    margin = abs(pose.bend) * rows + 2
+    corners = np.array([[[-margin, -2], [cols + margin, -2], [cols + margin, rows + 1], [-margin, rows + 1]]], float)
+    seen = cv2.perspectiveTransform(corners, to_picture)[0]
+    x0, y0 = np.maximum(np.floor(seen.min(0)).astype(int), 0)
+    x1, y1 = np.minimum(np.ceil(seen.max(0)).astype(int) + 1, (width, height))
+    colour, alpha = np.zeros((height, width, 3), np.float32), np.zeros((height, width), np.float32)
+    if x0 >= x1 or y0 >= y1:
+        return colour, alpha
+
+    grid = np.stack(np.meshgrid(np.arange(x0, x1), np.arange(y0, y1)), axis=-1).astype(np.float64)
+    source = cv2.perspectiveTransform(grid, np.linalg.inv(to_picture)).astype(np.float32)
+    along = np.clip(source[..., 1] / rows, 0, 1)  # 0 at the head, 1 at the feet
+    reach = along**2 if pose.bend > 0 else (1 - along) ** 1.5
+    source[..., 0] -= np.float32(abs(pose.bend) * rows) * reach * np.sin(pose.phase + 1.5 * along).astype(np.float32)
+    colour[y0:y1, x0:x1] = cv2.remap(sprite.colour, source, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
+    alpha[y0:y1, x0:x1] = cv2.remap(sprite.alpha, source, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
+    return colour, alpha
