@@ -1,0 +1,229 @@
+"""From decoded planes to BGR and back, touching only what was replaced.
+
+A decoded frame holds its samples as the file stored them: YUV of some depth and chroma subsampling, gray, or RGB. The
+eraser works on 8-bit BGR. Going to BGR and back would change nearly every sample, so the way back converts only the
+patch that was replaced and writes it into the frame's own planes; all other samples stay as they were decoded.
+
+    image = upright_image(native, rotation)                      # (H, W, 3) uint8 BGR
+    write_replaced(native, image, alpha, roi, rotation)          # hole and feather, into native's planes
+
+Colour follows the frame's tags. Where a stream does not say its matrix, BT.709 is taken for high definition and BT.601
+below (the rule of ITU-R BT.709 / BT.601 that players use); a range that is not said is limited, full for RGB and yuvj.
+"""
+
+from __future__ import annotations
+
+import re
+
+import av
+import numpy as np
+from av.video.reformatter import ColorRange, Colorspace, Interpolation
+
+# Formats whose planes can be written in place: one component a plane, or whole components side by side in a pixel.
+_PLANAR = re.compile(r"(yuv(a|j)?4[1-4][0-4]p|gbra?p|gray|ya)(8|9|10|12|14|16)?(le|be)?")
+_SEMI_PLANAR = re.compile(r"(nv(12|21|16|24|42)|p[024](10|12|16)(le|be))")
+_PACKED = re.compile(r"(rgb24|bgr24|rgba|bgra|argb|abgr|rgb0|bgr0|0rgb|0bgr|(rgb|bgr)48(le|be)|(rgba|bgra)64(le|be))")
+
+# Where the other formats go, sample for sample: same matrix, subsampling and depth, only arranged in planes.
+_PLANAR_TWIN = {
+    "yuyv422": "yuv422p",
+    "uyvy422": "yuv422p",
+    "yvyu422": "yuv422p",
+    "uyyvyy411": "yuv411p",
+    "nv20le": "yuv422p10le",
+    "y210le": "yuv422p10le",
+    "y212le": "yuv422p12le",
+    "y216le": "yuv422p16le",
+    "v30xle": "yuv444p10le",
+    "xv30le": "yuv444p10le",
+    "xv36le": "yuv444p12le",
+    "xv48le": "yuv444p16le",
+    "vuyx": "yuv444p",
+    "vyu444": "yuv444p",
+    "ayuv": "yuva444p",
+    "vuya": "yuva444p",
+    "uyva": "yuva444p",
+    "ayuv64le": "yuva444p16le",
+    "x2rgb10le": "gbrp10le",
+    "x2bgr10le": "gbrp10le",
+    "monow": "gray",
+    "monob": "gray",
+    "pal8": "bgra",
+}
+
+# AVColorSpace of a frame to swscale's constant; others (YCgCo, ICtCp) have none and are read as the default.
+_MATRIX = {
+    1: Colorspace.ITU709,
+    4: Colorspace.FCC,
+    5: Colorspace.ITU601,
+    6: Colorspace.ITU601,
+    7: Colorspace.SMPTE240M,
+    9: Colorspace.BT2020,
+    10: Colorspace.BT2020,
+}
+_SCALING = Interpolation.BILINEAR | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
+_MARGIN = 4  # px around the patch, so that chroma at its rim is averaged as it would be in the whole frame
+
+
+def writable_format(name: str) -> str:
+    """The pixel format, of those that `write_replaced` can write, which holds the samples of `name` (`name` itself when
+    it is one of them). High-depth formats without a twin become 16-bit RGB, the rest 8-bit RGB."""
+    if any(pattern.fullmatch(name) for pattern in (_PLANAR, _SEMI_PLANAR, _PACKED)):
+        return name
+    if name in _PLANAR_TWIN:
+        return _PLANAR_TWIN[name]
+    deep = max((component.bits for component in av.VideoFormat(name).components), default=8) > 8
+    return "gbrp16le" if deep else "bgr24"
+
+
+def depth(format_name: str) -> int:
+    """Bits per sample of a pixel format."""
+    return max((component.bits for component in av.VideoFormat(format_name).components), default=8)
+
+
+def to_writable(frame: av.VideoFrame) -> av.VideoFrame:
+    """`frame` itself where its planes can be written in place, else its samples in a format where they can."""
+    name = writable_format(frame.format.name)
+    if name == frame.format.name:
+        return frame
+    twin = frame.reformat(format=name, src_colorspace=_matrix(frame), dst_colorspace=_matrix(frame), threads=1)
+    twin.pts, twin.time_base = frame.pts, frame.time_base
+    return twin
+
+
+def upright_image(frame: av.VideoFrame, rotation: int = 0) -> np.ndarray:
+    """The picture as a viewer shows it: (H, W, 3) uint8 BGR, turned by `rotation` clockwise quarter turns."""
+    bgr = frame.reformat(
+        format="bgr24",
+        src_colorspace=_matrix(frame),
+        src_color_range=_range(frame),
+        dst_color_range=ColorRange.JPEG,
+        interpolation=_SCALING,
+        threads=1,
+    ).to_ndarray()
+    return np.ascontiguousarray(np.rot90(bgr, -rotation))
+
+
+def write_replaced(
+    native: av.VideoFrame,
+    image: np.ndarray,
+    alpha: np.ndarray,
+    roi: tuple[int, int, int, int] | None,
+    rotation: int = 0,
+) -> av.VideoFrame:
+    """Write the replaced pixels of `image` into the planes of `native`, and return it.
+
+    native: a frame in a format of `writable_format`. Its buffers are copied first where a decoder still refers to them.
+    image: (H, W, 3) uint8 BGR, upright; read only inside `roi`.
+    alpha: (H, W) uint8, upright; a sample is written where alpha > 0, a chroma sample where alpha > 0 in any pixel that
+        it covers. An alpha channel of the video itself is never written.
+    roi: (y0, y1, x0, x1), the rows and columns outside which alpha is 0; None when nothing was replaced.
+    rotation: clockwise quarter turns from `native` to `image`.
+    """
+    if roi is None:
+        return native
+    native.make_writable()
+    height, width = native.height, native.width
+    upright_in_native = np.rot90(image, rotation), np.rot90(alpha, rotation)
+    y0, y1, x0, x1 = _rotate_roi(roi, rotation, height, width)
+    # On the chroma grid (up to 4 pixels a sample), and a little wider than what is written.
+    y0, x0 = max(0, (y0 - _MARGIN) // 4 * 4), max(0, (x0 - _MARGIN) // 4 * 4)
+    y1, x1 = min(height, (y1 + _MARGIN + 3) // 4 * 4), min(width, (x1 + _MARGIN + 3) // 4 * 4)
+    patch_bgr, patch_alpha = (array[y0:y1, x0:x1] for array in upright_in_native)
+    patch = _convert_like(native, np.ascontiguousarray(patch_bgr))
+    written = patch_alpha > 0
+
+    for (target, step_y, step_x), (source, _, _) in zip(_color_planes(native), _color_planes(patch), strict=True):
+        where = _any_in_block(written, step_y, step_x)
+        rows, columns = where.shape
+        view = target[y0 // step_y :, x0 // step_x :][:rows, :columns]
+        np.copyto(view, source, where=where.reshape(where.shape + (1,) * (view.ndim - 2)))
+    return native
+
+
+def plane_arrays(frame: av.VideoFrame) -> list[np.ndarray]:
+    """The frame's planes as writable views, (h, w) or (h, w, components), uint8 or uint16, without row padding."""
+    pixel_format = frame.format
+    arrays = []
+    for index, plane in enumerate(frame.planes):
+        bits = max(c.bits for c in pixel_format.components if c.plane == index)
+        kind = np.dtype("u1") if bits <= 8 else np.dtype(">u2" if pixel_format.name.endswith("be") else "<u2")
+        step = _samples_per_pixel(frame, index, kind.itemsize)
+        stride = abs(plane.line_size)
+        offset, row = (0, stride) if plane.line_size > 0 else ((plane.height - 1) * stride, -stride)
+        shape: tuple[int, ...] = (plane.height, plane.width, step)
+        strides: tuple[int, ...] = (row, step * kind.itemsize, kind.itemsize)
+        if step == 1:
+            shape, strides = shape[:2], strides[:2]
+        arrays.append(np.ndarray(shape, kind, buffer=plane, offset=offset, strides=strides))  # type: ignore[call-overload]
+    return arrays
+
+
+def _samples_per_pixel(frame: av.VideoFrame, plane_index: int, itemsize: int) -> int:
+    if len(frame.planes) > 1:
+        return sum(component.plane == plane_index for component in frame.format.components)
+    return max(1, frame.format.padded_bits_per_pixel // 8 // itemsize)
+
+
+def _color_planes(frame: av.VideoFrame) -> list[tuple[np.ndarray, int, int]]:
+    """Views of everything but alpha, each with the rows and columns of pixels that one of its samples covers."""
+    name = frame.format.name
+    planes = []
+    for index, array in enumerate(plane_arrays(frame)):
+        components = [component for component in frame.format.components if component.plane == index]
+        if all(component.is_alpha for component in components):
+            continue
+        if array.ndim == 3 and any(component.is_alpha for component in components):
+            array = array[..., 1:] if name.startswith("a") else array[..., :-1]
+        planes.append((array, _step(frame.height, array.shape[0]), _step(frame.width, array.shape[1])))
+    return planes
+
+
+def _step(luma: int, samples: int) -> int:
+    """How many pixels a sample covers along one axis; chroma sizes are rounded up, so the ratio is too."""
+    if samples == luma:
+        return 1
+    return next(step for step in (2, 4) if -(-luma // step) == samples)
+
+
+def _any_in_block(mask: np.ndarray, step_y: int, step_x: int) -> np.ndarray:
+    """(H, W) bool to (ceil(H / step_y), ceil(W / step_x)) bool: does any pixel of the block belong to the mask?"""
+    for axis, step in ((0, step_y), (1, step_x)):
+        if step > 1:
+            mask = np.logical_or.reduceat(mask, np.arange(0, mask.shape[axis], step), axis=axis)
+    return mask
+
+
+def _convert_like(native: av.VideoFrame, bgr: np.ndarray) -> av.VideoFrame:
+    """A patch of BGR in the pixel format, matrix and range of `native`."""
+    return av.VideoFrame.from_ndarray(bgr, format="bgr24").reformat(
+        format=native.format.name,
+        dst_colorspace=_matrix(native),
+        src_color_range=ColorRange.JPEG,
+        dst_color_range=_range(native),
+        interpolation=_SCALING,
+        threads=1,
+    )
+
+
+def _matrix(frame: av.VideoFrame) -> Colorspace:
+    usual = Colorspace.ITU709 if max(frame.width, frame.height * 16 // 9) >= 1280 else Colorspace.ITU601
+    return _MATRIX.get(frame.colorspace, usual)
+
+
+def _range(frame: av.VideoFrame) -> ColorRange:
+    name = frame.format.name
+    if frame.format.is_rgb or name.startswith("yuvj"):
+        return ColorRange.JPEG
+    return ColorRange.JPEG if frame.color_range == ColorRange.JPEG else ColorRange.MPEG
+
+
+def _rotate_roi(roi: tuple[int, int, int, int], rotation: int, height: int, width: int) -> tuple[int, int, int, int]:
+    """The box of the upright picture in the native one, of `height` x `width`."""
+    y0, y1, x0, x1 = roi
+    return {
+        0: (y0, y1, x0, x1),
+        1: (height - x1, height - x0, y0, y1),
+        2: (height - y1, height - y0, width - x1, width - x0),
+        3: (x0, x1, width - y1, width - y0),
+    }[rotation]

@@ -1,0 +1,94 @@
+"""Where frames come from: video files and addresses, still pictures, sequences of pictures.
+
+with open_source("in.mp4") as source:
+    print(source.info.width, source.info.height)
+    for frame in source:
+        ...
+    if source.lost:
+        print(f"{source.lost} frames could not be decoded")
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+from realtime.frame import Frame
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from typing_extensions import Self
+
+
+@dataclass(frozen=True)
+class SourceInfo:
+    """What is known before the first frame is read.
+
+    width, height: of `Frame.image`, so after the display rotation; px.
+    time_base: seconds a tick of `Frame.pts`.
+    rate: average frames per second, for display and for encoders' hints; None where unknown.
+    frames: how many frames the source will give, an estimate; None where unknown (a network address).
+    duration: seconds that the source will give, an estimate; None where unknown.
+    interlaced: the pictures hold two fields each.
+    still: the source is one picture that has no duration.
+    codec, pixel_format: as FFmpeg names them.
+    """
+
+    width: int
+    height: int
+    time_base: Fraction
+    rate: Fraction | None = None
+    frames: int | None = None
+    duration: float | None = None
+    interlaced: bool = False
+    still: bool = False
+    codec: str = ""
+    pixel_format: str = "bgr24"
+
+
+class Source(ABC):
+    """Frames in presentation order, read once.
+
+    path: what was opened, for messages.
+    notes: one-line remarks for the user (interlaced, depth reduced, streams left out).
+    lost: frames that damage has cost so far; grows while the source is read. Damage never raises.
+    shift: seconds to take off `Frame.pts` so that the output starts where it should; known once the first frame is out.
+    """
+
+    path: str
+    info: SourceInfo
+    notes: list[str]
+    lost: int = 0
+    shift: Fraction = Fraction(0)
+
+    @abstractmethod
+    def __iter__(self) -> Iterator[Frame]:
+        """Read on. A source is read by one thread and only once."""
+
+    def close(self) -> None:
+        """Free the file; may be called twice."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def open_source(path: str, *, start: float | None = None, end: float | None = None) -> Source:
+    """Open a video file, an address that FFmpeg opens, a still, a sequence pattern (img_%04d.png) or a folder of pictures.
+
+    start, end: seconds from the beginning of the input; frames with start <= time < end are given. `Frame.index` counts
+        from the input's first frame even so.
+
+    Raises EraserError, with one line that says what to do, where there is nothing to read.
+    """
+    from realtime.video_source import VideoSource
+
+    return VideoSource(path, start=start, end=end)
