@@ -228,7 +228,7 @@ def _still() -> Scene:
     """Still camera; a person enters from the left and crosses."""
     count = 90
     walker = _person("ccp_0909", 210), _walk(count, (20, 470), 290, 210)
-    return _make("still", _photos("bsds_118072"), [_look_at(240, 165)] * count, [walker], seed=1)
+    return _make("still", _photos("bsds_118072"), [_look_at(239.5, 164.5)] * count, [walker], seed=1)
 
 
 def _shake() -> Scene:
@@ -242,22 +242,24 @@ def _shake() -> Scene:
 
 
 def _pan() -> Scene:
-    """The camera pans by 1.2 frame widths; a person walks the same way, slower."""
+    """The camera pans by 1.2 frame widths; one person walks the same way, slower, another comes from the new side."""
     count = 120
     along = _ease(np.arange(count) / (count - 1)) * 576
     y = _tremble(count, 21, 1.5)
     cameras = [_look_at(264 + along[i], 170 + y[i], roll=0.004 * np.sin(i / 17)) for i in range(count)]
-    walker = _person("ccp_0123", 190), _walk(count, (230, 800), 298, 190)
+    slower = _person("ccp_0123", 190), _walk(count, (330, 610), 298, 190)
+    opposite = _person("ccp_0073", 180), _walk(count, (1080, 760), 292, 180, phase=1.0)
     stem = "dghbg_20250319023048331"
-    return _make("pan", _photos(stem, stem), cameras, [walker], seed=3)
+    return _make("pan", _photos(stem, stem), cameras, [opposite, slower], seed=3)
 
 
 def _zoom() -> Scene:
-    """The camera zooms in by 1.6 on a person who walks slowly towards the side; part is never shown."""
+    """The camera zooms in by 1.6 on a person who moves little; what is behind is mostly never shown."""
     count = 100
     scale = 0.72 * 1.6 ** _ease(np.arange(count) / (count - 1))
-    cameras = [_look_at(620 - 0.3 * i, 192 + 0.25 * i, scale[i]) for i in range(count)]
-    walker = _person("ccp_0760", 220), _walk(count, (560, 660), 352, 220)
+    cameras = [_look_at(620 - 0.1 * i, 192 + 0.25 * i, scale[i]) for i in range(count)]
+    poses = [_step(600 + 0.3 * i, 352, 220, i / FPS, energy=0.2) for i in range(count)]
+    walker = _person("ccp_0760", 220), poses
     stem = "house_489_frontal"
     return _make("zoom", _photos(stem, stem), cameras, [walker], seed=4)
 
@@ -266,11 +268,11 @@ def _flicker() -> Scene:
     """Still camera whose exposure drifts by 20 grey levels and flickers by up to 3; a person crosses."""
     count = 90
     drift = _ease(np.arange(count) / (count - 1)) * 20 + _tremble(count, 31, 3, (2.0, 12.0))
-    world = _photos("kodak_24") * 0.84 + 4  # leaves room for the drift below white
-    walker = _person("ccp_0370", 205), _walk(count, (470, 20), 292, 205)
+    world = _photos("house_401_frontal") * 0.84 + 4  # leaves room for the drift below white
+    walker = _person("ccp_0370", 205), _walk(count, (490, 30), 412, 205)
     offsets = 0.4 * drift
     gains = 1 + 0.6 * drift / world.mean()
-    return _make("flicker", world, [_look_at(270, 215)] * count, [walker], seed=5, gains=gains, offsets=offsets)
+    return _make("flicker", world, [_look_at(269.5, 289.5)] * count, [walker], seed=5, gains=gains, offsets=offsets)
 
 
 def _two() -> Scene:
@@ -279,7 +281,7 @@ def _two() -> Scene:
     near = _person("ccp_0491", 215), _walk(count, (-30, 450), 300, 215, phase=1.0)
     far = _person("ccp_0229", 185), _walk(count, (500, 60), 283, 185)
     world = _photos("dghbg_20250319135306906")
-    return _make("two", world, [_look_at(270, 170)] * count, [far, near], seed=6)
+    return _make("two", world, [_look_at(269.5, 169.5)] * count, [far, near], seed=6)
 
 
 def _stays() -> Scene:
@@ -290,7 +292,7 @@ def _stays() -> Scene:
         gone = max(0.0, i / FPS - 2.4)
         poses.append(_step(270 + 230 * gone * min(1.0, gone), 372, 205, i / FPS, energy=min(1.0, 2 * gone)))
     walker = _person("ccp_0932", 205), poses
-    return _make("stays", _photos("house_354_frontal"), [_look_at(270, 255)] * count, [walker], seed=7)
+    return _make("stays", _photos("house_354_frontal"), [_look_at(269.5, 254.5)] * count, [walker], seed=7)
 
 
 def _sway() -> Scene:
@@ -300,7 +302,7 @@ def _sway() -> Scene:
     poses = [Pose(250 + x[i], 315, 235, tilt[i], phase=0.07 * i, bend=-0.02) for i in range(count)]
     sitter = _person("hsd_0073", 235, open_bottom=True), poses
     world = _photos("dghbg_20250320021551584")
-    return _make("sway", world, [_look_at(280, 165)] * count, [sitter], seed=8)
+    return _make("sway", world, [_look_at(279.5, 164.5)] * count, [sitter], seed=8)
 
 
 SCENES: dict[str, Callable[[], Scene]] = {

@@ -54,10 +54,7 @@ def cut_out(image: np.ndarray, mask: np.ndarray, *, open_bottom: bool = False) -
     The mask shrinks by a pixel and gets a soft edge. Colours near the edge come from further inside, since there the
     photo's own background shines through.
     """
-    count, labels, stats, _ = cv2.connectedComponentsWithStats((mask > 127).astype(np.uint8), connectivity=8)
-    if count < 2:
-        raise ValueError("the mask holds no person")
-    person = (labels == 1 + int(np.argmax(stats[1:, cv2.CC_STAT_AREA]))).astype(np.uint8)
+    person = _without_specks(_largest_piece((mask > 127).astype(np.uint8)))
     below = 24 if open_bottom else 1
     person = cv2.copyMakeBorder(person, 0, below, 0, 0, cv2.BORDER_REPLICATE if open_bottom else cv2.BORDER_CONSTANT)
     image = cv2.copyMakeBorder(image, 0, below, 0, 0, cv2.BORDER_REPLICATE)
@@ -80,6 +77,22 @@ def cut_out(image: np.ndarray, mask: np.ndarray, *, open_bottom: bool = False) -
         cv2.copyMakeBorder(colour.astype(np.float32), 1, 1, 1, 1, cv2.BORDER_CONSTANT),
         cv2.copyMakeBorder(alpha, 1, 1, 1, 1, cv2.BORDER_CONSTANT),
     )
+
+
+def _largest_piece(mask: np.ndarray) -> np.ndarray:
+    """(H, W) uint8, 0 or 1: the largest connected piece of a 0/1 mask. Raises ValueError for an empty one."""
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
+    if count < 2:
+        raise ValueError("the mask holds no person")
+    return (labels == 1 + int(np.argmax(stats[1:, cv2.CC_STAT_AREA]))).astype(np.uint8)
+
+
+def _without_specks(mask: np.ndarray) -> np.ndarray:
+    """(H, W) uint8, 0 or 1: the mask with holes below 0.3 % of its area filled (faults of labelling, mostly)."""
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(1 - mask, connectivity=4)
+    small = stats[:, cv2.CC_STAT_AREA] < 0.003 * mask.sum()
+    small[labels[mask > 0][0]] = False
+    return np.where((mask > 0) | small[labels], np.uint8(1), np.uint8(0))
 
 
 def place(sprite: Sprite, pose: Pose, camera: np.ndarray, width: int, height: int) -> tuple[np.ndarray, np.ndarray]:
