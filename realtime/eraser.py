@@ -1,0 +1,372 @@
+"""The core: erases the selected objects from a stream of frames and shows what stands behind.
+
+    eraser = Eraser(load_segmenter("swift"), load_filler("swift"))
+    for frame in source:
+        result = eraser.step(frame)
+
+Deterministic and single-threaded; all state of a shot is in one `Eraser`. `observe` learns from a frame, `render`
+erases in it; a file calls the two some frames apart, so that background which shows only a little later is used too.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import cv2
+import numpy as np
+
+from realtime import masks, ops
+from realtime.errors import EraserError
+from realtime.exposure import Exposure, fit_exposure, membrane
+from realtime.fill import Filler
+from realtime.frame import Frame
+from realtime.motion import Location, Registration, Sight, View
+from realtime.ops import Region
+from realtime.plate import GUESSED, SEEN, UNSEEN, Plate
+from realtime.segment import Segmenter
+from realtime.selection import Selection
+from realtime.timing import StageTimer
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to erase.
+
+    dilate: pixels that masks grow outward by, None for about 1 % of the frame's height; shadow: whether shadows that
+    touch the object go with it.
+    """
+
+    dilate: int | None = None
+    shadow: bool = True
+
+
+@dataclass
+class Stats:
+    """Counts over all frames so far. coverage: share of all hole pixels that showed real background."""
+
+    frames: int = 0
+    fills: int = 0
+    cuts: int = 0
+    anchors: int = 0
+    hole_pixels: int = 0
+    seen_pixels: int = 0
+
+    @property
+    def coverage(self) -> float:
+        return self.seen_pixels / self.hole_pixels if self.hole_pixels else 1.0
+
+
+@dataclass
+class Pending:
+    """A frame that was observed and waits to be rendered.
+
+    region: the rectangle that may change, None where nothing is to be erased. Within it: hole and alpha, (h, w) uint8;
+    background, (h, w, 3) float32 BGR in the plate's exposure, and trust, (h, w) uint8, as known when it was observed.
+    motion: 3x3, from the anchor of `epoch` to this frame's pixels; exposure: of this frame relative to the plate.
+    """
+
+    frame: Frame
+    plate: Plate
+    motion: np.ndarray
+    epoch: int
+    exposure: Exposure
+    timer: StageTimer
+    region: Region | None = None
+    hole: np.ndarray = field(default_factory=lambda: np.zeros((0, 0), np.uint8))
+    alpha: np.ndarray = field(default_factory=lambda: np.zeros((0, 0), np.uint8))
+    background: np.ndarray = field(default_factory=lambda: np.zeros((0, 0, 3), np.float32))
+    trust: np.ndarray = field(default_factory=lambda: np.zeros((0, 0), np.uint8))
+
+    @property
+    def nbytes(self) -> int:
+        """Memory that waiting costs, the frame's own planes estimated by its size in BGR."""
+        arrays = self.hole.nbytes + self.alpha.nbytes + self.background.nbytes + self.trust.nbytes
+        return arrays + self.frame.image.nbytes * (2 if self.frame.native is not None else 1)
+
+
+@dataclass(frozen=True)
+class Result:
+    """A frame with the objects erased.
+
+    image: (H, W, 3) uint8 BGR, equal to frame.image wherever alpha is 0; alpha: (H, W) uint8, 255 in the hole, falling
+    to 0 through the feather; hole: (H, W) uint8, 255 where pixels were replaced wholly; trust: (H, W) uint8, what the
+    replaced pixels are made of; region: bounding rectangle of what may have changed, None where nothing was erased;
+    timings: milliseconds by stage.
+    """
+
+    frame: Frame
+    image: np.ndarray
+    alpha: np.ndarray
+    hole: np.ndarray
+    trust: np.ndarray
+    region: Region | None
+    timings: dict[str, float]
+
+
+class Eraser:
+    """Erases a selection from frames given in order.
+
+    segmenter: None where the selection needs none (masks and boxes only); filler: for what no frame has shown.
+    """
+
+    def __init__(
+        self,
+        segmenter: Segmenter | None,
+        filler: Filler,
+        selection: Selection = Selection(),
+        settings: Settings = Settings(),
+    ):
+        if selection.classes and segmenter is None:
+            raise EraserError(f"erasing {', '.join(selection.classes)} needs a segmenter: give one, or select no class")
+        if segmenter is not None:
+            segmenter.check(selection.classes)
+        self.segmenter, self.filler = segmenter, filler
+        self.selection, self.settings = selection, settings
+        self.stats = Stats()
+        self._shot: _Shot | None = None
+
+    def step(self, frame: Frame, given: np.ndarray | None = None) -> Result:
+        """Erase in one frame with what is known by now: live."""
+        return self.render(self.observe(frame, given))
+
+    def observe(self, frame: Frame, given: np.ndarray | None = None) -> Pending:
+        """Find what to erase, where the camera looks, what the plate knows of the hole; then refresh the plate.
+
+        given: (H, W) uint8 mask from outside for this frame, 255 = erase. Raises EraserError where its size differs.
+        """
+        height, width = frame.image.shape[:2]
+        if given is not None and given.shape != (height, width):
+            raise EraserError(
+                f"frame {frame.index} is {width}x{height} but its mask is {given.shape[1]}x{given.shape[0]}: "
+                "give masks of the frame's size"
+            )
+        timer = StageTimer()
+        self.stats.frames += 1
+        shot = self._shot_for(height, width)
+        with timer("segment"):
+            matte = self._matte(frame.image)
+        fixed = self._fixed_mask(frame.image, given)
+        with timer("motion"):
+            view = View.of(frame.image)
+            outside = _outside(view, matte, fixed)
+            location = shot.registration.locate(view, outside, shot.plate)
+            if location.lost:
+                self.stats.cuts += 1
+                shot = self._shot = _Shot(height, width)
+                location = shot.registration.locate(view, outside, shot.plate)
+            motion = location.motion
+            if shot.plate.needs_anchor(motion):
+                self.stats.anchors += 1
+                shot.plate.anchor(motion)
+                shot.registration.rebase()
+                motion = np.eye(3)
+        with timer("exposure"):
+            exposure = _exposure(view, location.sight, outside)
+        with timer("mask"):
+            mask = self._mask(shot, matte, fixed, location, (height, width))
+            mask = self._with_shadow(mask, matte is not None, view, location.sight, exposure)
+        pending = Pending(frame, shot.plate, motion, shot.plate.epoch, exposure, timer)
+        with timer("hole"):
+            self._cut_hole(pending, mask)
+        with timer("read"):
+            if pending.region is not None:
+                pending.background, pending.trust = shot.plate.read(motion, pending.region)
+        with timer("update"):
+            self._update(pending)
+        return pending
+
+    def render(self, pending: Pending) -> Result:
+        """Erase in an observed frame, with what the plate has learnt up to now."""
+        frame, timer, region = pending.frame, pending.timer, pending.region
+        height, width = frame.image.shape[:2]
+        alpha, hole, trust = (np.zeros((height, width), np.uint8) for _ in range(3))
+        if region is None:
+            return Result(frame, frame.image, alpha, hole, trust, None, timer.milliseconds)
+        picture = frame.image[region.slices]
+        with timer("read"):
+            self._read_again(pending)
+        with timer("exposure"):
+            background = pending.exposure.apply(pending.background)
+            ring = cv2.compare(pending.trust, SEEN, cv2.CMP_EQ) & ~pending.hole
+            background = background + membrane(picture, background, ring)
+            # What the plate does not know outside the hole, the frame itself shows.
+            known = (pending.trust != UNSEEN) | (pending.hole == 0)
+            seen = (pending.trust != UNSEEN)[..., None]
+            background = np.clip(np.rint(np.where(seen, background, picture)), 0, 255).astype(np.uint8)
+        with timer("composite"):
+            erased = ops.composite(picture, background, pending.alpha)
+        with timer("fill"):
+            if not known.all():
+                erased = self._fill(pending, erased, np.where(known, 0, 255).astype(np.uint8))
+        with timer("composite"):
+            image = frame.image.copy()
+            image[region.slices] = erased
+            alpha[region.slices], hole[region.slices] = pending.alpha, pending.hole
+            trust[region.slices] = np.maximum(pending.trust, GUESSED) * (pending.hole > 0)
+        self.stats.hole_pixels += int(np.count_nonzero(pending.hole))
+        self.stats.seen_pixels += int(np.count_nonzero((pending.trust == SEEN) & (pending.hole > 0)))
+        return Result(frame, image, alpha, hole, trust, region, timer.milliseconds)
+
+    def _shot_for(self, height: int, width: int) -> _Shot:
+        if self._shot is None or self._shot.plate.frame_size != (height, width):
+            self._shot = _Shot(height, width)
+        return self._shot
+
+    def _matte(self, image: np.ndarray) -> np.ndarray | None:
+        """The selected classes' matte at the network's size, None where no class is selected."""
+        if self.segmenter is None or not self.selection.classes:
+            return None
+        return self.segmenter.matte(image, self.selection.classes)
+
+    def _fixed_mask(self, image: np.ndarray, given: np.ndarray | None) -> np.ndarray | None:
+        """What boxes and given masks erase, (H, W) uint8, None where there are none."""
+        boxes = self.selection.fixed_mask(image.shape)
+        if boxes is None or given is None:
+            return boxes if given is None else given
+        return boxes | given
+
+    def _mask(
+        self,
+        shot: _Shot,
+        matte: np.ndarray | None,
+        fixed: np.ndarray | None,
+        location: Location,
+        size: tuple[int, int],
+    ) -> np.ndarray:
+        """The mask of this frame, smoothed over time, (H, W) uint8."""
+        mask = np.zeros(size, np.uint8) if fixed is None else fixed
+        if matte is not None:
+            to_matte = ops.scaling(size, matte.shape)
+            smooth = shot.smoother.step(matte, to_matte @ location.step @ np.linalg.inv(to_matte))
+            mask = mask | cv2.compare(ops.resize(smooth, size), masks.ON, cv2.CMP_GE)
+        return mask
+
+    def _with_shadow(
+        self, mask: np.ndarray, found: bool, view: View, sight: Sight, exposure: Exposure
+    ) -> np.ndarray:
+        """The mask with what it leaves out of the object, as far as the plate can tell: parts, and shadows.
+
+        A mask from outside (`found` is false) says itself what belongs to the object, but seldom has its shadow.
+        """
+        small = cv2.compare(ops.resize(mask, view.size), 0, cv2.CMP_GT)
+        region = ops.bounding_region(small)
+        if region is None or not (found or self.settings.shadow):
+            return mask
+        reach = max(4, max(region.height, region.width) // 4)
+        region = region.expand(reach, *view.size)
+        frame, seen = view.color[region.slices], sight.seen[region.slices]
+        background = sight.color[region.slices]
+        if not exposure.neutral:
+            background = np.clip(exposure.apply(background.astype(np.float32)), 0, 255).astype(np.uint8)
+        small = small[region.slices]
+        extra = np.zeros_like(small)
+        if found:
+            extra |= masks.left_out(frame, background, seen, small, reach // 2)
+        if self.settings.shadow:
+            extra |= masks.shadows(frame, background, seen, small, reach)
+        if not extra.any():
+            return mask
+        whole = np.zeros(view.size, np.uint8)
+        whole[region.slices] = extra
+        return mask | cv2.compare(ops.resize(whole, mask.shape), 127, cv2.CMP_GT)
+
+    def _cut_hole(self, pending: Pending, mask: np.ndarray) -> None:
+        """Grow the mask outward into the hole, and feather it."""
+        size = mask.shape
+        region = ops.bounding_region(self.selection.protect(mask))
+        if region is None:
+            return
+        radius, soft = masks.growth(size[0], self.settings.dilate), _feather_width(size[0])
+        pending.region = region.expand(radius + 2 * soft + 2, *size)
+        inner = pending.region.slices
+        hole = np.zeros(size, np.uint8)
+        hole[inner] = ops.grow(mask[inner], radius)
+        pending.hole = self.selection.protect(hole)[inner]
+        hole[inner] = ops.feather(pending.hole, soft)
+        pending.alpha = self.selection.protect(hole)[inner]
+
+    def _update(self, pending: Pending) -> None:
+        """Refresh the plate from all that lies outside a guard band around the hole."""
+        image = pending.frame.image
+        usable = np.full(image.shape[:2], 255, np.uint8)
+        doubtful = np.zeros_like(usable)
+        if pending.region is not None:
+            guard = ops.grow(pending.hole, _feather_width(image.shape[0]))
+            usable[pending.region.slices] = ~guard
+            doubtful[pending.region.slices] = guard & ~pending.hole
+        pending.plate.update(pending.exposure.remove(image), pending.motion, usable, doubtful)
+
+    def _read_again(self, pending: Pending) -> None:
+        """Let hole pixels that were not SEEN take what the plate has learnt since; SEEN ones keep their past."""
+        assert pending.region is not None
+        stale = cv2.compare(pending.trust, SEEN, cv2.CMP_LT)
+        window = ops.bounding_region(stale & cv2.compare(pending.alpha, 0, cv2.CMP_GT))
+        if window is None:
+            return
+        there = Region(
+            window.y0 + pending.region.y0,
+            window.y1 + pending.region.y0,
+            window.x0 + pending.region.x0,
+            window.x1 + pending.region.x0,
+        )
+        motion = pending.motion @ np.linalg.inv(pending.plate.since(pending.epoch))
+        color, trust = pending.plate.read(motion, there)
+        better = cv2.compare(trust, pending.trust[window.slices], cv2.CMP_GE) & stale[window.slices]
+        cv2.copyTo(color, better, pending.background[window.slices])
+        cv2.copyTo(trust, better, pending.trust[window.slices])
+
+    def _fill(self, pending: Pending, picture: np.ndarray, unseen: np.ndarray) -> np.ndarray:
+        """Complete the region's picture where nothing is known, and remember the guess in the plate."""
+        assert pending.region is not None
+        frame, region = pending.frame, pending.region
+        if ops.shrink(unseen, _sliver_width(frame.image.shape[0])).any():
+            self.stats.fills += 1
+            whole, hole = frame.image.copy(), np.zeros(frame.image.shape[:2], np.uint8)
+            whole[region.slices], hole[region.slices] = picture, unseen
+            filled = self.filler.fill(whole, hole)[region.slices]
+        else:
+            # Slivers at the hole's rim are bridged smoothly; a network would see nothing in them.
+            spread = ops.push_pull(picture.astype(np.float32), (unseen == 0).astype(np.float32))
+            filled = np.clip(np.rint(spread), 0, 255).astype(np.uint8)
+        motion = pending.motion @ np.linalg.inv(pending.plate.since(pending.epoch))
+        guess = pending.exposure.remove(filled).astype(np.float32)
+        pending.plate.write_guess(guess, motion, region, unseen)
+        return np.where(unseen[..., None] > 0, filled, picture)
+
+
+class _Shot:
+    """All that is remembered of one shot."""
+
+    def __init__(self, height: int, width: int):
+        self.plate = Plate(height, width)
+        self.registration = Registration()
+        self.smoother = masks.MaskSmoother()
+
+
+def _outside(view: View, matte: np.ndarray | None, fixed: np.ndarray | None) -> np.ndarray:
+    """Where the view surely shows background: (h, w) uint8, 255 well outside everything that may be masked."""
+    objects = np.zeros(view.size, np.uint8)
+    if matte is not None:
+        objects |= cv2.compare(ops.resize(matte, view.size), masks.OFF, cv2.CMP_GE)
+    if fixed is not None:
+        objects |= cv2.compare(ops.resize(fixed, view.size), 0, cv2.CMP_GT)
+    return ~ops.grow(objects, max(4, view.size[0] // 40))
+
+
+def _exposure(view: View, sight: Sight, outside: np.ndarray) -> Exposure:
+    """The exposure of a frame relative to the plate, from what both show."""
+    common = outside & sight.seen
+    stride = max(1, round((np.count_nonzero(common) / 10000) ** 0.5))
+    chosen = common[::stride, ::stride] > 0
+    plate = sight.color[::stride, ::stride][chosen].astype(np.float32)
+    return fit_exposure(plate, view.color[::stride, ::stride][chosen].astype(np.float32))
+
+
+def _feather_width(height: int) -> int:
+    """Pixels that the feather reaches outside the hole."""
+    return max(2, round(height * 0.006))
+
+
+def _sliver_width(height: int) -> int:
+    """Radius of a square that must fit into an unknown patch for it to be worth a network's fill."""
+    return max(1, round(height * 0.006))

@@ -1,0 +1,80 @@
+"""Differences of exposure between the plate and a frame: one line per channel, and a membrane for what is left."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from realtime import ops
+
+MIN_SAMPLES = 400
+MAX_RESIDUAL = 24.0  # grey levels between frame and exposed plate that are still exposure; more is another content
+MEMBRANE_SCALE = 4
+
+
+@dataclass(frozen=True)
+class Exposure:
+    """The camera's exposure of one frame relative to the plate: frame = gain * plate + offset, per BGR channel.
+
+    gain, offset: (3,) float32.
+    """
+
+    gain: np.ndarray
+    offset: np.ndarray
+
+    @property
+    def neutral(self) -> bool:
+        """Whether no value changes by as much as one grey level: then nothing needs to be computed."""
+        ends = np.stack([self.offset, self.gain * 255 + self.offset - 255])
+        return bool(np.abs(ends).max() < 1.0)
+
+    def apply(self, plate: np.ndarray) -> np.ndarray:
+        """Plate values as this frame would show them: (..., 3) float32 from float32."""
+        return plate if self.neutral else plate * self.gain + self.offset
+
+    def remove(self, frame: np.ndarray) -> np.ndarray:
+        """Frame values as the plate stores them; the inverse of `apply`."""
+        return frame if self.neutral else (frame.astype(np.float32) - self.offset) / self.gain
+
+
+NEUTRAL = Exposure(np.ones(3, np.float32), np.zeros(3, np.float32))
+
+
+def fit_exposure(plate: np.ndarray, frame: np.ndarray) -> Exposure:
+    """Least squares line per channel through aligned samples, without outliers (three rounds of trimming).
+
+    plate, frame: (N, 3) float32 BGR samples of the same places. Too few samples, or too flat ones, fit the offset only.
+    """
+    unclipped = ((frame > 4) & (frame < 251)).all(1)
+    plate, frame = plate[unclipped], frame[unclipped]
+    if len(plate) < MIN_SAMPLES:
+        return NEUTRAL
+    gain, offset = np.ones(3, np.float32), np.median(frame - plate, axis=0)
+    for _ in range(3):
+        residual = np.abs(frame - plate * gain - offset).max(1)
+        kept = residual <= max(3.0, 2.5 * float(np.median(residual)))
+        x, y = plate[kept], frame[kept]
+        mean_x, mean_y = x.mean(0), y.mean(0)
+        # The prior pulls the gain of a flat picture, whose slope is noise, to one.
+        prior = 30.0
+        covariance = ((x - mean_x) * (y - mean_y)).mean(0) + prior
+        gain = np.clip(covariance / ((x - mean_x).var(0) * 1.0 + prior), 0.5, 2.0)
+        offset = mean_y - gain * mean_x
+    return Exposure(gain.astype(np.float32), offset.astype(np.float32))
+
+
+def membrane(frame: np.ndarray, background: np.ndarray, ring: np.ndarray) -> np.ndarray:
+    """What must be added to the background so that it meets the frame on the ring around the hole.
+
+    frame: (h, w, 3) uint8; background: (h, w, 3) float32, already exposed; ring: (h, w) uint8, 255 where both show the
+    same real background. Returns (h, w, 3) float32, smooth, zero where the ring tells nothing.
+    A quarter-scale push-pull stand-in for the membrane of Perez et al., Poisson Image Editing, SIGGRAPH 2003.
+    """
+    difference = frame.astype(np.float32) - background
+    same = (ring > 0) & (np.abs(difference).max(2) < MAX_RESIDUAL)
+    weight = same.astype(np.float32)
+    size = tuple(max(1, -(-side // MEMBRANE_SCALE)) for side in ring.shape)
+    small_weight = ops.resize(weight, size)
+    small = ops.resize(difference * weight[..., None], size) / np.maximum(small_weight, 1e-6)[..., None]
+    return ops.resize(ops.push_pull(small, np.minimum(1.0, small_weight * 2)), ring.shape)

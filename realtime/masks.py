@@ -1,0 +1,90 @@
+"""From the network's matte to the hole: smoothing over time, hysteresis, outward growth, shadows and left-out parts.
+
+Step 3 of the design. A miss shows the object, so masks attack fast and release slowly.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from realtime import ops
+
+SMOOTHING = 0.8  # share of the previous matte where the network is wholly unsure
+ON, OFF = 0.5, 0.3  # hysteresis: a pixel is masked from ON, and stays so down to OFF
+RELEASE = 0.6  # what the network drops keeps this share of its previous matte: it is let go after two frames
+CHANGED = 30.0  # grey levels of difference from the plate, in the strongest channel, that are not noise
+SHADOW_RATIO = 0.4, 0.93  # brightness of a shadow relative to the lit background
+SHADOW_TINT = 0.07  # how far the three channels' ratios may differ inside a shadow
+
+
+def growth(height: int, dilate: int | None) -> int:
+    """Pixels that a mask is grown by: `dilate`, or about 1 % of the frame's height where that is None."""
+    return max(2, round(height * 0.01)) if dilate is None else dilate
+
+
+class MaskSmoother:
+    """Steadies the mattes of one shot. State: the previous smoothed matte and the mask that came of it."""
+
+    def __init__(self) -> None:
+        self._matte: np.ndarray | None = None
+        self._mask: np.ndarray | None = None
+
+    def step(self, matte: np.ndarray, motion: np.ndarray) -> np.ndarray:
+        """Smooth the matte of the next frame and decide which pixels are masked.
+
+        matte: (h, w) float32 in [0, 1], the network's answer; motion: 3x3, pixels of the previous matte -> this one's.
+        Returns (h, w) float32, masked where it is >= ON: m = p + (prev - p) * ratio * U(p) with the network's own doubt
+        U(p) = 1 - |2p - 1|, never below p, released slowly; pixels held by hysteresis are lifted to ON.
+        """
+        if self._matte is None or self._mask is None or self._matte.shape != matte.shape:
+            self._matte, self._mask = matte, (matte >= ON).astype(np.float32)
+            return matte
+        previous, was_masked = ops.warp_matte(self._matte, motion), ops.warp_matte(self._mask, motion) >= 0.5
+        doubt = 1.0 - np.abs(2.0 * matte - 1.0)
+        smooth = np.maximum(matte + np.maximum(previous - matte, 0.0) * (SMOOTHING * doubt), previous * RELEASE)
+        masked = (smooth >= ON) | ((smooth >= OFF) & was_masked)
+        self._matte, self._mask = smooth, masked.astype(np.float32)
+        return np.where(masked, np.maximum(smooth, np.float32(ON)), smooth)
+
+
+def left_out(frame: np.ndarray, background: np.ndarray, seen: np.ndarray, mask: np.ndarray, reach: int) -> np.ndarray:
+    """What the mask leaves out of the object: pixels unlike the background that hang together with the mask.
+
+    frame, background: (h, w, 3) uint8 BGR, aligned and in one exposure; seen: (h, w) uint8, 255 where the background is
+    known; mask: (h, w) uint8; reach: how far from the mask to look, pixels. Returns (h, w) uint8.
+    """
+    difference = cv2.absdiff(frame, background).max(2)
+    unlike = cv2.compare(difference, CHANGED, cv2.CMP_GT) & seen
+    # Misregistered edges are thin lines, hands and hair are not.
+    unlike = cv2.morphologyEx(unlike, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
+    return _touching(unlike, mask, reach)
+
+
+def shadows(frame: np.ndarray, background: np.ndarray, seen: np.ndarray, mask: np.ndarray, reach: int) -> np.ndarray:
+    """Shadows that touch the mask: darker than the background by nearly the same ratio in all channels.
+
+    Arguments and result as in `left_out`. After Horprasert et al., ICCV FRAME-RATE 1999: brightness distortion below
+    one with little chromaticity distortion.
+    """
+    lit = cv2.blur(background, (5, 5)).astype(np.float32) + 2.0
+    ratio = (cv2.blur(frame, (5, 5)).astype(np.float32) + 2.0) / lit
+    mean = ratio.mean(2)
+    tint = ratio.max(2) - ratio.min(2)
+    low, high = SHADOW_RATIO
+    # In the dark a few grey levels of noise already make any ratio.
+    dark = (mean > low) & (mean < high) & (tint < SHADOW_TINT) & (lit.min(2) > 30.0)
+    shade = cv2.morphologyEx(dark.astype(np.uint8) * 255, cv2.MORPH_OPEN, np.ones((5, 5), np.uint8)) & seen
+    return _touching(shade, mask, reach)
+
+
+def _touching(candidate: np.ndarray, mask: np.ndarray, reach: int) -> np.ndarray:
+    """The parts of `candidate` within `reach` of the mask that are connected to it. (h, w) uint8."""
+    near = candidate & ops.grow(mask, reach)
+    if not near.any():
+        return near
+    _, labels = cv2.connectedComponents(near | ops.grow(mask, 1))
+    touching = np.zeros(labels.max() + 1, np.uint8)
+    touching[labels[mask > 0]] = 255
+    touching[0] = 0
+    return touching[labels] & near

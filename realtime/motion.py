@@ -1,0 +1,251 @@
+"""Where the camera looks: registration of each frame against the plate, and against the frame before.
+
+Steps 1 and 2 of the design. Corners outside the hole are tracked forward and backward by pyramidal Lucas-Kanade
+(Bouguet 2000) on brightness-equalised views of reduced size, and a homography is fitted by MAGSAC++ (Barath et al.,
+CVPR 2020). Every matrix maps plate coordinates, or pixels of another frame, to pixels of the current frame.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from realtime import ops
+from realtime.plate import SEEN, UNSEEN, Plate
+
+VIEW_SIDE = 640  # longest side of the picture that corners are tracked in
+STILL_SHIFT = 0.06  # median corner shift, pixels of the full frame, under which the camera counts as still
+MAX_CORNERS = 400
+MIN_CORNERS = 12  # fewer good matches than this decide nothing
+BACKWARD_ERROR = 0.5  # pixels that a corner tracked forward and backward may miss its start by
+MIN_INLIERS = 0.4  # share of the matches that must agree on one homography
+UNRELATED = 0.75  # disagreement beyond which two pictures show different scenes
+
+
+@dataclass(frozen=True)
+class View:
+    """A frame reduced for tracking.
+
+    color: (h, w, 3) uint8 BGR; contrast: (h, w) uint8, brightness-equalised; scale: 3x3, frame pixels to view pixels.
+    """
+
+    color: np.ndarray
+    contrast: np.ndarray
+    scale: np.ndarray
+
+    @property
+    def size(self) -> tuple[int, int]:
+        return self.contrast.shape[:2]
+
+    @staticmethod
+    def of(image: np.ndarray) -> View:
+        """The view of a (H, W, 3) uint8 BGR picture."""
+        size = image.shape[:2]
+        factor = max(1, round(max(size) / VIEW_SIDE))
+        reduced = max(1, size[0] // factor), max(1, size[1] // factor)
+        color = ops.resize(image, reduced) if factor > 1 else image
+        return View(color, equalised(color), ops.scaling(size, reduced))
+
+    @property
+    def still_shift(self) -> float:
+        """STILL_SHIFT in view pixels."""
+        return STILL_SHIFT * self.scale[0, 0]
+
+    def to_frame(self, matrix: np.ndarray) -> np.ndarray:
+        """A matrix between views, expressed in pixels of the full frame."""
+        return np.linalg.inv(self.scale) @ matrix @ self.scale
+
+
+def equalised(color: np.ndarray) -> np.ndarray:
+    """(h, w, 3) uint8 BGR to the (h, w) uint8 picture that corners are tracked in."""
+    return ops.local_contrast(cv2.cvtColor(color, cv2.COLOR_BGR2GRAY))
+
+
+@dataclass(frozen=True)
+class Match:
+    """How one view lies on another.
+
+    matrix: 3x3, source view to destination view pixels; exactly the identity when nothing moved.
+    inliers: share of the matched corners that agree with it; corners: how many were matched.
+    """
+
+    matrix: np.ndarray
+    inliers: float
+    corners: int
+
+    @property
+    def good(self) -> bool:
+        return self.corners >= MIN_CORNERS and self.inliers >= MIN_INLIERS
+
+
+def find_corners(contrast: np.ndarray, usable: np.ndarray) -> np.ndarray:
+    """Up to MAX_CORNERS well spread corners of an equalised view where `usable` is set: (N, 2) float32 (x, y)."""
+    spread = max(5.0, contrast.shape[1] / 60)
+    corners = cv2.goodFeaturesToTrack(contrast, MAX_CORNERS, 0.01, spread, mask=usable)
+    return np.zeros((0, 2), np.float32) if corners is None else corners.reshape(-1, 2)
+
+
+def match(
+    corners: np.ndarray, source: np.ndarray, destination: np.ndarray, *, still_shift: float, levels: int = 3
+) -> Match:
+    """Track corners of `source` into `destination` and fit the homography between the two.
+
+    corners: (N, 2) float32 in `source`; source, destination: (h, w) uint8 equalised views; still_shift: median shift
+    in view pixels under which the answer is the exact identity; levels: pyramid levels above the full view.
+    """
+    if len(corners) < MIN_CORNERS:
+        return Match(np.eye(3), 0.0, len(corners))
+    options = {"winSize": (19, 19), "maxLevel": levels}
+    there, found, _ = cv2.calcOpticalFlowPyrLK(source, destination, corners, None, **options)
+    back, found_back, _ = cv2.calcOpticalFlowPyrLK(destination, source, there, None, **options)
+    kept = (found.ravel() & found_back.ravel()) > 0
+    kept &= np.linalg.norm(back - corners, axis=1) < BACKWARD_ERROR
+    start, end = corners[kept], there[kept]
+    if len(start) < MIN_CORNERS:
+        return Match(np.eye(3), 0.0, len(corners))
+    if _is_still(start, end - start, still_shift):
+        return Match(np.eye(3), 1.0, len(start))
+    matrix, inlier = cv2.findHomography(start, end, cv2.USAC_MAGSAC, 0.75, maxIters=1000, confidence=0.999)
+    if matrix is None or not _plausible(matrix, source.shape[:2]):
+        return Match(np.eye(3), 0.0, len(start))
+    return Match(matrix, float(inlier.mean()), len(start))
+
+
+def _is_still(start: np.ndarray, shift: np.ndarray, limit: float) -> bool:
+    """Whether the corners moved by less than `limit` view pixels: in the median, and in the median of each quarter."""
+    centre = np.median(start, axis=0)
+    for right in (False, True):
+        for below in (False, True):
+            quarter = shift[((start[:, 0] > centre[0]) == right) & ((start[:, 1] > centre[1]) == below)]
+            # A quarter with few corners has a noisy median, so it may miss a little more.
+            slack = 1.0 + 4.0 / np.sqrt(max(1, len(quarter)))
+            if len(quarter) and np.abs(np.median(quarter, axis=0)).max() > limit * slack:
+                return False
+    return bool(np.abs(np.median(shift, axis=0)).max() < limit)
+
+
+def _plausible(matrix: np.ndarray, size: tuple[int, int]) -> bool:
+    """Whether a homography is something a camera does from one frame to the next: no fold, no flip, no jump in scale."""
+    region = ops.Region(0, size[0], 0, size[1])
+    corners = ops.region_corners(region)
+    depth = corners @ matrix[2, :2] + matrix[2, 2]
+    if (depth <= 0.2).any():
+        return False
+    mapped = ops.transform_points(matrix, corners)
+    area = cv2.contourArea(mapped.astype(np.float32), oriented=True)
+    return 0.4 < area / (size[0] * size[1]) < 2.5 and bool(cv2.isContourConvex(mapped.astype(np.float32)))
+
+
+def disagreement(first: np.ndarray, second: np.ndarray, usable: np.ndarray) -> float:
+    """How little two pictures have in common: 0 the same, about 1 unrelated. Blind to exposure.
+
+    first, second: (h, w) uint8 equalised views, aligned; usable: (h, w) uint8, the pixels to compare.
+    Mean absolute difference over the mean absolute deviation of two unrelated pictures of the same contrast.
+    """
+    chosen = usable > 0
+    if np.count_nonzero(chosen) < 200:
+        return 0.0
+    a, b = first[chosen].astype(np.float32), second[chosen].astype(np.float32)
+    contrast = float(np.hypot(a.std(), b.std())) * 0.8  # E|a - b| of independent normal values
+    return float(np.abs(a - b - np.median(a - b)).mean()) / (contrast + 4.0)
+
+
+@dataclass(frozen=True)
+class Sight:
+    """The plate as a frame sees it, at view size.
+
+    color: (h, w, 3) uint8 BGR in the anchor's exposure, the frame's own pixels where the plate is UNSEEN;
+    seen: (h, w) uint8, 255 where it is SEEN.
+    """
+
+    color: np.ndarray
+    seen: np.ndarray
+
+    @staticmethod
+    def of(plate: Plate, motion: np.ndarray, view: View) -> Sight:
+        height, width = plate.frame_size
+        color, trust = plate.read_scaled(motion, ops.Region(0, height, 0, width), view.size, cubic=False)
+        color = np.clip(color + 0.5, 0, 255).astype(np.uint8)
+        cv2.copyTo(view.color, cv2.compare(trust, UNSEEN, cv2.CMP_EQ), color)
+        return Sight(color, cv2.compare(trust, SEEN, cv2.CMP_EQ))
+
+
+@dataclass(frozen=True)
+class Location:
+    """Where a frame lies on the plate.
+
+    motion: 3x3, anchor -> frame pixels; step: 3x3, previous frame's pixels -> this frame's; inliers: share of the
+    corners that agree with it; lost: this picture and the plate have nothing in common (a scene cut).
+    """
+
+    motion: np.ndarray
+    step: np.ndarray
+    inliers: float
+    lost: bool
+    sight: Sight
+
+
+class Registration:
+    """Follows the camera through one shot. State: the previous view, its motion, and whether the camera moved."""
+
+    def __init__(self) -> None:
+        self._view: View | None = None
+        self._motion = np.eye(3)
+        self._moving = False
+
+    def locate(self, view: View, usable: np.ndarray, plate: Plate) -> Location:
+        """Find the motion of the next frame.
+
+        view: its view; usable: (h, w) uint8 at view size, 255 outside the objects; plate: of this shot.
+        A moving camera is followed from the previous frame and then, so that errors do not add up, corrected against
+        the plate as seen from there. One that stood still is held against the plate at once, which costs less.
+        """
+        if self._view is None:
+            self._view = view
+            return Location(self._motion, np.eye(3), 1.0, False, Sight.of(plate, self._motion, view))
+        before = self._motion
+        corners = find_corners(view.contrast, usable)
+        followed = self._follow(view, corners) if self._moving else None
+        motion, sight, aligned = self._align(view, corners, plate, followed)
+        if not aligned.good and followed is None:
+            followed = self._follow(view, corners)
+            motion, sight, aligned = self._align(view, corners, plate, followed)
+        self._view, self._motion = view, motion
+        self._moving = not np.array_equal(motion, before)
+        step = motion @ np.linalg.inv(before) if self._moving else np.eye(3)
+        tracked = aligned.good or (followed is not None and followed.good) or len(corners) < MIN_CORNERS
+        comparable = usable & ops.shrink(sight.seen, 2)
+        unlike = disagreement(view.contrast, equalised(sight.color), comparable)
+        lost = unlike > UNRELATED or (unlike > UNRELATED / 2 and not tracked)
+        return Location(motion, step, aligned.inliers, lost, sight)
+
+    def rebase(self) -> None:
+        """The frame last located has become the plate's anchor."""
+        self._motion = np.eye(3)
+
+    def _follow(self, view: View, corners: np.ndarray) -> Match:
+        """The match of this view with the previous one."""
+        assert self._view is not None
+        return match(corners, view.contrast, self._view.contrast, still_shift=view.still_shift, levels=4)
+
+    def _align(
+        self, view: View, corners: np.ndarray, plate: Plate, followed: Match | None
+    ) -> tuple[np.ndarray, Sight, Match]:
+        """Predict the motion by `followed`, hold the frame against the plate as seen from there, and correct."""
+        motion = self._motion
+        if followed is not None and followed.good:
+            motion = view.to_frame(np.linalg.inv(followed.matrix)) @ motion
+        motion = motion / motion[2, 2]
+        sight = Sight.of(plate, motion, view)
+        # A corner whose surroundings reach into what the plate has not seen would be compared with itself.
+        known = ops.shrink(sight.seen, 9)
+        at = np.rint(corners).astype(int)
+        corners = corners[known[at[:, 1], at[:, 0]] > 0]
+        fit = match(corners, view.contrast, equalised(sight.color), still_shift=view.still_shift)
+        if not fit.good or np.array_equal(fit.matrix, np.eye(3)):
+            return motion, sight, fit
+        motion = view.to_frame(np.linalg.inv(fit.matrix)) @ motion
+        motion = motion / motion[2, 2]
+        return motion, Sight.of(plate, motion, view), fit

@@ -1,0 +1,248 @@
+"""The plate: a motion-registered memory of the background, with a trust for each pixel.
+
+It lives in the coordinates of an anchor frame, on a canvas that grows with the view and is re-anchored when it would
+grow too large. Colours are stored in the anchor's exposure. Reading resamples once; a still camera never resamples.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from realtime import ops
+from realtime.ops import Region
+
+UNSEEN, GUESSED, SEEN = 0, 1, 2
+
+REFRESH = 1.0 / 8.0  # share of the new sample in the running average of a SEEN pixel
+MAX_FRAMES = 4.0  # canvas area, in frames, beyond which the plate is re-anchored
+MAX_ZOOM = 1.25  # scale between frame and plate, either way, beyond which it is re-anchored
+MARGIN = 0.25  # share of the frame that the canvas grows by beyond what is needed at once
+
+
+class Plate:
+    """Background memory of one shot.
+
+    A motion is the 3x3 homography from anchor coordinates to the current frame's pixels. It holds for the anchor of its
+    time: `epoch` counts re-anchorings, and `since(epoch)` translates an older motion's source to the present anchor.
+    """
+
+    def __init__(self, height: int, width: int):
+        self.frame_size = height, width
+        self.epoch = 0
+        self._color = np.zeros((height, width, 3), np.float32)  # BGR, exposure of the anchor
+        self._trust = np.zeros((height, width), np.uint8)
+        self._origin = 0, 0  # (x, y) of the canvas' first pixel in anchor coordinates, whole pixels
+        self._rebased: list[np.ndarray] = []  # [k] maps coordinates of anchor k to those of anchor k + 1
+
+    @property
+    def nbytes(self) -> int:
+        return self._color.nbytes + self._trust.nbytes
+
+    def since(self, epoch: int) -> np.ndarray:
+        """The 3x3 matrix from the coordinates of the anchor of `epoch` to those of the present one."""
+        matrix = np.eye(3)
+        for step in self._rebased[epoch:]:
+            matrix = step @ matrix
+        return matrix
+
+    def read(self, motion: np.ndarray, region: Region) -> tuple[np.ndarray, np.ndarray]:
+        """What the plate knows of a region of the frame.
+
+        motion: anchor -> frame pixels. Returns (h, w, 3) float32 BGR in the anchor's exposure, and (h, w) uint8 trust;
+        colours where trust is UNSEEN mean nothing. Bicubic; a pixel counts as known when its whole footprint is.
+        """
+        return self.read_scaled(motion, region, (region.height, region.width))
+
+    def read_scaled(
+        self, motion: np.ndarray, region: Region, size: tuple[int, int], *, cubic: bool = True
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """As `read`, resampled straight into (H, W) = `size`."""
+        to_size = ops.scaling((region.height, region.width), size) @ ops.translation(-region.x0, -region.y0)
+        if size == (region.height, region.width) and _is_identity(motion):
+            window = self._canvas_window(region)
+            if window is not None:
+                return self._color[window.slices].copy(), self._trust[window.slices].copy()
+        source = self._footprint(motion, region)
+        if source is None:
+            return np.zeros((*size, 3), np.float32), np.zeros(size, np.uint8)
+        x, y = self._origin[0] + source.x0, self._origin[1] + source.y0
+        matrix = to_size @ motion @ ops.translation(x, y)
+        color = ops.warp(self._color[source.slices], matrix, size, cubic=cubic)
+        return color, _warp_trust(self._trust[source.slices], matrix, size)
+
+    def update(self, image: np.ndarray, motion: np.ndarray, usable: np.ndarray, doubtful: np.ndarray) -> None:
+        """Refresh the plate from a frame.
+
+        image: (H, W, 3) uint8 or float32 BGR, already in the anchor's exposure; motion: anchor -> frame pixels;
+        usable: (H, W) uint8, 255 where the frame surely shows background: SEEN pixels are averaged, others overwritten;
+        doubtful: (H, W) uint8, 255 where it probably does: fills what is UNSEEN, as GUESSED.
+        """
+        height, width = self.frame_size
+        frame = Region(0, height, 0, width)
+        if _is_identity(motion):
+            window = self._canvas_window(frame)
+            if window is not None:
+                self._refresh(window, image, usable, doubtful)
+                return
+        window = self._cover(motion)
+        if window is None:
+            return
+        x, y = self._origin[0] + window.x0, self._origin[1] + window.y0
+        matrix = ops.translation(-x, -y) @ np.linalg.inv(motion)
+        size = window.height, window.width
+        warped = ops.warp(image, matrix, size)
+        self._refresh(window, warped, ops.warp_mask(usable, matrix, size), ops.warp_mask(doubtful, matrix, size))
+
+    def write_guess(self, image: np.ndarray, motion: np.ndarray, region: Region, guessed: np.ndarray) -> None:
+        """Store a fill as GUESSED where the plate is still UNSEEN.
+
+        image: (h, w, 3) float32 BGR of the region, in the anchor's exposure; guessed: (h, w) uint8, 255 = filled here.
+        """
+        source = self._footprint(motion, region)
+        if source is None:
+            return
+        x, y = self._origin[0] + source.x0, self._origin[1] + source.y0
+        matrix = ops.translation(-x, -y) @ np.linalg.inv(motion) @ ops.translation(region.x0, region.y0)
+        size = source.height, source.width
+        still = _is_identity(motion) and size == (region.height, region.width)
+        color = image if still else ops.warp(image, matrix, size)
+        # The edge of a guess is shared with known pixels, so half a footprint is enough here.
+        soft = guessed if still else cv2.warpPerspective(guessed, matrix, (size[1], size[0]), flags=cv2.INTER_LINEAR)
+        new = cv2.compare(soft, 64, cv2.CMP_GE) & cv2.compare(self._trust[source.slices], UNSEEN, cv2.CMP_EQ)
+        cv2.copyTo(color.astype(np.float32, copy=False), new, self._color[source.slices])
+        self._trust[source.slices][new > 0] = GUESSED
+
+    def needs_anchor(self, motion: np.ndarray) -> bool:
+        """Whether the view has gone so far, or zoomed so much, that the plate should move to the present frame."""
+        height, width = self.frame_size
+        extent = self._extent(motion, Region(0, height, 0, width))
+        if extent is None:
+            return True
+        canvas = self._canvas()
+        total = _union(canvas, extent)
+        if total.height * total.width > MAX_FRAMES * height * width and not _inside(extent, canvas):
+            return True
+        zoom = np.sqrt(_area_scale(motion, height, width))
+        return not 1 / MAX_ZOOM < zoom < MAX_ZOOM
+
+    def anchor(self, motion: np.ndarray) -> None:
+        """Make the present frame the anchor; what is in or near its view is resampled once, the rest is let go."""
+        height, width = self.frame_size
+        margin = round(max(height, width) * MARGIN)
+        x, y = self._origin
+        matrix = ops.translation(margin, margin) @ motion @ ops.translation(x, y)
+        size = height + 2 * margin, width + 2 * margin
+        color = ops.warp(self._color, matrix, size)
+        self._trust = _warp_trust(self._trust, matrix, size)
+        self._color = color
+        self._origin = -margin, -margin
+        self._rebased.append(motion.copy())
+        self.epoch += 1
+
+    def _refresh(self, window: Region, image: np.ndarray, usable: np.ndarray, doubtful: np.ndarray) -> None:
+        color, trust = self._color[window.slices], self._trust[window.slices]
+        seen = cv2.compare(trust, SEEN, cv2.CMP_EQ)
+        known = usable & seen
+        fresh = usable & ~seen
+        weak = doubtful & cv2.compare(trust, UNSEEN, cv2.CMP_EQ)
+        cv2.accumulateWeighted(image, color, REFRESH, known)
+        first = fresh | weak
+        if first.any():
+            cv2.copyTo(image.astype(np.float32, copy=False), first, color)
+            trust[weak > 0] = GUESSED
+            trust[fresh > 0] = SEEN
+
+    def _canvas(self) -> Region:
+        """The canvas in anchor coordinates."""
+        x, y = self._origin
+        return Region(y, y + self._trust.shape[0], x, x + self._trust.shape[1])
+
+    def _canvas_window(self, region: Region) -> Region | None:
+        """A region in anchor coordinates as canvas indices, None where it is not wholly on the canvas."""
+        x, y = self._origin
+        return (
+            Region(region.y0 - y, region.y1 - y, region.x0 - x, region.x1 - x)
+            if _inside(region, self._canvas())
+            else None
+        )
+
+    def _extent(self, motion: np.ndarray, region: Region) -> Region | None:
+        """The rectangle of anchor coordinates that a region of the frame covers; None behind the camera."""
+        inverse = np.linalg.inv(motion)
+        corners = ops.region_corners(region)
+        depth = corners @ inverse[2, :2] + inverse[2, 2]
+        if (depth * np.sign(inverse[2, 2]) <= 0.05 * abs(inverse[2, 2])).any():
+            return None
+        mapped = ops.transform_points(inverse, corners)
+        (x0, y0), (x1, y1) = np.floor(mapped.min(0)), np.ceil(mapped.max(0))
+        return Region(int(y0), int(y1) + 1, int(x0), int(x1) + 1)
+
+    def _footprint(self, motion: np.ndarray, region: Region) -> Region | None:
+        """The canvas indices that a region of the frame is read from, with room for the bicubic kernel."""
+        if _is_identity(motion):
+            extent: Region | None = region
+        else:
+            extent = self._extent(motion, region)
+            extent = extent and Region(extent.y0 - 3, extent.y1 + 3, extent.x0 - 3, extent.x1 + 3)
+        if extent is None:
+            return None
+        canvas = self._canvas()
+        y0, y1 = max(extent.y0, canvas.y0), min(extent.y1, canvas.y1)
+        x0, x1 = max(extent.x0, canvas.x0), min(extent.x1, canvas.x1)
+        if y1 - y0 < 1 or x1 - x0 < 1:
+            return None
+        return Region(y0 - canvas.y0, y1 - canvas.y0, x0 - canvas.x0, x1 - canvas.x0)
+
+    def _cover(self, motion: np.ndarray) -> Region | None:
+        """The canvas indices under the whole frame, after growing the canvas to hold it."""
+        height, width = self.frame_size
+        frame = Region(0, height, 0, width)
+        extent = self._extent(motion, frame)
+        if extent is None:
+            return None
+        canvas = self._canvas()
+        if not _inside(extent, canvas):
+            self._grow_canvas(canvas, extent)
+        return self._footprint(motion, frame)
+
+    def _grow_canvas(self, canvas: Region, extent: Region) -> None:
+        height, width = self.frame_size
+        spare_y, spare_x = round(height * MARGIN), round(width * MARGIN)
+        y0 = extent.y0 - spare_y if extent.y0 < canvas.y0 else canvas.y0
+        y1 = extent.y1 + spare_y if extent.y1 > canvas.y1 else canvas.y1
+        x0 = extent.x0 - spare_x if extent.x0 < canvas.x0 else canvas.x0
+        x1 = extent.x1 + spare_x if extent.x1 > canvas.x1 else canvas.x1
+        border = canvas.y0 - y0, y1 - canvas.y1, canvas.x0 - x0, x1 - canvas.x1
+        self._color = cv2.copyMakeBorder(self._color, *border, cv2.BORDER_CONSTANT)
+        self._trust = cv2.copyMakeBorder(self._trust, *border, cv2.BORDER_CONSTANT, value=UNSEEN)
+        self._origin = x0, y0
+
+
+def _warp_trust(trust: np.ndarray, matrix: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Trust resampled so that no pixel is trusted more than the least trusted one of its bicubic footprint."""
+    result = np.zeros(size, np.uint8)
+    for level in (GUESSED, SEEN):
+        holds = ops.shrink(cv2.compare(trust, level, cv2.CMP_GE), 1)
+        result[ops.warp_mask(holds, matrix, size) > 0] = level
+    return result
+
+
+def _is_identity(matrix: np.ndarray) -> bool:
+    return np.array_equal(matrix, np.eye(3))
+
+
+def _inside(inner: Region, outer: Region) -> bool:
+    return inner.y0 >= outer.y0 and inner.y1 <= outer.y1 and inner.x0 >= outer.x0 and inner.x1 <= outer.x1
+
+
+def _union(a: Region, b: Region) -> Region:
+    return Region(min(a.y0, b.y0), max(a.y1, b.y1), min(a.x0, b.x0), max(a.x1, b.x1))
+
+
+def _area_scale(motion: np.ndarray, height: int, width: int) -> float:
+    """How much larger a patch at the frame's centre is in the frame than in the plate, by area."""
+    centre = np.array([[(width - 1) / 2, (height - 1) / 2]])
+    x, y = ops.transform_points(np.linalg.inv(motion), centre)[0]
+    patch = np.array([[x - 4, y - 4], [x + 4, y - 4], [x + 4, y + 4], [x - 4, y + 4]])
+    return abs(cv2.contourArea(ops.transform_points(motion, patch).astype(np.float32))) / 64.0
