@@ -1,0 +1,299 @@
+"""The command `erase-video`."""
+
+from __future__ import annotations
+
+import re
+import signal
+import sys
+import time
+import traceback
+from types import FrameType
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import click
+
+from realtime.errors import EraserError, UsageError
+
+if TYPE_CHECKING:
+    from realtime.files import Progress
+    from realtime.report import Report
+    from realtime.selection import Box
+
+NAME = "erase-video"
+DAMAGED = 3
+INTERRUPTED = 130
+
+
+class TimeType(click.ParamType):
+    """Seconds (12.5) or minutes and hours (1:02:03.5)."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        if isinstance(value, float):
+            return value
+        if re.fullmatch(r"(\d+:){0,2}\d+(\.\d*)?", value) is None:
+            self.fail(f"'{value}' is not a time: give seconds, like 12.5, or H:MM:SS, like 1:02:03.5", param, ctx)
+        seconds = 0.0
+        for part in value.split(":"):
+            seconds = seconds * 60 + float(part)
+        return seconds
+
+
+class BoxType(click.ParamType):
+    """X,Y,W,H in pixels."""
+
+    name = "box"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Box:
+        from realtime.selection import Box
+
+        if isinstance(value, Box):
+            return value
+        try:
+            return Box.parse(value)
+        except UsageError as error:
+            self.fail(str(error), param, ctx)
+
+
+class DilateType(click.ParamType):
+    """A number of pixels, or auto (None)."""
+
+    name = "pixels"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | None:
+        if value in (None, "auto"):
+            return None
+        try:
+            pixels = int(value)
+        except ValueError:
+            pixels = -1
+        if pixels < 0:
+            self.fail(f"'{value}' is neither 'auto' nor a number of pixels from 0 on", param, ctx)
+        return pixels
+
+
+def _print_version(context: click.Context, _: click.Parameter, wanted: bool) -> None:
+    if wanted and not context.resilient_parsing:
+        from realtime.files import version
+
+        click.echo(f"{NAME} {version()}")
+        context.exit()
+
+
+@click.command(
+    context_settings={"help_option_names": ["-h", "--help"], "show_default": True, "max_content_width": 110},
+    epilog="Exit codes: 0 done; 1 failed, nothing written; 2 wrong usage; 3 done, though part of the input was "
+    "damaged; 130 interrupted, nothing written.",
+)
+@click.argument("input", metavar="INPUT")
+@click.argument("output", metavar="OUTPUT")
+@click.option(
+    "--target",
+    metavar="CLASS[,CLASS]",
+    help="Erase everything of these classes of the segmenter.  [default: person, unless --mask or --box is given]",
+)
+@click.option(
+    "--mask",
+    metavar="FILE|FOLDER",
+    help="Erase what is white in this mask: a picture (the same for all frames), or a video or a folder of numbered "
+    "pictures (one for each frame, counted from the input's first). Of the input's size or aspect ratio.",
+)
+@click.option("--box", "boxes", type=BoxType(), metavar="X,Y,W,H", multiple=True, help="Erase this region. Repeatable.")
+@click.option(
+    "--keep-box",
+    "keep_boxes",
+    type=BoxType(),
+    metavar="X,Y,W,H",
+    multiple=True,
+    help="Never touch this region. Repeatable.",
+)
+@click.option(
+    "--lookahead",
+    type=click.FloatRange(min=0),
+    metavar="SECONDS",
+    default=1.0,
+    help="How far into the future a frame may look for the background it hides; 0 is what live would see.",
+)
+@click.option(
+    "--fill", metavar="MODEL", help="The model that invents what no frame shows; 'telea' is the classical way."
+)
+@click.option(
+    "--segmenter", metavar="MODEL", help="The model that finds the targets: a name, a folder or an .onnx file."
+)
+@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", help="Where the models run.")
+@click.option(
+    "--runtime",
+    type=click.Choice(["auto", "onnxruntime", "tensorrt", "torch"]),
+    default="auto",
+    help="What runs the models.",
+)
+@click.option(
+    "--start", type=TimeType(), metavar="TIME", help="Begin here: seconds or H:MM:SS. All streams are cut alike."
+)
+@click.option("--end", type=TimeType(), metavar="TIME", help="End before this: seconds or H:MM:SS.")
+@click.option(
+    "--codec", metavar="NAME", help="Video codec of the output.  [default: the input's, where it can be encoded]"
+)
+@click.option("--crf", type=float, metavar="NUMBER", help="Quality, smaller is better.  [default: visually lossless]")
+@click.option(
+    "--dilate",
+    type=DilateType(),
+    metavar="PX|auto",
+    default="auto",
+    help="Grow the mask outward by so many pixels before erasing.",
+)
+@click.option("--no-shadow", is_flag=True, help="Leave shadows where they are.")
+@click.option("--preview", metavar="FILE", help="Also write before, mask and after side by side.")
+@click.option("--save-mask", metavar="FILE|FOLDER", help="Also write the mask of what was replaced.")
+@click.option("--report", metavar="FILE.json", help="Also write times per stage and counts as JSON.")
+@click.option("--overwrite", is_flag=True, help="Replace files that exist.")
+@click.option("--quiet", is_flag=True, help="Print nothing but errors.")
+@click.option("--debug", is_flag=True, help="Say what runs where, and show where errors come from.")
+@click.option(
+    "--version", is_flag=True, is_eager=True, expose_value=False, callback=_print_version, help="Print the version."
+)
+def command(input: str, output: str, *, no_shadow: bool, quiet: bool, debug: bool, **options: Any) -> int:
+    """Erase people, or other things, from INPUT and write the result to OUTPUT.
+
+    INPUT is a video file, a picture, a numbered sequence of pictures (img_%04d.png), a folder of pictures, or an
+    address that FFmpeg opens. OUTPUT's extension chooses the container; a picture gives a picture. What stands behind
+    is taken from other frames where they show it, and invented only where none does. Sound, subtitles and all that is
+    not erased stay as they are.
+
+    \b
+      erase-video holiday.mp4 empty.mp4
+      erase-video talk.mkv clean.mkv --box 1600,40,280,120 --preview before-after.mp4
+      erase-video street.mp4 street-masked.mp4 --mask masks/ --lookahead 2
+    """
+    from realtime.files import erase_video
+
+    display = _Display(quiet)
+    try:
+        report = erase_video(input, output, shadow=not no_shadow, progress=display.update, **options)
+    finally:
+        display.close()
+    display.summary(report, debug)
+    return DAMAGED if report.lost else 0
+
+
+class _Display:
+    """Progress and remarks on stderr: a bar on a terminal, else a line for each tenth; nothing when quiet."""
+
+    def __init__(self, quiet: bool) -> None:
+        self._quiet = quiet
+        self._told: set[str] = set()
+        self._tenths = 0
+        self._started = time.monotonic()
+        self._bar: Any = None
+        if not quiet and sys.stderr.isatty():
+            self._bar = _open_bar()
+
+    def update(self, progress: Progress) -> None:
+        """Called after every frame."""
+        if self._quiet:
+            return
+        self._tell(progress.notes)
+        rate = progress.frames / max(1e-9, time.monotonic() - self._started)
+        if self._bar is not None:
+            self._bar.update(self._bar.task_ids[0], completed=progress.frames, total=progress.total, rate=rate)
+        elif progress.total:
+            tenths = min(10, progress.frames * 10 // progress.total)
+            if tenths > self._tenths:
+                self._tenths = tenths
+                _say(f"{tenths * 10} %, {progress.frames} of about {progress.total} frames, {rate:.1f} frames/s")
+
+    def _tell(self, notes: tuple[str, ...]) -> None:
+        """Print the notes that were not printed yet."""
+        for note in notes:
+            if note in self._told:
+                continue
+            self._told.add(note)
+            if self._bar is not None:
+                self._bar.console.print(f"{NAME}: {note}", markup=False, highlight=False, soft_wrap=True)
+            else:
+                _say(note)
+
+    def close(self) -> None:
+        """Take the bar away; what is printed after it comes as plain lines."""
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None
+
+    def summary(self, report: Report, debug: bool) -> None:
+        if report.lost:
+            _say(f"warning: {report.lost} frames of {report.input} are damaged and were lost; the others are done")
+        if self._quiet:
+            return
+        self._tell(report.notes)
+        _say(f"{report.output}: {report.frames} frames in {report.seconds:.1f} s ({report.fps:.1f} frames/s)")
+        if debug:
+            _say(f"{report.segmenter or 'no segmenter'}, {report.filler}: {report.runtime} on {report.device}")
+
+
+def _open_bar() -> Any:
+    """A started rich progress bar on stderr with one task."""
+    from rich import progress as parts
+    from rich.console import Console
+
+    bar = parts.Progress(
+        parts.BarColumn(),
+        parts.TaskProgressColumn(),
+        parts.MofNCompleteColumn(),
+        parts.TextColumn("{task.fields[rate]:.1f} frames/s"),
+        parts.TimeRemainingColumn(),
+        console=Console(stderr=True),
+        refresh_per_second=4,
+        transient=True,
+    )
+    bar.add_task("erasing", total=None, rate=0.0)
+    bar.start()
+    return bar
+
+
+def _say(text: str) -> None:
+    click.echo(f"{NAME}: {text}", err=True)
+
+
+def run(arguments: list[str]) -> int:
+    """Run the command; returns its exit code. Errors are one line on stderr, with a traceback after --debug."""
+    debug = "--debug" in arguments
+    try:
+        with command.make_context(NAME, arguments) as context:
+            return int(command.invoke(context))
+    except click.exceptions.Exit as end:
+        return end.exit_code
+    except click.ClickException as error:
+        _say(f"{' '.join(error.format_message().split())} (see {NAME} --help)")
+        return 2
+    except KeyboardInterrupt:
+        _say("interrupted, nothing was written")
+        return INTERRUPTED
+    except EraserError as error:
+        if debug:
+            traceback.print_exc()
+        _say(str(error))
+        return error.exit_code
+    except Exception as error:
+        if debug:
+            traceback.print_exc()
+        _say(f"unexpected {type(error).__name__}: {' '.join(str(error).split())} (--debug tells more)")
+        return 1
+
+
+def main() -> NoReturn:
+    """The entry point of the installed command."""
+    for signum in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(signum, _interrupt)
+    sys.exit(run(sys.argv[1:]))
+
+
+def _interrupt(signum: int, frame: FrameType | None) -> None:
+    """Raise KeyboardInterrupt once; what follows must not disturb the clean-up."""
+    for each in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(each, signal.SIG_IGN)
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    main()

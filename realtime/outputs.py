@@ -1,0 +1,97 @@
+"""Where one job's results go: the video itself and, where they are asked for, a preview and the masks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from realtime.errors import EraserError, UsageError
+from realtime.preview import preview_size, side_by_side
+from realtime.sink import open_picture_sink, open_sink
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from realtime.eraser import Result
+    from realtime.sink import PictureSink, Sink
+    from realtime.source import Source
+
+
+def check_paths(inputs: Iterable[str | Path | None], outputs: Iterable[str | Path | None], overwrite: bool) -> None:
+    """Refuse outputs that would destroy something, before any work is done."""
+    taken = {Path(path).resolve(): "an input" for path in inputs if path is not None}
+    for path in outputs:
+        if path is None:
+            continue
+        target = Path(path)
+        if target.resolve() in taken:
+            raise UsageError(f"{path} is {taken[target.resolve()]} of this job too: give the output another name")
+        taken[target.resolve()] = "another output"
+        if not target.parent.is_dir():
+            raise EraserError(f"{target.parent} is not a folder: make it first, or put {target.name} elsewhere")
+        if target.is_file() and not overwrite:
+            raise EraserError(f"{path} exists: give another name, or --overwrite to replace it")
+
+
+class Outputs:
+    """The sinks of a job.
+
+    Used by the writer's thread while it runs, before and after by the caller's. As a context manager it aborts what was
+    not finished.
+    """
+
+    def __init__(self, source: Source, overwrite: bool) -> None:
+        self._source = source
+        self._overwrite = overwrite
+        self._main: Sink | None = None
+        self._preview: PictureSink | None = None
+        self._masks: PictureSink | None = None
+
+    def open_main(self, path: str | Path, codec: str | None, crf: float | None) -> None:
+        self._main = open_sink(str(path), self._source, codec=codec, crf=crf, overwrite=self._overwrite)
+
+    def open_preview(self, path: str | Path) -> None:
+        info = self._source.info
+        height, width = preview_size(info.height, info.width)
+        self._preview = self._open_pictures(path, height, width)
+
+    def open_masks(self, path: str | Path) -> None:
+        self._masks = self._open_pictures(path, self._source.info.height, self._source.info.width)
+
+    def _open_pictures(self, path: str | Path, height: int, width: int) -> PictureSink:
+        return open_picture_sink(str(path), width, height, self._source, overwrite=self._overwrite)
+
+    @property
+    def _sinks(self) -> list[Sink]:
+        """The main one last: when another cannot be finished, there is no main output either."""
+        return [sink for sink in (self._preview, self._masks, self._main) if sink is not None]
+
+    @property
+    def notes(self) -> list[str]:
+        return [note for sink in self._sinks for note in sink.notes]
+
+    def write(self, result: Result) -> None:
+        assert self._main is not None, "open_main comes first"
+        self._main.write(result)
+        frame = result.frame
+        if self._preview is not None:
+            picture = side_by_side(frame.image, result.hole, result.image)
+            self._preview.write_image(picture, frame.pts, frame.time_base)
+        if self._masks is not None:
+            self._masks.write_image(result.hole, frame.pts, frame.time_base)
+
+    def finish(self) -> None:
+        for sink in self._sinks:
+            sink.finish()
+
+    def __enter__(self) -> Outputs:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with ExitStack() as stack:  # every one is aborted, even where another one's abort fails
+            for sink in self._sinks:
+                stack.callback(sink.abort)
