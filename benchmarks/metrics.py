@@ -1,0 +1,142 @@
+"""Figures of merit, each with its formula. Colours are grey levels 0..255 in all three channels.
+
+Everything that is pooled over a clip is pooled before it is turned into a figure: a PSNR is that of the mean squared
+error over all pixels of all frames, not a mean of PSNRs.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+import cv2
+import numpy as np
+
+from benchmarks.shown import BEFORE, LATER, NEVER
+
+DIFFERS = 40.0  # grey levels, Euclidean over BGR: person and background differ clearly
+LABELS = {"before": BEFORE, "later": LATER, "never": NEVER}
+
+
+@dataclass
+class Mean:
+    """A mean that grows: `add` sums, `value` divides; None while empty."""
+
+    total: float = 0.0
+    count: int = 0
+
+    def add(self, values: np.ndarray) -> None:
+        self.total += float(values.sum(dtype=np.float64))
+        self.count += values.size
+
+    @property
+    def value(self) -> float | None:
+        return self.total / self.count if self.count else None
+
+
+def psnr(mean_squared_error: float | None) -> float | None:
+    """10 log10(255^2 / MSE) in dB; None for None, capped at 99 for no error."""
+    if mean_squared_error is None:
+        return None
+    return min(99.0, 10 * math.log10(255.0**2 / max(mean_squared_error, 1e-9)))
+
+
+def psnr_over(image: np.ndarray, truth: np.ndarray, mask: np.ndarray) -> float | None:
+    """PSNR in dB of one picture over the pixels where `mask` (H, W) is non-zero; None where there are none.
+
+    MSE = mean over those pixels and the three channels of (image - truth)^2.
+    """
+    error = Mean()
+    error.add(_difference(image, truth)[mask > 0] ** 2)
+    return psnr(error.value)
+
+
+def leftover(result: np.ndarray, frame: np.ndarray, truth: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """Where a person can still be seen, judged at the pixels where that can be told.
+
+    result, frame (H, W, 3) uint8; truth (H, W, 3) float32; mask (H, W), non-zero = person. With d = Euclidean distance
+    over BGR, the pixels judged are those of the mask with d(frame, truth) > DIFFERS; one is left over when
+    d(result, frame) < d(result, truth). Returns a (N,) bool array, one entry per judged pixel; its mean is the share.
+    """
+    inside = mask > 0
+    was, is_now, wanted = (image[inside].astype(np.float32) for image in (frame, result, truth))
+    judged = np.linalg.norm(was - wanted, axis=1) > DIFFERS
+    to_person = np.linalg.norm(is_now - was, axis=1)
+    to_background = np.linalg.norm(is_now - wanted, axis=1)
+    return (to_person < to_background)[judged]
+
+
+def gradient_norm(image: np.ndarray, hole: np.ndarray) -> float:
+    """|mean Sobel gradient norm inside the hole - mean outside|, grey levels per pixel (GONE's gradient norm metric).
+
+    image (H, W, 3) uint8 BGR, hole (H, W), non-zero = inside. The gradient is that of the luma, 3x3 Sobel / 8.
+    """
+    luma = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY).astype(np.float32)
+    norm = np.hypot(cv2.Sobel(luma, cv2.CV_32F, 1, 0), cv2.Sobel(luma, cv2.CV_32F, 0, 1)) / 8
+    inside = hole > 0
+    if not inside.any() or inside.all():
+        return 0.0
+    return abs(float(norm[inside].mean()) - float(norm[~inside].mean()))
+
+
+@dataclass
+class Score:
+    """What one method reaches on one clip; `add` the frames in order, then ask for `figures`."""
+
+    squared: dict[str, Mean] = field(default_factory=lambda: {name: Mean() for name in ("all", *LABELS)})
+    outside: Mean = field(default_factory=Mean)
+    change: Mean = field(default_factory=Mean)
+    person: Mean = field(default_factory=Mean)
+    texture: list[float] = field(default_factory=list)
+    milliseconds: list[float] = field(default_factory=list)
+    _previous: tuple[np.ndarray, np.ndarray] | None = None
+
+    def add(
+        self,
+        result: np.ndarray,
+        frame: np.ndarray,
+        truth: np.ndarray,
+        mask: np.ndarray,
+        shown: np.ndarray,
+        milliseconds: float,
+    ) -> None:
+        """Take in one frame; arrays as in `benchmarks.scenes.Shot`, result (H, W, 3) uint8."""
+        error = _difference(result, truth)
+        hole = mask > 0
+        self.milliseconds.append(milliseconds)
+        self.squared["all"].add(error[hole] ** 2)
+        for name, label in LABELS.items():
+            self.squared[name].add(error[shown == label] ** 2)
+        touched = np.any(result != frame, axis=2) & ~hole
+        self.outside.add(error[touched] ** 2)
+        self.person.add(leftover(result, frame, truth, mask))
+        if self._previous is not None:
+            last_error, last_hole = self._previous
+            self.change.add((error - last_error)[hole & last_hole] ** 2)
+        self._previous = error, hole
+        if hole.any():
+            self.texture.append(gradient_norm(result, mask))
+
+    def figures(self) -> dict[str, float | None]:
+        """All figures of the clip, None where there was nothing to measure.
+
+        psnr_all, psnr_before, psnr_later, psnr_never: dB over the masked pixels of that label.
+        share_before, share_later, share_never: of the masked pixels.
+        psnr_outside: dB over the pixels outside the mask that the method changed.
+        flicker: root mean square over pixels masked in two consecutive frames of the change of (result - truth) from
+        one to the next, grey levels. leftover: share, as `leftover` defines. gradient: mean of `gradient_norm`.
+        ms: median milliseconds per frame.
+        """
+        total = self.squared["all"].count
+        values: dict[str, float | None] = {f"psnr_{name}": psnr(mean.value) for name, mean in self.squared.items()}
+        values |= {f"share_{name}": self.squared[name].count / total if total else None for name in LABELS}
+        values["psnr_outside"] = psnr(self.outside.value)
+        values["flicker"] = None if self.change.value is None else math.sqrt(self.change.value)
+        values["leftover"] = self.person.value
+        values["gradient"] = float(np.mean(self.texture)) if self.texture else None
+        values["ms"] = float(np.median(self.milliseconds)) if self.milliseconds else None
+        return values
+
+
+def _difference(image: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    return image.astype(np.float32) - truth.astype(np.float32)

@@ -1,0 +1,51 @@
+"""Contact sheets: what each method makes of the same frames, side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+LINE = 20  # pixels that a line of text takes
+
+
+def contact_sheet(columns: Sequence[str], rows: Sequence[tuple[str, Sequence[np.ndarray]]], width: int) -> np.ndarray:
+    """Lay pictures out with a heading above each column and a label above each row.
+
+    rows: label and one (H, W, 3) uint8 BGR picture per column; pictures are scaled to `width` pixels.
+    Returns (h, w, 3) uint8 BGR.
+    """
+    strips = [np.concatenate([_text(name, width) for name in columns], axis=1)]
+    for label, pictures in rows:
+        strips.append(_text(label, width * len(columns), shade=70))
+        strips.append(np.concatenate([_fit(picture, width) for picture in pictures], axis=1))
+    return np.concatenate(strips, axis=0)
+
+
+def overlay(frame: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """The frame with the mask tinted red; (H, W, 3) uint8 BGR, mask (H, W) uint8."""
+    tinted = cv2.addWeighted(frame, 0.5, np.full_like(frame, (40, 40, 255)), 0.5, 0)
+    return np.where(mask[..., None] > 0, tinted, frame)
+
+
+def write_picture(path: Path, image: np.ndarray) -> None:
+    """Write a picture; raises OSError where it cannot be written."""
+    good, data = cv2.imencode(path.suffix, image)
+    if not good:
+        raise OSError(f"{path}: no picture format of that name")
+    path.write_bytes(data.tobytes())
+
+
+def _fit(picture: np.ndarray, width: int) -> np.ndarray:
+    if picture.shape[1] == width:
+        return picture
+    height = round(picture.shape[0] * width / picture.shape[1])
+    return cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA)
+
+
+def _text(text: str, width: int, shade: int = 30) -> np.ndarray:
+    strip = np.full((LINE, width, 3), shade, np.uint8)
+    cv2.putText(strip, text, (6, LINE - 6), cv2.FONT_HERSHEY_SIMPLEX, 0.45, (255, 255, 255), 1, cv2.LINE_AA)
+    return strip
