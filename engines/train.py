@@ -1,0 +1,52 @@
+"""`python -m engines.train segmenter|filler --data DIR --out DIR --minutes M`: train a network, resume where it was."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from engines.errors import EngineError
+
+DATA_VARIABLE = "ERASER_DATA"
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Parse, train, return the exit code: 0 done, 1 failed, 130 interrupted (the checkpoint stays)."""
+    parser = argparse.ArgumentParser(prog="python -m engines.train", description=__doc__)
+    parser.add_argument("task", choices=("segmenter", "filler"))
+    data = os.environ.get(DATA_VARIABLE)
+    parser.add_argument("--data", type=Path, default=data, required=data is None, help=f"default: ${DATA_VARIABLE}")
+    parser.add_argument("--out", type=Path, required=True, help="folder of the checkpoint and the log; resumes there")
+    parser.add_argument("--steps", type=int, help="length; reproducible")
+    parser.add_argument("--minutes", type=float, help="length; the schedule follows the clock")
+    parser.add_argument("--batch", type=int, default=16)
+    parser.add_argument("--rate", type=float, default=1e-3, help="learning rate at its peak")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--threads", type=int, help="of torch on the CPU")
+    parser.add_argument("--workers", type=int, help="processes that make samples")
+    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
+    options = vars(parser.parse_args(arguments))
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # torch's threads that spin collapse where cores are shared
+    try:
+        _train(**options)
+    except EngineError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+def _train(task: str, data: Path, **options: object) -> None:
+    try:
+        from engines import tasks
+        from engines.training import Plan, train
+    except ImportError as error:
+        raise EngineError(f"training needs {error.name}; install it with `pip install .[train]`") from error
+    train(tasks.TASKS[task](data), Plan(**options), lambda line: print(line, flush=True))  # type: ignore[arg-type]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

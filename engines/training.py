@@ -1,0 +1,248 @@
+"""The training loop that every network shares: resumable, seeded, the same on a CPU and on a GPU.
+
+A task says what to train; the loop knows nothing of people or holes. Step `s` always sees the same samples and, with
+`steps`, the same learning rate, so an interrupted run continues as if nothing had happened (bit by bit on a CPU). With
+`minutes` the schedule follows the clock instead: it ends in time on any machine, and no two runs are alike.
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+import os
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset
+
+from engines.errors import EngineError
+
+WARM_UP = 50  # steps from a tenth of the learning rate to all of it
+
+
+class Task(Protocol):
+    """What is trained: a network, the samples it sees, what is minimised, and what is measured at the end."""
+
+    name: str
+    network: nn.Module
+
+    def samples(self, batch: int, seed: int) -> Dataset[Any]: ...
+    def groups(self, rate: float) -> list[dict[str, Any]]: ...
+    def loss(self, batch: list[Tensor], progress: float) -> dict[str, Tensor]: ...
+    def evaluate(self, network: nn.Module) -> dict[str, float]: ...
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How long and how fast. `steps` or `minutes` (of work, pauses not counted) is given, not both."""
+
+    out: Path
+    steps: int | None = None
+    minutes: float | None = None
+    batch: int = 16
+    rate: float = 1e-3
+    seed: int = 0
+    average: float = 0.995  # of the weights' running mean, which is what is evaluated and exported
+    save_every: float = 120.0  # seconds
+    threads: int | None = None
+    workers: int | None = None
+    device: str = "auto"
+
+
+def train(task: Task, plan: Plan, say: Callable[[str], None] = print) -> Path:
+    """Train until the plan's end, resume from `out`/checkpoint.pt where it exists; return the checkpoint's path.
+
+    Writes `out`/log.csv (a line each 20 steps). EngineError when the plan or the checkpoint does not fit.
+    """
+    if (plan.steps is None) == (plan.minutes is None):
+        raise EngineError("say how long to train: either --steps or --minutes")
+    if plan.threads:
+        torch.set_num_threads(plan.threads)
+    device = torch.device(pick_device(plan.device))
+    torch.manual_seed(plan.seed)
+    plan.out.mkdir(parents=True, exist_ok=True)
+    path = plan.out / "checkpoint.pt"
+    run = _Run(task, plan, device)
+    if path.exists():
+        run.restore(path)
+        say(f"{task.name}: resuming at step {run.step}")
+    with (plan.out / "log.csv").open("a", newline="") as file:
+        _loop(run, path, csv.writer(file), file.flush, say)
+    run.save(path)
+    figures = task.evaluate(run.mean_network())
+    run.save(path, figures)
+    say(f"{task.name}: " + ", ".join(f"{name} {value:.4f}" for name, value in figures.items()))
+    return path
+
+
+def load_weights(path: Path, network: nn.Module, name: str) -> dict[str, Any]:
+    """Put a checkpoint's averaged weights into `network`; return the rest of it. EngineError if it is another's."""
+    state = _read(path)
+    if state.get("task") != name:
+        raise EngineError(f"{path} is not a checkpoint of the {name}; train one with `python -m engines.train {name}`")
+    network.load_state_dict(state["mean"])
+    return {key: state[key] for key in ("step", "elapsed", "seed", "figures")}
+
+
+def pick_device(device: str) -> str:
+    """ "auto" is the GPU where there is one."""
+    if device == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    if device == "cuda" and not torch.cuda.is_available():
+        raise EngineError("there is no GPU that torch can use; train with --device cpu")
+    return device
+
+
+def _loop(run: _Run, path: Path, log: Any, flush: Callable[[], None], say: Callable[[str], None]) -> None:
+    saved = shown = time.monotonic()
+    sums: dict[str, float] = {}
+    count = 0
+    batches = iter(run.batches())
+    if run.step == 0:
+        log.writerow(["step", "progress", "seconds", "rate", "terms"])
+    while run.progress() < 1:
+        started = time.monotonic()
+        terms = run.advance(next(batches))
+        run.elapsed += time.monotonic() - started
+        for name, value in terms.items():
+            sums[name] = sums.get(name, 0.0) + value
+        count += 1
+        if run.step % 20 == 0:
+            means = {name: round(value / count, 5) for name, value in sums.items()}
+            progress = run.progress()
+            log.writerow([run.step, round(progress, 4), round(run.elapsed, 1), f"{run.rate():.2e}", means])
+            flush()
+            sums, count = {}, 0
+            if time.monotonic() - shown > 20:
+                shown = time.monotonic()
+                left = run.elapsed / max(progress, 1e-6) * (1 - progress) / 60
+                say(f"{run.task.name}: step {run.step}, {progress:.1%}, {means}, {left:.1f} min left")
+        if time.monotonic() - saved > run.plan.save_every:
+            run.save(path)
+            saved = time.monotonic()
+
+
+class _Run:
+    """Everything that changes while training."""
+
+    def __init__(self, task: Task, plan: Plan, device: torch.device) -> None:
+        self.task, self.plan, self.device = task, plan, device
+        self.network = task.network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.optimizer = torch.optim.AdamW(task.groups(plan.rate), lr=plan.rate, weight_decay=0.01)
+        self.scales = [group["lr"] / plan.rate for group in self.optimizer.param_groups]
+        self.mean = {name: value.detach().clone() for name, value in self.network.state_dict().items()}
+        self.step = 0
+        self.elapsed = 0.0
+
+    def progress(self) -> float:
+        if self.plan.steps is not None:
+            return self.step / self.plan.steps
+        assert self.plan.minutes is not None
+        return min(1.0, self.elapsed / (60 * self.plan.minutes))
+
+    def rate(self) -> float:
+        """Linear warm-up, then a cosine to a hundredth (Loshchilov and Hutter, ICLR 2017)."""
+        warm = min(1.0, 0.1 + 0.9 * self.step / WARM_UP)
+        return self.plan.rate * warm * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(1.0, self.progress()))))
+
+    def batches(self) -> DataLoader[Any]:
+        workers = self.plan.workers
+        if workers is None:
+            workers = min(16, os.cpu_count() or 1) if self.device.type == "cuda" else 0
+        return DataLoader(
+            self.task.samples(self.plan.batch, self.plan.seed),
+            batch_size=self.plan.batch,
+            sampler=_Endless(self.step * self.plan.batch),
+            num_workers=workers,
+            pin_memory=self.device.type == "cuda",
+        )
+
+    def advance(self, batch: list[Tensor]) -> dict[str, float]:
+        """One step; the value of each term of the loss."""
+        self.network.train()
+        for group, scale in zip(self.optimizer.param_groups, self.scales, strict=True):
+            group["lr"] = self.rate() * scale
+        batch = [part.to(self.device, non_blocking=True) for part in batch]
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
+            terms = self.task.loss(batch, self.progress())
+        total = torch.stack(list(terms.values())).sum()
+        self.optimizer.zero_grad(set_to_none=True)
+        total.backward()
+        nn.utils.clip_grad_norm_(self.network.parameters(), 5.0)
+        self.optimizer.step()
+        self.step += 1
+        keep = min(self.plan.average, self.step / (self.step + 10))
+        for name, value in self.network.state_dict().items():
+            if value.dtype.is_floating_point:
+                self.mean[name].lerp_(value, 1 - keep)
+            else:
+                self.mean[name].copy_(value)
+        values = {name: value.item() for name, value in terms.items()}
+        if not all(math.isfinite(value) for value in values.values()):
+            raise EngineError(f"the loss is no longer finite at step {self.step}; train again with a lower --rate")
+        return values
+
+    def mean_network(self) -> nn.Module:
+        """The network with its averaged weights, in inference mode; training is over after this."""
+        self.network.load_state_dict(self.mean)
+        return self.network.eval()
+
+    def save(self, path: Path, figures: Mapping[str, float] | None = None) -> None:
+        """Write beside the checkpoint, then rename: power loss leaves the old one or the new one."""
+        state = {
+            "task": self.task.name,
+            "network": self.network.state_dict(),
+            "mean": self.mean,
+            "optimizer": self.optimizer.state_dict(),
+            "random": torch.get_rng_state(),
+            "step": self.step,
+            "elapsed": self.elapsed,
+            "seed": self.plan.seed,
+            "figures": dict(figures or {}),
+        }
+        beside = path.with_suffix(".tmp")
+        torch.save(state, beside)
+        os.replace(beside, path)
+
+    def restore(self, path: Path) -> None:
+        state = _read(path)
+        if state.get("task") != self.task.name or state.get("seed") != self.plan.seed:
+            raise EngineError(f"{path} is of another task or seed; remove it or give another --out")
+        self.network.load_state_dict(state["network"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.mean = {name: value.to(self.device) for name, value in state["mean"].items()}
+        torch.set_rng_state(state["random"])
+        self.step, self.elapsed = state["step"], state["elapsed"]
+
+
+class _Endless:
+    """Sample numbers from `start` on."""
+
+    def __init__(self, start: int) -> None:
+        self.start = start
+
+    def __iter__(self) -> Any:
+        index = self.start
+        while True:
+            yield index
+            index += 1
+
+    def __len__(self) -> int:
+        return 1 << 40
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError as error:
+        raise EngineError(f"there is no checkpoint {path}; train one with `python -m engines.train`") from error
+    except Exception as error:  # torch raises many kinds for a damaged file
+        raise EngineError(f"{path} is not a readable checkpoint ({error}); remove it to start over") from error
+    if not isinstance(state, dict):
+        raise EngineError(f"{path} is not a checkpoint of this trainer; remove it to start over")
+    return state
