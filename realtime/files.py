@@ -173,12 +173,9 @@ def _load_models(
     from realtime.fill import CLASSICAL, load_filler
     from realtime.segment import load_segmenter
 
-    for task, model, names in (
-        ("segmenter", segmenter, available_models("segmenter")),
-        ("filler", fill, [*available_models("filler"), CLASSICAL]),
-    ):
-        if model not in names and not Path(model).exists():
-            raise UsageError(f"unknown {task} '{model}': there are {', '.join(names)}, or give the path of a model")
+    if selection.classes:
+        _check_name("segmenter", segmenter, available_models("segmenter"))
+    _check_name("filler", fill, [*available_models("filler"), CLASSICAL])
     try:
         finder = None
         if selection.classes:
@@ -196,6 +193,11 @@ def _load_models(
         device="cpu" if engine is None else engine.device,
         runtime="opencv" if engine is None else engine.runtime,
     )
+
+
+def _check_name(task: str, model: str, names: list[str]) -> None:
+    if model not in names and not Path(model).exists():
+        raise UsageError(f"unknown {task} '{model}': there are {', '.join(names)}, or give the path of a model")
 
 
 class _Read(NamedTuple):

@@ -182,8 +182,8 @@ class GivenMasks:
             raise EraserError(f"the mask {self.path} is damaged after frame {self._index}: give an intact one")
         if frame is None:
             raise EraserError(
-                f"the masks of {self.path} end after {self._index + 1} frames but the video goes on: "
-                f"give one mask for every frame, or a single picture for all, or set --end"
+                f"the masks of {self.path} end before the video: there is none for frame {wanted} (the first is 0). "
+                f"Give one for every frame, or a single picture for all, or set --end"
             )
         self._index = frame.index
         if self._index >= wanted:
