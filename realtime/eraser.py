@@ -189,22 +189,23 @@ class Eraser:
             background = pending.exposure.apply(pending.background)
             ring = cv2.compare(pending.trust, SEEN, cv2.CMP_EQ) & ~pending.hole
             background = background + membrane(picture, background, ring)
-            # What the plate does not know outside the hole, the frame itself shows.
-            known = (pending.trust != UNSEEN) | (pending.hole == 0)
-            seen = (pending.trust != UNSEEN)[..., None]
-            background = np.clip(np.rint(np.where(seen, background, picture)), 0, 255).astype(np.uint8)
+            background = np.clip(background + 0.5, 0, 255).astype(np.uint8)
+            # What the plate does not know, the frame itself shows, outside the hole.
+            unknown = cv2.compare(pending.trust, UNSEEN, cv2.CMP_EQ)
+            cv2.copyTo(picture, unknown, background)
         with timer("composite"):
             erased = ops.composite(picture, background, pending.alpha)
         with timer("fill"):
-            if not known.all():
-                erased = self._fill(pending, erased, np.where(known, 0, 255).astype(np.uint8))
+            unseen = unknown & pending.hole
+            if unseen.any():
+                erased = self._fill(pending, erased, unseen)
         with timer("composite"):
             image = frame.image.copy()
             image[region.slices] = erased
             alpha[region.slices], hole[region.slices] = pending.alpha, pending.hole
-            trust[region.slices] = np.maximum(pending.trust, GUESSED) * (pending.hole > 0)
-        self.stats.hole_pixels += int(np.count_nonzero(pending.hole))
-        self.stats.seen_pixels += int(np.count_nonzero((pending.trust == SEEN) & (pending.hole > 0)))
+            trust[region.slices] = cv2.max(pending.trust, GUESSED) & cv2.min(pending.hole, 3)
+        self.stats.hole_pixels += cv2.countNonZero(pending.hole)
+        self.stats.seen_pixels += cv2.countNonZero(cv2.compare(pending.trust, SEEN, cv2.CMP_EQ) & pending.hole)
         return Result(frame, image, alpha, hole, trust, region, timer.milliseconds)
 
     def _shot_for(self, height: int, width: int) -> _Shot:
@@ -356,7 +357,7 @@ def _outside(view: View, matte: np.ndarray | None, fixed: np.ndarray | None) -> 
 def _exposure(view: View, sight: Sight, outside: np.ndarray) -> Exposure:
     """The exposure of a frame relative to the plate, from what both show."""
     common = outside & sight.seen
-    stride = max(1, round((np.count_nonzero(common) / 10000) ** 0.5))
+    stride = max(1, round((cv2.countNonZero(common) / 4000) ** 0.5))
     chosen = common[::stride, ::stride] > 0
     plate = sight.color[::stride, ::stride][chosen].astype(np.float32)
     return fit_exposure(plate, view.color[::stride, ::stride][chosen].astype(np.float32))

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 
 from realtime import ops
 
 MIN_SAMPLES = 400
+PRIOR = 30.0
 MAX_RESIDUAL = 24.0  # grey levels between frame and exposed plate that are still exposure; more is another content
 MEMBRANE_SCALE = 4
 
@@ -44,24 +46,23 @@ NEUTRAL = Exposure(np.ones(3, np.float32), np.zeros(3, np.float32))
 def fit_exposure(plate: np.ndarray, frame: np.ndarray) -> Exposure:
     """Least squares line per channel through aligned samples, without outliers (three rounds of trimming).
 
-    plate, frame: (N, 3) float32 BGR samples of the same places. Too few samples, or too flat ones, fit the offset only.
+    plate, frame: (N, 3) float32 BGR samples of the same places. Neutral where there are too few of them.
     """
-    unclipped = ((frame > 4) & (frame < 251)).all(1)
-    plate, frame = plate[unclipped], frame[unclipped]
-    if len(plate) < MIN_SAMPLES:
+    x, y = np.ascontiguousarray(plate.T), np.ascontiguousarray(frame.T)
+    unclipped = (y.max(0) < 251) & (y.min(0) > 4)
+    if np.count_nonzero(unclipped) < MIN_SAMPLES:
         return NEUTRAL
-    gain, offset = np.ones(3, np.float32), np.median(frame - plate, axis=0)
+    gain, offset = np.ones((3, 1), np.float32), np.median((y - x)[:, unclipped], axis=1, keepdims=True)
     for _ in range(3):
-        residual = np.abs(frame - plate * gain - offset).max(1)
-        kept = residual <= max(3.0, 2.5 * float(np.median(residual)))
-        x, y = plate[kept], frame[kept]
-        mean_x, mean_y = x.mean(0), y.mean(0)
-        # The prior pulls the gain of a flat picture, whose slope is noise, to one.
-        prior = 30.0
-        covariance = ((x - mean_x) * (y - mean_y)).mean(0) + prior
-        gain = np.clip(covariance / ((x - mean_x).var(0) * 1.0 + prior), 0.5, 2.0)
-        offset = mean_y - gain * mean_x
-    return Exposure(gain.astype(np.float32), offset.astype(np.float32))
+        residual = np.abs(y - x * gain - offset).max(0)
+        kept = unclipped & (residual <= max(3.0, 2.5 * float(np.median(residual))))
+        weight = kept / np.float32(np.count_nonzero(kept))
+        mean_x, mean_y = x @ weight, y @ weight
+        dx, dy = x - mean_x[:, None], y - mean_y[:, None]
+        # The gain of a flat picture is noise: the prior, in squared grey levels, pulls it to one.
+        gain = (((dx * dy) @ weight + PRIOR) / ((dx * dx) @ weight + PRIOR)).clip(0.5, 2.0)[:, None]
+        offset = mean_y[:, None] - gain * mean_x[:, None]
+    return Exposure(gain[:, 0].astype(np.float32), offset[:, 0].astype(np.float32))
 
 
 def membrane(frame: np.ndarray, background: np.ndarray, ring: np.ndarray) -> np.ndarray:
@@ -71,9 +72,8 @@ def membrane(frame: np.ndarray, background: np.ndarray, ring: np.ndarray) -> np.
     same real background. Returns (h, w, 3) float32, smooth, zero where the ring tells nothing.
     A quarter-scale push-pull stand-in for the membrane of Perez et al., Poisson Image Editing, SIGGRAPH 2003.
     """
-    difference = frame.astype(np.float32) - background
-    same = (ring > 0) & (np.abs(difference).max(2) < MAX_RESIDUAL)
-    weight = same.astype(np.float32)
+    difference = cv2.subtract(frame, background, dtype=cv2.CV_32F)
+    weight = ((ring > 0) & (ops.strongest(np.abs(difference)) < MAX_RESIDUAL)).astype(np.float32)
     size = tuple(max(1, -(-side // MEMBRANE_SCALE)) for side in ring.shape)
     small_weight = ops.resize(weight, size)
     small = ops.resize(difference * weight[..., None], size) / np.maximum(small_weight, 1e-6)[..., None]

@@ -54,7 +54,7 @@ def left_out(frame: np.ndarray, background: np.ndarray, seen: np.ndarray, mask: 
     frame, background: (h, w, 3) uint8 BGR, aligned and in one exposure; seen: (h, w) uint8, 255 where the background is
     known; mask: (h, w) uint8; reach: how far from the mask to look, pixels. Returns (h, w) uint8.
     """
-    difference = cv2.absdiff(frame, background).max(2)
+    difference = ops.strongest(cv2.absdiff(frame, background))
     unlike = cv2.compare(difference, CHANGED, cv2.CMP_GT) & seen
     # Misregistered edges are thin lines, hands and hair are not.
     unlike = cv2.morphologyEx(unlike, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
@@ -69,18 +69,18 @@ def shadows(frame: np.ndarray, background: np.ndarray, seen: np.ndarray, mask: n
     """
     lit = cv2.blur(background, (5, 5)).astype(np.float32) + 2.0
     ratio = (cv2.blur(frame, (5, 5)).astype(np.float32) + 2.0) / lit
-    mean = ratio.mean(2)
-    tint = ratio.max(2) - ratio.min(2)
+    darkest, brightest = ops.weakest(ratio), ops.strongest(ratio)
     low, high = SHADOW_RATIO
     # In the dark a few grey levels of noise already make any ratio.
-    dark = (mean > low) & (mean < high) & (tint < SHADOW_TINT) & (lit.min(2) > 30.0)
+    dark = (darkest > low) & (brightest < high) & (brightest - darkest < SHADOW_TINT) & (ops.weakest(lit) > 30.0)
     shade = cv2.morphologyEx(dark.astype(np.uint8) * 255, cv2.MORPH_OPEN, np.ones((5, 5), np.uint8)) & seen
     return _touching(shade, mask, reach)
 
 
 def _touching(candidate: np.ndarray, mask: np.ndarray, reach: int) -> np.ndarray:
     """The parts of `candidate` within `reach` of the mask that are connected to it. (h, w) uint8."""
-    near = candidate & ops.grow(mask, reach)
+    side = 2 * reach + 1
+    near = candidate & cv2.dilate(mask, np.ones((side, side), np.uint8))
     if not near.any():
         return near
     _, labels = cv2.connectedComponents(near | ops.grow(mask, 1))

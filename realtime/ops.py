@@ -128,6 +128,18 @@ def local_contrast(gray: np.ndarray) -> np.ndarray:
     return cv2.addWeighted(gray, 1.5, surroundings, -1.5, 128.0)
 
 
+def strongest(image: np.ndarray) -> np.ndarray:
+    """The largest channel of each pixel, (H, W) from (H, W, 3)."""
+    first, second, third = cv2.split(image)
+    return cv2.max(cv2.max(first, second), third)
+
+
+def weakest(image: np.ndarray) -> np.ndarray:
+    """The smallest channel of each pixel, (H, W) from (H, W, 3)."""
+    first, second, third = cv2.split(image)
+    return cv2.min(cv2.min(first, second), third)
+
+
 def push_pull(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Spread known values smoothly over unknown ones through a pyramid.
 
@@ -156,14 +168,11 @@ def composite(image: np.ndarray, background: np.ndarray, alpha: np.ndarray) -> n
 
     Pixels with alpha 0 keep the image's value exactly, those with alpha 255 take the background's.
     """
-    weight = cv2.merge([alpha] * 3)
-    mixed = cv2.blendLinear(
-        background,
-        image,
-        alpha.astype(np.float32) / 255.0,
-        (255 - alpha).astype(np.float32) / 255.0,
-    )
-    return np.where(weight == 0, image, np.where(weight == 255, background, mixed))
+    weight = alpha.astype(np.float32) * np.float32(1 / 255)
+    mixed = cv2.blendLinear(background, image, weight, 1 - weight)
+    cv2.copyTo(image, cv2.compare(alpha, 0, cv2.CMP_EQ), mixed)
+    cv2.copyTo(background, cv2.compare(alpha, 255, cv2.CMP_EQ), mixed)
+    return mixed
 
 
 def _disc(radius: int) -> np.ndarray:

@@ -58,11 +58,16 @@ class Plate:
         self, motion: np.ndarray, region: Region, size: tuple[int, int], *, cubic: bool = True
     ) -> tuple[np.ndarray, np.ndarray]:
         """As `read`, resampled straight into (H, W) = `size`."""
+        window = self._canvas_window(region) if _is_identity(motion) else None
+        if window is not None:
+            color, trust = self._color[window.slices], self._trust[window.slices]
+            if size == trust.shape:
+                return color.copy(), trust.copy()
+            # The least trusted of the pixels that are averaged counts.
+            side = -(-region.height // size[0])
+            least = cv2.erode(trust, np.ones((side, side), np.uint8))
+            return ops.resize(color, size), cv2.resize(least, size[::-1], interpolation=cv2.INTER_NEAREST_EXACT)
         to_size = ops.scaling((region.height, region.width), size) @ ops.translation(-region.x0, -region.y0)
-        if size == (region.height, region.width) and _is_identity(motion):
-            window = self._canvas_window(region)
-            if window is not None:
-                return self._color[window.slices].copy(), self._trust[window.slices].copy()
         source = self._footprint(motion, region)
         if source is None:
             return np.zeros((*size, 3), np.float32), np.zeros(size, np.uint8)
