@@ -22,7 +22,10 @@ def read_clip(name: str, limit: int | None = None) -> list[RealShot]:
     """A clip of the reference data with the masks beside it: videos/NAME.mp4 and videos/NAME/masks/%05d.png."""
     frames = read_frames(f"videos/{name}.mp4", limit)
     masks = [read_picture(f"videos/{name}_masks/{i:05d}.png", cv2.IMREAD_GRAYSCALE) for i in range(len(frames))]
-    return [RealShot(frame, np.where(mask > 127, np.uint8(255), np.uint8(0))) for frame, mask in zip(frames, masks)]
+    return [
+        RealShot(frame, np.where(mask > 127, np.uint8(255), np.uint8(0)))
+        for frame, mask in zip(frames, masks, strict=True)
+    ]
 
 
 def read_frames(relative: str, limit: int | None = None) -> list[np.ndarray]:

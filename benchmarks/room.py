@@ -41,10 +41,10 @@ def read_room(limit: int | None = None) -> list[RoomShot]:
     first = np.where(np.any(visible, axis=0), np.argmax(visible, axis=0), len(frames))
     last = np.where(np.any(visible, axis=0), len(frames) - 1 - np.argmax(visible[::-1], axis=0), -1)
     shots = []
-    for index, (frame, (truth, mask)) in enumerate(zip(frames, fitted)):
+    for index, (frame, (truth, mask)) in enumerate(zip(frames, fitted, strict=True)):
         shown = np.where(first < index, BEFORE, np.where(last > index, LATER, NEVER))
         shown = np.where(mask > 0, shown, OUTSIDE).astype(np.uint8)
-        floor = psnr_over(frame, truth, ~cv2.dilate(mask, np.ones((25, 25), np.uint8)))
+        floor = psnr_over(frame, truth, cv2.dilate(mask, np.ones((25, 25), np.uint8)) == 0)
         shots.append(RoomShot(index, frame, truth, mask, shown, floor or 0.0))
     return shots
 
@@ -68,8 +68,8 @@ def _fit(frame: np.ndarray, plate: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def _people(difference: np.ndarray) -> np.ndarray:
     """Patches of clear difference of a person's size, closed and grown a little: (H, W) uint8, 255 = person."""
-    mask = (difference > DIFFERS).astype(np.uint8)
-    mask = cv2.morphologyEx(mask, cv2.MORPH_CLOSE, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (21, 21)))
+    clear = (difference > DIFFERS).astype(np.uint8)
+    mask = cv2.morphologyEx(clear, cv2.MORPH_CLOSE, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (21, 21)))
     _, labels, stats, _ = cv2.connectedComponentsWithStats(mask)
     large = stats[:, cv2.CC_STAT_AREA] > SMALLEST * mask.size
     large[0] = False

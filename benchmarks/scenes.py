@@ -246,10 +246,10 @@ def _pan() -> Scene:
     count = 120
     along = _ease(np.arange(count) / (count - 1)) * 576
     y = _tremble(count, 21, 1.5)
-    cameras = [_look_at(264 + along[i], 170 + y[i], roll=0.004 * np.sin(i / 17)) for i in range(count)]
-    slower = _person("ccp_0123", 190), _walk(count, (330, 610), 298, 190)
-    opposite = _person("ccp_0073", 180), _walk(count, (1080, 760), 292, 180, phase=1.0)
-    stem = "dghbg_20250319023048331"
+    cameras = [_look_at(264 + along[i], 236 + y[i], roll=0.004 * np.sin(i / 17)) for i in range(count)]
+    slower = _person("ccp_0123", 190), _walk(count, (330, 610), 378, 190)
+    opposite = _person("ccp_0073", 180), _walk(count, (1080, 760), 374, 180, phase=1.0)
+    stem = "kodak_24"
     return _make("pan", _photos(stem, stem), cameras, [opposite, slower], seed=3)
 
 

@@ -122,7 +122,7 @@ def place(sprite: Sprite, pose: Pose, camera: np.ndarray, width: int, height: in
     source = cv2.perspectiveTransform(grid, np.linalg.inv(to_picture)).astype(np.float32)
     along = np.clip(source[..., 1] / rows, 0, 1)  # 0 at the head, 1 at the feet
     reach = along**2 if pose.bend > 0 else (1 - along) ** 1.5
-    source[..., 0] -= np.float32(abs(pose.bend) * rows) * reach * np.sin(pose.phase + 1.5 * along).astype(np.float32)
-    colour[y0:y1, x0:x1] = cv2.remap(sprite.colour, source, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
-    alpha[y0:y1, x0:x1] = cv2.remap(sprite.alpha, source, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
+    column = source[..., 0] - abs(pose.bend) * rows * reach * np.sin(pose.phase + 1.5 * along).astype(np.float32)
+    for picture, part in ((colour, sprite.colour), (alpha, sprite.alpha)):
+        picture[y0:y1, x0:x1] = cv2.remap(part, column, source[..., 1], cv2.INTER_LINEAR)
     return colour, alpha

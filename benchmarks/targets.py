@@ -1,0 +1,65 @@
+"""What the project wants to reach on the scenes of `benchmarks.quality`, and whether a run did."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from benchmarks.tables import number, percent
+
+Methods = Mapping[str, Mapping[str, float | None]]  # method -> figure -> value
+
+LIVE, AHEAD, FOUND = "eraser 0 s", "eraser 1 s", "found 1 s"
+SHOWN_BEFORE = {"still": 34.0, "flicker": 34.0, "shake": 34.0, "pan": 31.0}  # dB, no lookahead
+WHOLE_HOLE = {"still": 34.0, "flicker": 34.0, "shake": 34.0, "pan": 34.0}  # dB, default lookahead
+FLICKER = 0.25  # of per-frame Telea's
+LEFTOVER = 0.05
+
+
+@dataclass(frozen=True)
+class Target:
+    """One line of the table; met is None where the run did not measure it."""
+
+    name: str
+    wanted: str
+    reached: str
+    met: bool | None
+
+    @property
+    def verdict(self) -> str:
+        return {True: "yes", False: "NO", None: "not measured"}[self.met]
+
+
+def check_targets(scenes: Mapping[str, Methods]) -> list[Target]:
+    """Hold the figures of a run, scene -> method -> figure -> value, against the targets."""
+    return [*_floors(scenes), *_flicker(scenes), *_leftover(scenes)]
+
+
+def _floors(scenes: Mapping[str, Methods]) -> Iterator[Target]:
+    for title, method, figure, floors in (
+        ("masks given, no lookahead, shown before", LIVE, "psnr_before", SHOWN_BEFORE),
+        ("masks given, lookahead 1 s, whole hole", AHEAD, "psnr_all", WHOLE_HOLE),
+    ):
+        for name, floor in floors.items():
+            value = _figure(scenes, name, method, figure)
+            met = None if value is None else value >= floor
+            yield Target(f"{title}: {name}", f">= {floor:g} dB", number(value), met)
+
+
+def _flicker(scenes: Mapping[str, Methods]) -> Iterator[Target]:
+    for method in (LIVE, AHEAD):
+        for name in scenes:
+            value = _figure(scenes, name, method, "flicker_of_telea")
+            met = None if value is None else value <= FLICKER
+            yield Target(f"flicker, {method}: {name}", f"<= {FLICKER:g} of Telea's", number(value, 2), met)
+
+
+def _leftover(scenes: Mapping[str, Methods]) -> Iterator[Target]:
+    for name in scenes:
+        value = _figure(scenes, name, FOUND, "leftover")
+        met = None if value is None else value <= LEFTOVER
+        yield Target(f"leftover, {FOUND}: {name}", f"<= {percent(LEFTOVER, 0)}", percent(value), met)
+
+
+def _figure(scenes: Mapping[str, Methods], name: str, method: str, figure: str) -> float | None:
+    return scenes.get(name, {}).get(method, {}).get(figure)
