@@ -23,9 +23,11 @@ from realtime.frame import Frame
 from realtime.motion import Location, Registration, Sight, View
 from realtime.ops import Region
 from realtime.plate import GUESSED, SEEN, UNSEEN, Plate
-from realtime.segment import Segmenter
+from realtime.segment import MatteFollower, Segmenter
 from realtime.selection import Selection
 from realtime.timing import StageTimer
+
+CPU_INTERVAL = 0.05  # seconds between two runs of the segmenter on a CPU: every second frame at 24 to 30 frames/s
 
 
 @dataclass(frozen=True)
@@ -33,11 +35,17 @@ class Settings:
     """How to erase.
 
     dilate: pixels that masks grow outward by, None for about 1 % of the frame's height; shadow: whether shadows that
-    touch the object go with it.
+    touch the object go with it; segment_interval: seconds for which a matte is carried along by optical flow before
+    the network runs again, 0 to run it on every frame, None for what suits the engine's device.
     """
 
     dilate: int | None = None
     shadow: bool = True
+    segment_interval: float | None = None
+
+
+PEOPLE = Selection()
+DEFAULT_SETTINGS = Settings()
 
 
 @dataclass
@@ -60,7 +68,7 @@ class Stats:
 class Pending:
     """A frame that was observed and waits to be rendered.
 
-    region: the rectangle that may change, None where nothing is to be erased. Within it: hole and alpha, (h, w) uint8;
+    roi: the rectangle that may change, None where nothing is to be erased. Within it: hole and alpha, (h, w) uint8;
     background, (h, w, 3) float32 BGR in the plate's exposure, and trust, (h, w) uint8, as known when it was observed.
     motion: 3x3, from the anchor of `epoch` to this frame's pixels; exposure: of this frame relative to the plate.
     """
@@ -71,7 +79,7 @@ class Pending:
     epoch: int
     exposure: Exposure
     timer: StageTimer
-    region: Region | None = None
+    roi: Region | None = None
     hole: np.ndarray = field(default_factory=lambda: np.zeros((0, 0), np.uint8))
     alpha: np.ndarray = field(default_factory=lambda: np.zeros((0, 0), np.uint8))
     background: np.ndarray = field(default_factory=lambda: np.zeros((0, 0, 3), np.float32))
@@ -90,7 +98,7 @@ class Result:
 
     image: (H, W, 3) uint8 BGR, equal to frame.image wherever alpha is 0; alpha: (H, W) uint8, 255 in the hole, falling
     to 0 through the feather; hole: (H, W) uint8, 255 where pixels were replaced wholly; trust: (H, W) uint8, what the
-    replaced pixels are made of; region: bounding rectangle of what may have changed, None where nothing was erased;
+    replaced pixels are made of; roi: bounding rectangle of what may have changed, None where nothing was erased;
     timings: milliseconds by stage.
     """
 
@@ -99,7 +107,7 @@ class Result:
     alpha: np.ndarray
     hole: np.ndarray
     trust: np.ndarray
-    region: Region | None
+    roi: Region | None
     timings: dict[str, float]
 
 
@@ -113,8 +121,8 @@ class Eraser:
         self,
         segmenter: Segmenter | None,
         filler: Filler,
-        selection: Selection = Selection(),
-        settings: Settings = Settings(),
+        selection: Selection = PEOPLE,
+        settings: Settings = DEFAULT_SETTINGS,
     ):
         if selection.classes and segmenter is None:
             raise EraserError(f"erasing {', '.join(selection.classes)} needs a segmenter: give one, or select no class")
@@ -124,6 +132,10 @@ class Eraser:
         self.selection, self.settings = selection, settings
         self.stats = Stats()
         self._shot: _Shot | None = None
+
+    def reset(self) -> None:
+        """Forget the shot: the next frame starts a new plate."""
+        self._shot = None
 
     def step(self, frame: Frame, given: np.ndarray | None = None) -> Result:
         """Erase in one frame with what is known by now: live."""
@@ -144,7 +156,7 @@ class Eraser:
         self.stats.frames += 1
         shot = self._shot_for(height, width)
         with timer("segment"):
-            matte = self._matte(frame.image)
+            matte = shot.follower.matte(frame.image, frame.time) if shot.follower else None
         fixed = self._fixed_mask(frame.image, given)
         with timer("motion"):
             view = View.of(frame.image)
@@ -152,7 +164,11 @@ class Eraser:
             location = shot.registration.locate(view, outside, shot.plate)
             if location.lost:
                 self.stats.cuts += 1
-                shot = self._shot = _Shot(height, width)
+                self.reset()
+                shot = self._shot_for(height, width)
+                if shot.follower:
+                    matte = shot.follower.matte(frame.image, frame.time)
+                    outside = _outside(view, matte, fixed)
                 location = shot.registration.locate(view, outside, shot.plate)
             motion = location.motion
             if shot.plate.needs_anchor(motion):
@@ -169,29 +185,29 @@ class Eraser:
         with timer("hole"):
             self._cut_hole(pending, mask)
         with timer("read"):
-            if pending.region is not None:
-                pending.background, pending.trust = shot.plate.read(motion, pending.region)
+            if pending.roi is not None:
+                pending.background, pending.trust = shot.plate.read(motion, pending.roi)
         with timer("update"):
             self._update(pending)
         return pending
 
     def render(self, pending: Pending) -> Result:
         """Erase in an observed frame, with what the plate has learnt up to now."""
-        frame, timer, region = pending.frame, pending.timer, pending.region
+        frame, timer, roi = pending.frame, pending.timer, pending.roi
         height, width = frame.image.shape[:2]
         alpha, hole, trust = (np.zeros((height, width), np.uint8) for _ in range(3))
-        if region is None:
+        if roi is None:
             return Result(frame, frame.image, alpha, hole, trust, None, timer.milliseconds)
-        picture = frame.image[region.slices]
+        picture = frame.image[roi.slices]
         with timer("read"):
             self._read_again(pending)
         with timer("exposure"):
             background = pending.exposure.apply(pending.background)
-            ring = cv2.compare(pending.trust, SEEN, cv2.CMP_EQ) & ~pending.hole
+            ring = ops.equals(pending.trust, SEEN) & ~pending.hole
             background = background + membrane(picture, background, ring)
             background = np.clip(background + 0.5, 0, 255).astype(np.uint8)
             # What the plate does not know, the frame itself shows, outside the hole.
-            unknown = cv2.compare(pending.trust, UNSEEN, cv2.CMP_EQ)
+            unknown = ops.equals(pending.trust, UNSEEN)
             cv2.copyTo(picture, unknown, background)
         with timer("composite"):
             erased = ops.composite(picture, background, pending.alpha)
@@ -201,23 +217,24 @@ class Eraser:
                 erased = self._fill(pending, erased, unseen)
         with timer("composite"):
             image = frame.image.copy()
-            image[region.slices] = erased
-            alpha[region.slices], hole[region.slices] = pending.alpha, pending.hole
-            trust[region.slices] = cv2.max(pending.trust, GUESSED) & cv2.min(pending.hole, 3)
+            image[roi.slices] = erased
+            alpha[roi.slices], hole[roi.slices] = pending.alpha, pending.hole
+            trust[roi.slices] = np.maximum(pending.trust, GUESSED) & pending.hole
         self.stats.hole_pixels += cv2.countNonZero(pending.hole)
-        self.stats.seen_pixels += cv2.countNonZero(cv2.compare(pending.trust, SEEN, cv2.CMP_EQ) & pending.hole)
-        return Result(frame, image, alpha, hole, trust, region, timer.milliseconds)
+        self.stats.seen_pixels += cv2.countNonZero(ops.equals(pending.trust, SEEN) & pending.hole)
+        return Result(frame, image, alpha, hole, trust, roi, timer.milliseconds)
 
     def _shot_for(self, height: int, width: int) -> _Shot:
+        """The present shot, or a new one where there is none of this size."""
         if self._shot is None or self._shot.plate.frame_size != (height, width):
-            self._shot = _Shot(height, width)
+            follower = None
+            if self.segmenter is not None and self.selection.classes:
+                interval = self.settings.segment_interval
+                if interval is None:
+                    interval = CPU_INTERVAL if self.segmenter.engine.device == "cpu" else 0.0
+                follower = MatteFollower(self.segmenter, self.selection.classes, interval)
+            self._shot = _Shot(Plate(height, width), Registration(), masks.MaskSmoother(), follower)
         return self._shot
-
-    def _matte(self, image: np.ndarray) -> np.ndarray | None:
-        """The selected classes' matte at the network's size, None where no class is selected."""
-        if self.segmenter is None or not self.selection.classes:
-            return None
-        return self.segmenter.matte(image, self.selection.classes)
 
     def _fixed_mask(self, image: np.ndarray, given: np.ndarray | None) -> np.ndarray | None:
         """What boxes and given masks erase, (H, W) uint8, None where there are none."""
@@ -239,17 +256,15 @@ class Eraser:
         if matte is not None:
             to_matte = ops.scaling(size, matte.shape)
             smooth = shot.smoother.step(matte, to_matte @ location.step @ np.linalg.inv(to_matte))
-            mask = mask | cv2.compare(ops.resize(smooth, size), masks.ON, cv2.CMP_GE)
+            mask = mask | ops.at_least(ops.resize(smooth, size), masks.ON)
         return mask
 
-    def _with_shadow(
-        self, mask: np.ndarray, found: bool, view: View, sight: Sight, exposure: Exposure
-    ) -> np.ndarray:
+    def _with_shadow(self, mask: np.ndarray, found: bool, view: View, sight: Sight, exposure: Exposure) -> np.ndarray:
         """The mask with what it leaves out of the object, as far as the plate can tell: parts, and shadows.
 
         A mask from outside (`found` is false) says itself what belongs to the object, but seldom has its shadow.
         """
-        small = cv2.compare(ops.resize(mask, view.size), 0, cv2.CMP_GT)
+        small = ops.at_least(ops.resize(mask, view.size), 1)
         region = ops.bounding_region(small)
         if region is None or not (found or self.settings.shadow):
             return mask
@@ -269,7 +284,7 @@ class Eraser:
             return mask
         whole = np.zeros(view.size, np.uint8)
         whole[region.slices] = extra
-        return mask | cv2.compare(ops.resize(whole, mask.shape), 127, cv2.CMP_GT)
+        return mask | ops.at_least(ops.resize(whole, mask.shape), 128)
 
     def _cut_hole(self, pending: Pending, mask: np.ndarray) -> None:
         """Grow the mask outward into the hole, and feather it."""
@@ -278,8 +293,8 @@ class Eraser:
         if region is None:
             return
         radius, soft = masks.growth(size[0], self.settings.dilate), _feather_width(size[0])
-        pending.region = region.expand(radius + 2 * soft + 2, *size)
-        inner = pending.region.slices
+        pending.roi = region.expand(radius + 2 * soft + 2, *size)
+        inner = pending.roi.slices
         hole = np.zeros(size, np.uint8)
         hole[inner] = ops.grow(mask[inner], radius)
         pending.hole = self.selection.protect(hole)[inner]
@@ -291,35 +306,35 @@ class Eraser:
         image = pending.frame.image
         usable = np.full(image.shape[:2], 255, np.uint8)
         doubtful = np.zeros_like(usable)
-        if pending.region is not None:
+        if pending.roi is not None:
             guard = ops.grow(pending.hole, _feather_width(image.shape[0]))
-            usable[pending.region.slices] = ~guard
-            doubtful[pending.region.slices] = guard & ~pending.hole
+            usable[pending.roi.slices] = ~guard
+            doubtful[pending.roi.slices] = guard & ~pending.hole
         pending.plate.update(pending.exposure.remove(image), pending.motion, usable, doubtful)
 
     def _read_again(self, pending: Pending) -> None:
         """Let hole pixels that were not SEEN take what the plate has learnt since; SEEN ones keep their past."""
-        assert pending.region is not None
-        stale = cv2.compare(pending.trust, SEEN, cv2.CMP_LT)
-        window = ops.bounding_region(stale & cv2.compare(pending.alpha, 0, cv2.CMP_GT))
+        assert pending.roi is not None
+        stale = ~ops.equals(pending.trust, SEEN)
+        window = ops.bounding_region(stale & ops.at_least(pending.alpha, 1))
         if window is None:
             return
         there = Region(
-            window.y0 + pending.region.y0,
-            window.y1 + pending.region.y0,
-            window.x0 + pending.region.x0,
-            window.x1 + pending.region.x0,
+            window.y0 + pending.roi.y0,
+            window.y1 + pending.roi.y0,
+            window.x0 + pending.roi.x0,
+            window.x1 + pending.roi.x0,
         )
         motion = pending.motion @ np.linalg.inv(pending.plate.since(pending.epoch))
         color, trust = pending.plate.read(motion, there)
-        better = cv2.compare(trust, pending.trust[window.slices], cv2.CMP_GE) & stale[window.slices]
+        better = stale[window.slices] & cv2.compare(trust, pending.trust[window.slices], cv2.CMP_GE)
         cv2.copyTo(color, better, pending.background[window.slices])
         cv2.copyTo(trust, better, pending.trust[window.slices])
 
     def _fill(self, pending: Pending, picture: np.ndarray, unseen: np.ndarray) -> np.ndarray:
         """Complete the region's picture where nothing is known, and remember the guess in the plate."""
-        assert pending.region is not None
-        frame, region = pending.frame, pending.region
+        assert pending.roi is not None
+        frame, region = pending.frame, pending.roi
         if ops.shrink(unseen, _sliver_width(frame.image.shape[0])).any():
             self.stats.fills += 1
             whole, hole = frame.image.copy(), np.zeros(frame.image.shape[:2], np.uint8)
@@ -335,22 +350,23 @@ class Eraser:
         return np.where(unseen[..., None] > 0, filled, picture)
 
 
+@dataclass
 class _Shot:
-    """All that is remembered of one shot."""
+    """All that is remembered of one shot. follower: None where no class is selected."""
 
-    def __init__(self, height: int, width: int):
-        self.plate = Plate(height, width)
-        self.registration = Registration()
-        self.smoother = masks.MaskSmoother()
+    plate: Plate
+    registration: Registration
+    smoother: masks.MaskSmoother
+    follower: MatteFollower | None
 
 
 def _outside(view: View, matte: np.ndarray | None, fixed: np.ndarray | None) -> np.ndarray:
     """Where the view surely shows background: (h, w) uint8, 255 well outside everything that may be masked."""
     objects = np.zeros(view.size, np.uint8)
     if matte is not None:
-        objects |= cv2.compare(ops.resize(matte, view.size), masks.OFF, cv2.CMP_GE)
+        objects |= ops.at_least(ops.resize(matte, view.size), masks.OFF)
     if fixed is not None:
-        objects |= cv2.compare(ops.resize(fixed, view.size), 0, cv2.CMP_GT)
+        objects |= ops.at_least(ops.resize(fixed, view.size), 1)
     return ~ops.grow(objects, max(4, view.size[0] // 40))
 
 

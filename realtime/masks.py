@@ -55,7 +55,7 @@ def left_out(frame: np.ndarray, background: np.ndarray, seen: np.ndarray, mask: 
     known; mask: (h, w) uint8; reach: how far from the mask to look, pixels. Returns (h, w) uint8.
     """
     difference = ops.strongest(cv2.absdiff(frame, background))
-    unlike = cv2.compare(difference, CHANGED, cv2.CMP_GT) & seen
+    unlike = ops.at_least(difference, CHANGED) & seen
     # Misregistered edges are thin lines, hands and hair are not.
     unlike = cv2.morphologyEx(unlike, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
     return _touching(unlike, mask, reach)

@@ -43,9 +43,9 @@ class View:
     def of(image: np.ndarray) -> View:
         """The view of a (H, W, 3) uint8 BGR picture."""
         size = image.shape[:2]
-        factor = max(1, round(max(size) / VIEW_SIDE))
-        reduced = max(1, size[0] // factor), max(1, size[1] // factor)
-        color = ops.resize(image, reduced) if factor > 1 else image
+        factor = min(1.0, VIEW_SIDE / max(size))
+        reduced = max(1, round(size[0] * factor)), max(1, round(size[1] * factor))
+        color = ops.resize(image, reduced) if factor < 1 else image
         return View(color, equalised(color), ops.scaling(size, reduced))
 
     @property
@@ -97,10 +97,9 @@ def match(
     """
     if len(corners) < MIN_CORNERS:
         return Match(np.eye(3), 0.0, len(corners))
-    options = {"winSize": (19, 19), "maxLevel": levels}
-    there, found, _ = cv2.calcOpticalFlowPyrLK(source, destination, corners, None, **options)
-    back, found_back, _ = cv2.calcOpticalFlowPyrLK(destination, source, there, None, **options)
-    kept = (found.ravel() & found_back.ravel()) > 0
+    there, found = _track(source, destination, corners, levels)
+    back, found_back = _track(destination, source, there, levels)
+    kept = found & found_back
     kept &= np.linalg.norm(back - corners, axis=1) < BACKWARD_ERROR
     start, end = corners[kept], there[kept]
     if len(start) < MIN_CORNERS:
@@ -111,6 +110,15 @@ def match(
     if matrix is None or not _plausible(matrix, source.shape[:2]):
         return Match(np.eye(3), 0.0, len(start))
     return Match(matrix, float(inlier.mean()), len(start))
+
+
+def _track(
+    source: np.ndarray, destination: np.ndarray, points: np.ndarray, levels: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Lucas-Kanade: where (N, 2) points of `source` are in `destination`, and (N,) bool whether they were found."""
+    start = points.copy()  # an initial guess is wanted by the signature, though not used
+    moved, found, _ = cv2.calcOpticalFlowPyrLK(source, destination, points, start, winSize=(19, 19), maxLevel=levels)
+    return np.asarray(moved), np.asarray(found).ravel() > 0
 
 
 def _is_still(start: np.ndarray, shift: np.ndarray, limit: float) -> bool:
@@ -127,7 +135,7 @@ def _is_still(start: np.ndarray, shift: np.ndarray, limit: float) -> bool:
 
 
 def _plausible(matrix: np.ndarray, size: tuple[int, int]) -> bool:
-    """Whether a homography is something a camera does from one frame to the next: no fold, no flip, no jump in scale."""
+    """Whether a camera can have moved so from one frame to the next: no fold, no flip, no jump in scale."""
     region = ops.Region(0, size[0], 0, size[1])
     corners = ops.region_corners(region)
     depth = corners @ matrix[2, :2] + matrix[2, 2]
@@ -169,8 +177,8 @@ class Sight:
         height, width = plate.frame_size
         color, trust = plate.read_scaled(motion, ops.Region(0, height, 0, width), view.size, cubic=False)
         color = np.clip(color + 0.5, 0, 255).astype(np.uint8)
-        cv2.copyTo(view.color, cv2.compare(trust, UNSEEN, cv2.CMP_EQ), color)
-        return Sight(color, cv2.compare(trust, SEEN, cv2.CMP_EQ))
+        cv2.copyTo(view.color, ops.equals(trust, UNSEEN), color)
+        return Sight(color, ops.equals(trust, SEEN))
 
 
 @dataclass(frozen=True)

@@ -83,7 +83,7 @@ def warp(image: np.ndarray, matrix: np.ndarray, size: tuple[int, int], *, cubic:
 def warp_mask(mask: np.ndarray, matrix: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """The pixels of the destination whose whole bilinear footprint is set: (H, W) uint8 of 0 and 255."""
     soft = cv2.warpPerspective(mask, matrix, (size[1], size[0]), flags=cv2.INTER_LINEAR, borderValue=0)
-    return cv2.compare(soft, 254, cv2.CMP_GE)
+    return at_least(soft, 254)
 
 
 def warp_matte(matte: np.ndarray, matrix: np.ndarray) -> np.ndarray:
@@ -96,6 +96,16 @@ def resize(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     smaller = size[0] < image.shape[0]
     interpolation = cv2.INTER_AREA if smaller else cv2.INTER_LINEAR
     return cv2.resize(image, (size[1], size[0]), interpolation=interpolation)
+
+
+def at_least(image: np.ndarray, value: float) -> np.ndarray:
+    """255 where a (H, W) picture is >= `value`, else 0; uint8."""
+    return np.negative((image >= value).view(np.uint8))  # -1 is 255 in uint8
+
+
+def equals(image: np.ndarray, value: float) -> np.ndarray:
+    """255 where a (H, W) picture is exactly `value`, else 0; uint8."""
+    return np.negative((image == value).view(np.uint8))
 
 
 def grow(mask: np.ndarray, radius: int) -> np.ndarray:
@@ -170,8 +180,8 @@ def composite(image: np.ndarray, background: np.ndarray, alpha: np.ndarray) -> n
     """
     weight = alpha.astype(np.float32) * np.float32(1 / 255)
     mixed = cv2.blendLinear(background, image, weight, 1 - weight)
-    cv2.copyTo(image, cv2.compare(alpha, 0, cv2.CMP_EQ), mixed)
-    cv2.copyTo(background, cv2.compare(alpha, 255, cv2.CMP_EQ), mixed)
+    cv2.copyTo(image, equals(alpha, 0), mixed)
+    cv2.copyTo(background, equals(alpha, 255), mixed)
     return mixed
 
 

@@ -30,8 +30,8 @@ class Plate:
     def __init__(self, height: int, width: int):
         self.frame_size = height, width
         self.epoch = 0
-        self._color = np.zeros((height, width, 3), np.float32)  # BGR, exposure of the anchor
-        self._trust = np.zeros((height, width), np.uint8)
+        self._color: np.ndarray = np.zeros((height, width, 3), np.float32)  # BGR, exposure of the anchor
+        self._trust: np.ndarray = np.zeros((height, width), np.uint8)
         self._origin = 0, 0  # (x, y) of the canvas' first pixel in anchor coordinates, whole pixels
         self._rebased: list[np.ndarray] = []  # [k] maps coordinates of anchor k to those of anchor k + 1
 
@@ -114,12 +114,14 @@ class Plate:
         color = image if still else ops.warp(image, matrix, size)
         # The edge of a guess is shared with known pixels, so half a footprint is enough here.
         soft = guessed if still else cv2.warpPerspective(guessed, matrix, (size[1], size[0]), flags=cv2.INTER_LINEAR)
-        new = cv2.compare(soft, 64, cv2.CMP_GE) & cv2.compare(self._trust[source.slices], UNSEEN, cv2.CMP_EQ)
+        new = ops.at_least(soft, 64) & ops.equals(self._trust[source.slices], UNSEEN)
         cv2.copyTo(color.astype(np.float32, copy=False), new, self._color[source.slices])
         self._trust[source.slices][new > 0] = GUESSED
 
     def needs_anchor(self, motion: np.ndarray) -> bool:
         """Whether the view has gone so far, or zoomed so much, that the plate should move to the present frame."""
+        if _is_identity(motion):
+            return False
         height, width = self.frame_size
         extent = self._extent(motion, Region(0, height, 0, width))
         if extent is None:
@@ -147,10 +149,10 @@ class Plate:
 
     def _refresh(self, window: Region, image: np.ndarray, usable: np.ndarray, doubtful: np.ndarray) -> None:
         color, trust = self._color[window.slices], self._trust[window.slices]
-        seen = cv2.compare(trust, SEEN, cv2.CMP_EQ)
+        seen = ops.equals(trust, SEEN)
         known = usable & seen
         fresh = usable & ~seen
-        weak = doubtful & cv2.compare(trust, UNSEEN, cv2.CMP_EQ)
+        weak = doubtful & ops.equals(trust, UNSEEN)
         cv2.accumulateWeighted(image, color, REFRESH, known)
         first = fresh | weak
         if first.any():
@@ -228,7 +230,7 @@ def _warp_trust(trust: np.ndarray, matrix: np.ndarray, size: tuple[int, int]) ->
     """Trust resampled so that no pixel is trusted more than the least trusted one of its bicubic footprint."""
     result = np.zeros(size, np.uint8)
     for level in (GUESSED, SEEN):
-        holds = ops.shrink(cv2.compare(trust, level, cv2.CMP_GE), 1)
+        holds = ops.shrink(ops.at_least(trust, level), 1)
         result[ops.warp_mask(holds, matrix, size) > 0] = level
     return result
 

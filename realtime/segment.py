@@ -1,4 +1,4 @@
-"""The segmenter's role: from a picture to the matte of the selected classes."""
+"""The segmenter's role: from pictures to the mattes of the selected classes."""
 
 from __future__ import annotations
 
@@ -26,19 +26,56 @@ class Segmenter:
         unknown = [name for name in classes if name not in self.classes]
         if unknown:
             raise UsageError(
-                f"unknown target '{unknown[0]}': the segmenter '{self.engine.card.name}' knows {', '.join(self.classes)}"
+                f"unknown target '{unknown[0]}': the segmenter '{self.engine.card.name}' knows "
+                f"{', '.join(self.classes)}"
             )
 
     def matte(self, image: np.ndarray, classes: Sequence[str]) -> np.ndarray:
         """The matte of all pixels of the given classes.
 
-        image: (H, W, 3) uint8 BGR. Returns (h, w) float32 in [0, 1] at the network's output size, picture edges aligned.
+        image: (H, W, 3) uint8 BGR. Returns (h, w) float32 in [0, 1] at the network's output size, edges aligned.
         """
-        height, width = network_size(image.shape[0], image.shape[1], self.engine.card.sizes[0], self.engine.card.multiple)
+        height, width = network_size(
+            image.shape[0], image.shape[1], self.engine.card.sizes[0], self.engine.card.multiple
+        )
         small = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
         tensor = cv2.dnn.blobFromImage(small, 1 / 255.0, swapRB=True)
         mattes = self.engine.run(image=tensor)["matte"][0]
         return mattes[[self.classes.index(name) for name in classes]].max(0)
+
+
+class MatteFollower:
+    """Gives a matte for every frame of one shot though the network runs only every `interval` seconds.
+
+    In between, the latest matte is carried along by dense optical flow (DIS, Kroeger et al., ECCV 2016).
+    State: the latest matte, its picture, and when the network last ran.
+    """
+
+    def __init__(self, segmenter: Segmenter, classes: Sequence[str], interval: float):
+        self._segmenter, self._classes, self._interval = segmenter, classes, interval
+        self._flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
+        self._matte: np.ndarray | None = None
+        self._gray: np.ndarray | None = None
+        self._segmented = 0.0
+
+    def matte(self, image: np.ndarray, time: float) -> np.ndarray:
+        """The matte of the next frame, (h, w) float32 in [0, 1]. image: (H, W, 3) uint8 BGR; time: its seconds."""
+        if self._matte is None or self._gray is None or not 0 <= time - self._segmented < self._interval:
+            self._segmented = time
+            self._matte = self._segmenter.matte(image, self._classes)
+            self._gray = _gray(image, self._matte.shape)
+        else:
+            gray = _gray(image, self._matte.shape)
+            backward = self._flow.calc(gray, self._gray, np.zeros((*gray.shape, 2), np.float32))
+            y, x = np.indices(gray.shape, dtype=np.float32)
+            self._matte = cv2.remap(self._matte, x + backward[..., 0], y + backward[..., 1], cv2.INTER_LINEAR)
+            self._gray = gray
+        return self._matte
+
+
+def _gray(image: np.ndarray, size: tuple[int, ...]) -> np.ndarray:
+    small = cv2.resize(image, size[::-1], interpolation=cv2.INTER_AREA)
+    return cv2.cvtColor(small, cv2.COLOR_BGR2GRAY)
 
 
 def network_size(height: int, width: int, default: Sequence[int], multiple: int) -> tuple[int, int]:
@@ -50,8 +87,6 @@ def network_size(height: int, width: int, default: Sequence[int], multiple: int)
     return tuple(max(multiple, round(side * scale / multiple) * multiple) for side in (height, width))
 
 
-def load_segmenter(
-    model: str, *, device: str = "auto", runtime: str = "auto", threads: int | None = None
-) -> Segmenter:
+def load_segmenter(model: str, *, device: str = "auto", runtime: str = "auto", threads: int | None = None) -> Segmenter:
     """The segmenter of a model name, model folder or .onnx path; EngineError where it cannot be had."""
     return Segmenter(load_engine(model, "segmenter", device=device, runtime=runtime, threads=threads))
