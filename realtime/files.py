@@ -44,6 +44,7 @@ QUEUED_ITEMS = 4
 QUEUED_BYTES = 128 << 20
 LOOKAHEAD_FRAMES = 300
 LOOKAHEAD_BYTES = 1 << 30
+ROUNDING_S = 1e-6  # of times as floats: 0.3 - 0.2 is a little less than 0.1
 
 
 def version() -> str:
@@ -298,7 +299,7 @@ class _Job:
             waiting.append((pending, frame.time, pending.nbytes))
             held += pending.nbytes
             now = frame.time
-            while waiting and now - waiting[0][1] >= self._lookahead:
+            while waiting and now - waiting[0][1] >= self._lookahead - ROUNDING_S:
                 render_oldest()
             while len(waiting) > LOOKAHEAD_FRAMES or (held > LOOKAHEAD_BYTES and len(waiting) > 1):
                 self._note_short_lookahead(now - waiting[0][1], len(waiting))
