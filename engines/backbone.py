@@ -69,7 +69,7 @@ class Block(nn.Module):
 
 
 class EfficientNetLite0(nn.Module):
-    """(N, 3, H, W) float32 RGB in [-1, 1], H and W multiples of 32 -> the first `levels` maps of strides 2, 4, ... 32."""
+    """(N, 3, H, W) float32 RGB in [-1, 1], H and W multiples of 32 -> the first `levels` maps, strides 2 to 32."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,0 +1,148 @@
+"""Networks run by name, folder or file; what does not fit is said in one line."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from importlib import util
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import pytest
+
+from engines import runtime
+from engines.errors import EngineError
+from engines.runtime import available_models, load_engine
+from tests.engines import tiny
+
+ZEROS = np.zeros((1, 3, 32, 32), np.float32)
+
+
+def test_a_folder_a_file_and_a_file_with_its_own_card_load(tmp_path: Path) -> None:
+    folder = tiny.save(tmp_path / "model")
+    (tmp_path / "other.onnx").write_bytes(tiny.model())
+    (tmp_path / "other.json").write_text((folder / "card.json").read_text())
+    for model in (folder, str(folder), folder / "model.onnx", tmp_path / "other.onnx"):
+        engine = load_engine(model, "segmenter")
+        assert engine.card.name == "tiny"
+        assert (engine.device, engine.runtime) == ("cpu", "onnxruntime")
+
+
+def test_any_multiple_and_batch_goes_through(tmp_path: Path) -> None:
+    engine = load_engine(tiny.save(tmp_path), "segmenter", threads=1)
+    for shape in ((1, 3, 32, 32), (2, 3, 64, 96), (1, 3, 320, 32)):
+        image = np.random.default_rng(0).random(shape, np.float32)
+        np.testing.assert_array_equal(engine.run(image=image)["matte"], image * 2)
+
+
+def test_runs_are_timed_and_warm_up_is_not(tmp_path: Path) -> None:
+    engine = load_engine(tiny.save(tmp_path), "segmenter", threads=1)
+    engine.warm_up(32, 64)
+    assert engine.timing == runtime.Timing(0.0, 0.0, 0)
+    for _ in range(3):
+        engine.run(image=ZEROS)
+    assert engine.timing.runs == 3
+    assert engine.timing.last > 0 < engine.timing.median
+
+
+@pytest.mark.parametrize(
+    ("inputs", "message"),
+    [
+        ({}, "takes image, not nothing"),
+        ({"picture": ZEROS}, "takes image, not picture"),
+        ({"image": ZEROS.astype(np.uint8)}, "not uint8"),
+        ({"image": ZEROS[0]}, r"as float32 \(N, 3, H, W\)"),
+        ({"image": ZEROS[:, :1]}, r"as float32 \(N, 3, H, W\)"),
+        ({"image": np.zeros((1, 3, 32, 40), np.float32)}, "multiples of 32 as height and width, not 32x40"),
+        ({"image": np.zeros((1, 3, 0, 32), np.float32)}, "not 0x32"),
+    ],
+)
+def test_inputs_that_do_not_fit_are_refused(tmp_path: Path, inputs: dict[str, np.ndarray], message: str) -> None:
+    engine = load_engine(tiny.save(tmp_path), "segmenter", threads=1)
+    with pytest.raises(EngineError, match=message):
+        engine.run(**inputs)
+
+
+def test_a_closed_engine_says_so(tmp_path: Path) -> None:
+    engine = load_engine(tiny.save(tmp_path), "segmenter", threads=1)
+    engine.close()
+    engine.close()
+    with pytest.raises(EngineError, match="was closed"):
+        engine.run(image=ZEROS)
+
+
+def test_an_unknown_name_lists_the_known_ones() -> None:
+    with pytest.raises(EngineError, match="no segmenter 'swoft'; choose one of .*swift"):
+        load_engine("swoft", "segmenter")
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(EngineError, match=r"gone\.onnx is missing"):
+        load_engine(tmp_path / "gone.onnx", "segmenter")
+    with pytest.raises(EngineError, match=r"model\.onnx is missing"):
+        load_engine(tmp_path, "segmenter")
+
+
+def test_a_model_of_another_task_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(EngineError, match="is a segmenter, not a filler"):
+        load_engine(tiny.save(tmp_path), "filler")
+
+
+def test_a_changed_file_is_refused(tmp_path: Path) -> None:
+    tiny.save(tmp_path)
+    (tmp_path / "model.onnx").write_bytes(tiny.model() + b"\0")
+    with pytest.raises(EngineError, match="does not match its card"):
+        load_engine(tmp_path, "segmenter")
+
+
+def test_a_file_that_is_no_model_is_refused(tmp_path: Path) -> None:
+    from hashlib import sha256
+
+    tiny.save(tmp_path, sha256=sha256(b"no model").hexdigest())
+    (tmp_path / "model.onnx").write_bytes(b"no model")
+    with pytest.raises(EngineError, match="can't load the model"):
+        load_engine(tmp_path, "segmenter")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"device": "tpu"}, "device is 'tpu'; choose one of auto, cpu, cuda"),
+        ({"runtime": "caffe"}, "runtime is 'caffe'"),
+        ({"threads": 0}, "threads is 0"),
+        ({"task": "painter"}, "task is 'painter'"),
+    ],
+)
+def test_options_that_make_no_sense_are_refused(tmp_path: Path, options: dict, message: str) -> None:
+    with pytest.raises(EngineError, match=message):
+        load_engine(tiny.save(tmp_path), **({"task": "segmenter"} | options))
+
+
+def test_a_gpu_that_is_not_there_is_said(tmp_path: Path) -> None:
+    if "CUDAExecutionProvider" in onnxruntime.get_available_providers():
+        pytest.skip("this machine has a GPU")
+    with pytest.raises(EngineError, match="no GPU.*--device cpu"):
+        load_engine(tiny.save(tmp_path), "segmenter", device="cuda")
+
+
+def test_a_runtime_that_is_not_installed_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(util, "find_spec", lambda name: None)
+    for name in ("tensorrt", "torch"):
+        with pytest.raises(EngineError, match=f"{name} is not installed; `pip install"):
+            load_engine(tiny.save(tmp_path), "segmenter", runtime=name)
+
+
+def test_a_torch_model_is_refused_here(tmp_path: Path) -> None:
+    with pytest.raises(EngineError, match="is a torch model"):
+        load_engine(tiny.save(tmp_path, runtime="torch"), "segmenter")
+
+
+def test_no_models_for_a_task_without_a_folder() -> None:
+    assert available_models("painter") == []
+
+
+def test_running_needs_no_training_code() -> None:
+    code = "import sys, engines.runtime; print(sorted({'torch', 'tensorrt', 'onnx', 'cv2'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
