@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import signal
 import sys
@@ -116,10 +117,16 @@ def _print_version(context: click.Context, _: click.Parameter, wanted: bool) -> 
     help="How far into the future a frame may look for the background it hides; 0 is what live would see.",
 )
 @click.option(
-    "--fill", metavar="MODEL", help="The model that invents what no frame shows; 'telea' is the classical way."
+    "--segmenter",
+    metavar="MODEL",
+    default="swift",
+    help="The model that finds the targets: a name, a folder or an .onnx file.",
 )
 @click.option(
-    "--segmenter", metavar="MODEL", help="The model that finds the targets: a name, a folder or an .onnx file."
+    "--fill",
+    metavar="MODEL",
+    default="swift",
+    help="The model that invents what no frame shows: a name, a folder, an .onnx file, or 'telea', the classical way.",
 )
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", help="Where the models run.")
 @click.option(
@@ -132,10 +139,13 @@ def _print_version(context: click.Context, _: click.Parameter, wanted: bool) -> 
     "--start", type=TimeType(), metavar="TIME", help="Begin here: seconds or H:MM:SS. All streams are cut alike."
 )
 @click.option("--end", type=TimeType(), metavar="TIME", help="End before this: seconds or H:MM:SS.")
+@click.option("--codec", metavar="NAME", help="Video codec of the output.  [default: the input's, where possible]")
 @click.option(
-    "--codec", metavar="NAME", help="Video codec of the output.  [default: the input's, where it can be encoded]"
+    "--crf",
+    type=click.FloatRange(min=0),
+    metavar="NUMBER",
+    help="Quality of the output, smaller is better.  [default: visually lossless]",
 )
-@click.option("--crf", type=float, metavar="NUMBER", help="Quality, smaller is better.  [default: visually lossless]")
 @click.option(
     "--dilate",
     type=DilateType(),
@@ -168,12 +178,15 @@ def command(input: str, output: str, *, no_shadow: bool, quiet: bool, debug: boo
     """
     from realtime.files import erase_video
 
+    if debug:
+        logging.basicConfig(format=f"{NAME}: %(message)s")
+        logging.getLogger("realtime").setLevel(logging.DEBUG)
     display = _Display(quiet)
     try:
         report = erase_video(input, output, shadow=not no_shadow, progress=display.update, **options)
     finally:
         display.close()
-    display.summary(report, debug)
+    display.summary(report)
     return DAMAGED if report.lost else 0
 
 
@@ -220,15 +233,14 @@ class _Display:
             self._bar.stop()
             self._bar = None
 
-    def summary(self, report: Report, debug: bool) -> None:
+    def summary(self, report: Report) -> None:
+        """What was done, in a line; a loss is told even when quiet."""
         if report.lost:
             _say(f"warning: {report.lost} frames of {report.input} are damaged and were lost; the others are done")
         if self._quiet:
             return
         self._tell(report.notes)
         _say(f"{report.output}: {report.frames} frames in {report.seconds:.1f} s ({report.fps:.1f} frames/s)")
-        if debug:
-            _say(f"{report.segmenter or 'no segmenter'}, {report.filler}: {report.runtime} on {report.device}")
 
 
 def _open_bar() -> Any:

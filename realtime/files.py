@@ -14,6 +14,7 @@ write beside their target and rename at the end), and the failure is raised in t
 
 from __future__ import annotations
 
+import logging
 import math
 import time
 from collections import deque
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
     from realtime.outputs import Outputs
     from realtime.segment import Segmenter
     from realtime.source import Source
+
+_log = logging.getLogger(__name__)
 
 QUEUED_ITEMS = 4
 QUEUED_BYTES = 128 << 20
@@ -169,6 +172,8 @@ def _load_models(
     selection: Selection, segmenter: str, fill: str, device: str, runtime: str, threads: int | None
 ) -> _Models:
     """Load what the job needs; the segmenter only when classes are to be found. Raises UsageError, EraserError."""
+    import onnxruntime
+
     from engines.errors import EngineError
     from engines.runtime import available_models
     from realtime.fill import CLASSICAL, load_filler
@@ -185,14 +190,19 @@ def _load_models(
         filler = load_filler(fill, device=device, runtime=runtime, threads=threads)
     except EngineError as error:
         raise EraserError(str(error)) from error
-    engines = [getattr(part, "engine", None) for part in (finder, filler)]
-    engine = next((engine for engine in engines if engine is not None), None)
+    engines = [engine for part in (finder, filler) if (engine := getattr(part, "engine", None)) is not None]
+    for engine in engines:
+        _log.debug(
+            "%s %s: %s on %s (asked for: %s on %s; onnxruntime can use %s)",
+            engine.card.task, engine.card.name, engine.runtime, engine.device, runtime, device,
+            ", ".join(onnxruntime.get_available_providers()),
+        )  # fmt: skip
     return _Models(
         segmenter=finder,
         filler=filler,
         segmenter_name=None if finder is None else finder.engine.card.name,
-        device="cpu" if engine is None else engine.device,
-        runtime="opencv" if engine is None else engine.runtime,
+        device=engines[0].device if engines else "cpu",
+        runtime=engines[0].runtime if engines else "opencv",
     )
 
 

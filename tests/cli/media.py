@@ -8,6 +8,7 @@ from pathlib import Path
 import av
 import cv2
 import numpy as np
+from av.video.stream import VideoStream
 
 HEIGHT, WIDTH, RATE = 96, 128, 10
 """Clips are of this size and rate unless a test asks for another."""
@@ -36,6 +37,7 @@ def write_video(
     """Encode (H, W, 3) BGR or (H, W) gray pictures."""
     with av.open(str(path), "w") as container:
         stream = container.add_stream(codec, rate=rate)
+        assert isinstance(stream, VideoStream)
         stream.height, stream.width = frames[0].shape[:2]
         stream.pix_fmt = "yuv420p"
         if codec == "libx264":
@@ -75,6 +77,13 @@ def read_video(path: Path) -> list[np.ndarray]:
     """Every frame as (H, W, 3) uint8 BGR."""
     with av.open(str(path)) as container:
         return [frame.to_ndarray(format="bgr24") for frame in container.decode(video=0)]
+
+
+def read_picture(path: Path) -> np.ndarray:
+    """The picture as it is stored: (H, W) or (H, W, channels)."""
+    picture = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    assert picture is not None, path
+    return picture
 
 
 def duration(path: Path) -> Fraction:

@@ -78,7 +78,7 @@ def test_one_mask_serves_all_frames_and_adds_to_boxes(folder):
     cv2.imwrite(str(folder / "mask.png"), mask)
     erase(folder, "--mask", folder / "mask.png", "--box", BOX, "--save-mask", folder / "holes")
     for path in sorted((folder / "holes").iterdir()):
-        hole = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+        hole = media.read_picture(path)
         assert (hole[5:15, 5:15] == 255).all()
         assert (hole[ROWS, COLUMNS] == 255).all()
         assert (hole[FAR] == 0).all()
@@ -86,7 +86,7 @@ def test_one_mask_serves_all_frames_and_adds_to_boxes(folder):
 
 def test_a_kept_box_is_not_touched(folder):
     erase(folder, "--box", "0,0,128,96", "--keep-box", "64,0,64,96", "--save-mask", folder / "holes")
-    hole = cv2.imread(str(sorted((folder / "holes").iterdir())[0]), cv2.IMREAD_UNCHANGED)
+    hole = media.read_picture(sorted((folder / "holes").iterdir())[0])
     assert (hole[:, :64] == 255).all()
     assert (hole[:, 64:] == 0).all()
 
@@ -94,7 +94,7 @@ def test_a_kept_box_is_not_touched(folder):
 @pytest.mark.parametrize(("dilate", "grown"), [("0", 0), ("5", 5)])
 def test_the_mask_grows_by_what_is_asked(folder, dilate, grown):
     erase(folder, "--box", BOX, "--dilate", dilate, "--no-shadow", "--save-mask", folder / "holes")
-    hole = cv2.imread(str(sorted((folder / "holes").iterdir())[0]), cv2.IMREAD_UNCHANGED)
+    hole = media.read_picture(sorted((folder / "holes").iterdir())[0])
     rows, columns = np.nonzero(hole)
     assert (rows.min(), rows.max()) == (30 - grown, 53 + grown)
     assert (columns.min(), columns.max()) == (20 - grown, 59 + grown)
@@ -138,14 +138,14 @@ def test_a_picture_gives_a_picture(tmp_path):
         tmp_path / "in.png", tmp_path / "out.png", *CLASSICAL, "--box", BOX,
         "--save-mask", tmp_path / "hole.png", "--preview", tmp_path / "preview.png",
     )  # fmt: skip
-    before = cv2.imread(str(tmp_path / "in.png"))
-    after = cv2.imread(str(tmp_path / "out.png"))
-    hole = cv2.imread(str(tmp_path / "hole.png"), cv2.IMREAD_UNCHANGED)
+    before = media.read_picture(tmp_path / "in.png")
+    after = media.read_picture(tmp_path / "out.png")
+    hole = media.read_picture(tmp_path / "hole.png")
     assert (before[FAR] == after[FAR]).all()
     assert (before[ROWS, COLUMNS] != after[ROWS, COLUMNS]).any()
     assert hole.shape[:2] == before.shape[:2]
     assert (hole[ROWS, COLUMNS] == 255).all()
-    assert cv2.imread(str(tmp_path / "preview.png")).shape == (media.HEIGHT, 3 * media.WIDTH + 8, 3)
+    assert media.read_picture(tmp_path / "preview.png").shape == (media.HEIGHT, 3 * media.WIDTH + 8, 3)
 
 
 @pytest.mark.parametrize("source", ["folder", "pattern"])
@@ -162,7 +162,7 @@ def test_a_sequence_gives_a_sequence(tmp_path, source, target):
     written = sorted((tmp_path / "out").iterdir())
     assert len(written) == 6
     for path, before in zip(written, frames, strict=True):
-        assert (cv2.imread(str(path))[FAR] == before[FAR]).all()
+        assert (media.read_picture(path)[FAR] == before[FAR]).all()
 
 
 def test_a_report_is_complete(folder):
