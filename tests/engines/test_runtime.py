@@ -73,7 +73,7 @@ def test_a_closed_engine_says_so(tmp_path: Path) -> None:
 
 
 def test_an_unknown_name_lists_the_known_ones() -> None:
-    with pytest.raises(EngineError, match="no segmenter 'swoft'; choose one of .*swift"):
+    with pytest.raises(EngineError, match=r"no segmenter .swoft.; choose one of .*swift"):
         load_engine("swoft", "segmenter")
 
 
@@ -122,7 +122,7 @@ def test_options_that_make_no_sense_are_refused(tmp_path: Path, options: dict, m
 def test_a_gpu_that_is_not_there_is_said(tmp_path: Path) -> None:
     if "CUDAExecutionProvider" in onnxruntime.get_available_providers():
         pytest.skip("this machine has a GPU")
-    with pytest.raises(EngineError, match="no GPU.*--device cpu"):
+    with pytest.raises(EngineError, match=r"no GPU.*--device cpu"):
         load_engine(tiny.save(tmp_path), "segmenter", device="cuda")
 
 
