@@ -175,10 +175,12 @@ def _person(stem: str, height: float, *, open_bottom: bool = False) -> Sprite:
     return cut_out(image, mask, open_bottom=open_bottom).scaled(2 * height)
 
 
-def _look_at(x: float, y: float, scale: float = 1.0, roll: float = 0.0) -> np.ndarray:
-    """Camera with the world point (x, y) in the middle of the frame; roll in radians."""
+def look_at(
+    x: float, y: float, scale: float = 1.0, roll: float = 0.0, size: tuple[int, int] = (WIDTH, HEIGHT)
+) -> np.ndarray:
+    """Camera with the world point (x, y) in the middle of a frame of `size` (width, height); roll in radians."""
     cos, sin = scale * np.cos(roll), scale * np.sin(roll)
-    turn = np.array([[cos, -sin, (WIDTH - 1) / 2], [sin, cos, (HEIGHT - 1) / 2], [0, 0, 1]])
+    turn = np.array([[cos, -sin, (size[0] - 1) / 2], [sin, cos, (size[1] - 1) / 2], [0, 0, 1]])
     return turn @ np.array([[1, 0, -x], [0, 1, -y], [0, 0, 1.0]])
 
 
@@ -206,11 +208,11 @@ def _ease(value: np.ndarray) -> np.ndarray:
     return value * value * (3 - 2 * value)
 
 
-def _tremble(count: int, seed: int, reach: float, rates: tuple[float, float] = (0.4, 3.0)) -> np.ndarray:
+def tremble(count: int, seed: int, reach: float, fps: int = FPS, rates: tuple[float, float] = (0.4, 3.0)) -> np.ndarray:
     """(count,) float64: smooth random motion, a sum of sines of `rates` hertz, largest absolute value `reach`."""
     rng = np.random.default_rng(seed)
     hertz = np.geomspace(*rates, 7)
-    angles = 2 * np.pi * hertz[:, None] * np.arange(count) / FPS + rng.uniform(0, 2 * np.pi, (7, 1))
+    angles = 2 * np.pi * hertz[:, None] * np.arange(count) / fps + rng.uniform(0, 2 * np.pi, (7, 1))
     wave = (np.sin(angles) * (rng.uniform(0.5, 1, 7) / hertz**0.7)[:, None]).sum(0)
     return wave * reach / np.abs(wave).max()
 
@@ -240,15 +242,15 @@ def _still() -> Scene:
     """Still camera; a person enters from the left and crosses."""
     count = 90
     walker = _person("ccp_0909", 210), _walk(count, (20, 470), 290, 210)
-    return _make("still", _photos("bsds_118072"), [_look_at(239.5, 164.5)] * count, [walker], seed=1)
+    return _make("still", _photos("bsds_118072"), [look_at(239.5, 164.5)] * count, [walker], seed=1)
 
 
 def _shake() -> Scene:
     """Hand-held: up to 10 px and 0.6 degrees of smooth random motion; a person crosses."""
     count = 90
-    x, y = _tremble(count, 11, 10), _tremble(count, 12, 10)
-    roll = np.deg2rad(_tremble(count, 13, 0.6, (0.3, 1.5)))
-    cameras = [_look_at(256 + x[i], 195 + y[i], roll=roll[i]) for i in range(count)]
+    x, y = tremble(count, 11, 10), tremble(count, 12, 10)
+    roll = np.deg2rad(tremble(count, 13, 0.6, rates=(0.3, 1.5)))
+    cameras = [look_at(256 + x[i], 195 + y[i], roll=roll[i]) for i in range(count)]
     walker = _person("ccp_0461", 200), _walk(count, (490, 40), 322, 200)
     return _make("shake", _photos("urban_017"), cameras, [walker], seed=2)
 
@@ -257,8 +259,8 @@ def _pan() -> Scene:
     """The camera pans by 1.2 frame widths; one person walks the same way, slower, another comes from the new side."""
     count = 120
     along = _ease(np.arange(count) / (count - 1)) * 576
-    y = _tremble(count, 21, 1.5)
-    cameras = [_look_at(264 + along[i], 236 + y[i], roll=0.004 * np.sin(i / 17)) for i in range(count)]
+    y = tremble(count, 21, 1.5)
+    cameras = [look_at(264 + along[i], 236 + y[i], roll=0.004 * np.sin(i / 17)) for i in range(count)]
     slower = _person("ccp_0123", 190), _walk(count, (330, 610), 378, 190)
     opposite = _person("ccp_0073", 180), _walk(count, (1080, 760), 374, 180, phase=1.0)
     stem = "kodak_24"
@@ -269,7 +271,7 @@ def _zoom() -> Scene:
     """The camera zooms in by 1.6 on a person who moves little; what is behind is mostly never shown."""
     count = 100
     scale = 0.72 * 1.6 ** _ease(np.arange(count) / (count - 1))
-    cameras = [_look_at(620 - 0.1 * i, 192 + 0.25 * i, scale[i]) for i in range(count)]
+    cameras = [look_at(620 - 0.1 * i, 192 + 0.25 * i, scale[i]) for i in range(count)]
     poses = [_step(600 + 0.3 * i, 352, 220, i / FPS, energy=0.2) for i in range(count)]
     walker = _person("ccp_0760", 220), poses
     stem = "house_489_frontal"
@@ -279,12 +281,12 @@ def _zoom() -> Scene:
 def _flicker() -> Scene:
     """Still camera whose exposure drifts by 20 grey levels and flickers by up to 3; a person crosses."""
     count = 90
-    drift = _ease(np.arange(count) / (count - 1)) * 20 + _tremble(count, 31, 3, (2.0, 12.0))
+    drift = _ease(np.arange(count) / (count - 1)) * 20 + tremble(count, 31, 3, rates=(2.0, 12.0))
     world = _photos("house_401_frontal") * 0.84 + 4  # leaves room for the drift below white
     walker = _person("ccp_0370", 205), _walk(count, (490, 30), 412, 205)
     offsets = 0.4 * drift
     gains = 1 + 0.6 * drift / world.mean()
-    return _make("flicker", world, [_look_at(269.5, 289.5)] * count, [walker], seed=5, gains=gains, offsets=offsets)
+    return _make("flicker", world, [look_at(269.5, 289.5)] * count, [walker], seed=5, gains=gains, offsets=offsets)
 
 
 def _two() -> Scene:
@@ -293,7 +295,7 @@ def _two() -> Scene:
     near = _person("ccp_0491", 215), _walk(count, (-30, 450), 300, 215, phase=1.0)
     far = _person("ccp_0229", 185), _walk(count, (500, 60), 283, 185)
     world = _photos("dghbg_20250319135306906")
-    return _make("two", world, [_look_at(269.5, 169.5)] * count, [far, near], seed=6)
+    return _make("two", world, [look_at(269.5, 169.5)] * count, [far, near], seed=6)
 
 
 def _stays() -> Scene:
@@ -304,17 +306,17 @@ def _stays() -> Scene:
         gone = max(0.0, i / FPS - 2.4)
         poses.append(_step(270 + 230 * gone * min(1.0, gone), 372, 205, i / FPS, energy=min(1.0, 2 * gone)))
     walker = _person("ccp_0932", 205), poses
-    return _make("stays", _photos("house_354_frontal"), [_look_at(269.5, 254.5)] * count, [walker], seed=7)
+    return _make("stays", _photos("house_354_frontal"), [look_at(269.5, 254.5)] * count, [walker], seed=7)
 
 
 def _sway() -> Scene:
     """Webcam: a person sways at a desk before a still camera; the background behind the middle is never shown."""
     count = 90
-    x, tilt = _tremble(count, 41, 22, (0.2, 0.8)), _tremble(count, 42, 0.05, (0.2, 1.0))
+    x, tilt = tremble(count, 41, 22, rates=(0.2, 0.8)), tremble(count, 42, 0.05, rates=(0.2, 1.0))
     poses = [Pose(250 + x[i], 315, 235, tilt[i], phase=0.07 * i, bend=-0.02) for i in range(count)]
     sitter = _person("hsd_0073", 235, open_bottom=True), poses
     world = _photos("dghbg_20250320021551584")
-    return _make("sway", world, [_look_at(279.5, 164.5)] * count, [sitter], seed=8)
+    return _make("sway", world, [look_at(279.5, 164.5)] * count, [sitter], seed=8)
 
 
 SCENES: dict[str, Callable[[], Scene]] = {
