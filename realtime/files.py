@@ -23,7 +23,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
 
 from realtime.channel import Channel
 from realtime.crew import Crew, stage_failed
@@ -130,8 +130,9 @@ def erase_video(
     models = _load_models(selection, segmenter, fill, device, runtime, threads)
 
     with ExitStack() as stack:
-        source = stack.enter_context(open_source(str(input), start=start, end=end))
-        masks = None if mask is None else stack.enter_context(GivenMasks(str(mask)))
+        inputs = stack.enter_context(_Inputs())
+        source = inputs.add(open_source(str(input), start=start, end=end))
+        masks = None if mask is None else inputs.add(GivenMasks(str(mask)))
         remarks = selection.check(source.info.height, source.info.width)
         eraser = Eraser(models.segmenter, models.filler, selection, Settings(dilate=dilate, shadow=shadow))
         outputs = stack.enter_context(Outputs(source, overwrite))
@@ -141,10 +142,16 @@ def erase_video(
         if save_mask is not None:
             outputs.open_masks(save_mask)
         job = _Job(source, masks, eraser, outputs, lookahead, remarks)
-        job.run(progress)
+        try:
+            job.run(progress)
+        finally:
+            inputs.still_read = job.reader_hangs
         done = job.report(str(input), str(output), models)
     if report is not None:
-        done.write(report)
+        try:
+            done.write(report)
+        except EraserError as error:
+            raise EraserError(f"{output} is done, but its report is not: {error}") from error
     return done
 
 
@@ -211,6 +218,33 @@ def _check_name(task: str, model: str, names: list[str]) -> None:
         raise UsageError(f"unknown {task} '{model}': there are {', '.join(names)}, or give the path of a model")
 
 
+class _Closable(Protocol):
+    def close(self) -> None: ...
+
+
+_Input = TypeVar("_Input", bound=_Closable)
+
+
+class _Inputs:
+    """Closes what is added to it, unless a thread still reads: closing a file under FFmpeg's hands is a crash."""
+
+    def __init__(self) -> None:
+        self.still_read = False
+        self._inputs: list[_Closable] = []
+
+    def add(self, input: _Input) -> _Input:
+        self._inputs.append(input)
+        return input
+
+    def __enter__(self) -> _Inputs:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if not self.still_read:
+            for input in self._inputs:
+                input.close()
+
+
 class _Read(NamedTuple):
     """A frame and the mask that was given for it."""
 
@@ -242,6 +276,7 @@ class _Job:
         self._times = {stage: StageTimes() for stage in ("reader", "eraser", "writer")}  # one thread each
         self._frames = 0
         self._started = time.perf_counter()
+        self.reader_hangs = False
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -255,11 +290,15 @@ class _Job:
 
     def run(self, progress: Callable[[Progress], None] | None) -> None:
         """Read, erase and write every frame, and put the outputs in place."""
-        with Crew(self._read, self._erased) as crew:
-            crew.start("reader", self._read_all, may_hang=True)
-            crew.start("writer", self._write_all)
-            self._erase_all(progress)
-            crew.wait()
+        crew = Crew(self._read, self._erased)
+        try:
+            with crew:
+                crew.start("reader", self._read_all, may_hang=True)
+                crew.start("writer", self._write_all)
+                self._erase_all(progress)
+                crew.wait()
+        finally:
+            self.reader_hangs = "reader" in crew.hanging
         if not self._frames:
             raise EraserError(f"{self._source.path} has no pictures to work on: check --start, --end and the file")
         try:

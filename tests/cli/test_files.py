@@ -55,6 +55,18 @@ def failing(call, after: int, error: BaseException):
     return wrapper
 
 
+def on_frame(monkeypatch: pytest.MonkeyPatch, action) -> None:
+    """Call `action` with the count of frames read so far, in the reader's thread, before each frame is given."""
+    frames = VideoSource.__iter__
+
+    def watched(source):
+        for count, frame in enumerate(frames(source), 1):
+            action(count)
+            yield frame
+
+    monkeypatch.setattr(VideoSource, "__iter__", watched)
+
+
 def test_every_frame_is_written_once_and_in_order(folder):
     seen = []
     report = erase(folder, progress=seen.append)
@@ -68,7 +80,11 @@ def test_every_frame_is_written_once_and_in_order(folder):
 
 @pytest.mark.parametrize("after", [0, 1, FRAMES - 1])
 def test_a_failing_reader_stops_the_job(folder, monkeypatch, after):
-    monkeypatch.setattr(VideoSource, "_frame", failing(VideoSource._frame, after, Broken("no light")))
+    def fail(count):
+        if count > after:
+            raise Broken("no light")
+
+    on_frame(monkeypatch, fail)
     with pytest.raises(EraserError, match="the reader failed: Broken: no light") as caught:
         erase(folder)
     assert isinstance(caught.value.__cause__, Broken)
@@ -130,6 +146,30 @@ def test_an_interrupt_ends_the_job_quickly_and_leaves_nothing(folder):
     assert_nothing_is_left(folder)
 
 
+def test_a_source_that_hangs_is_left_behind(folder, monkeypatch):
+    """As a network address does whose server says nothing: the job ends, and does not close what is being read."""
+    release, closed = threading.Event(), []
+
+    def hang(count):
+        if count == 5:
+            release.wait(20)
+
+    def interrupt(progress):
+        raise KeyboardInterrupt
+
+    on_frame(monkeypatch, hang)
+    monkeypatch.setattr(VideoSource, "close", lambda source: closed.append(source))
+    begin = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        erase(folder, lookahead=0, progress=interrupt)
+    assert time.monotonic() - begin < 4
+    assert closed == []
+    reader = next(thread for thread in threading.enumerate() if thread.name == "reader")
+    release.set()
+    reader.join(5)
+    assert_nothing_is_left(folder)
+
+
 def test_a_failure_in_every_output_is_cleaned_up(folder, monkeypatch):
     monkeypatch.setattr(Eraser, "render", failing(Eraser.render, 8, Broken("late")))
     with pytest.raises(EraserError, match="late"):
@@ -152,12 +192,11 @@ class Watch:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, write_delay: float = 0.0) -> None:
         self.read = self.waiting = self.written = 0
         self.most_waiting = self.most_ahead = 0
-        frame, observe, render, write = VideoSource._frame, Eraser.observe, Eraser.render, VideoSink.write
+        observe, render, write = Eraser.observe, Eraser.render, VideoSink.write
 
-        def watch_frame(source, native):
-            self.read += 1
+        def watch_frame(count):
+            self.read = count
             self.most_ahead = max(self.most_ahead, self.read - self.written)
-            return frame(source, native)
 
         def watch_observe(eraser, *arguments):
             self.waiting += 1
@@ -173,7 +212,7 @@ class Watch:
             write(sink, result)
             self.written += 1
 
-        monkeypatch.setattr(VideoSource, "_frame", watch_frame)
+        on_frame(monkeypatch, watch_frame)
         monkeypatch.setattr(Eraser, "observe", watch_observe)
         monkeypatch.setattr(Eraser, "render", watch_render)
         monkeypatch.setattr(VideoSink, "write", watch_write)
