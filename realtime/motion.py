@@ -21,6 +21,7 @@ MAX_CORNERS = 400
 MIN_CORNERS = 12  # fewer good matches than this decide nothing
 BACKWARD_ERROR = 0.5  # pixels that a corner tracked forward and backward may miss its start by
 MIN_INLIERS = 0.4  # share of the matches that must agree on one homography
+NOISE_CONTRAST = 10.0  # grey levels of an equalised view that may be nothing but noise
 UNRELATED = 0.75  # disagreement beyond which two pictures show different scenes
 
 
@@ -88,17 +89,23 @@ def find_corners(contrast: np.ndarray, usable: np.ndarray) -> np.ndarray:
 
 
 def match(
-    corners: np.ndarray, source: np.ndarray, destination: np.ndarray, *, still_shift: float, levels: int = 3
+    corners: np.ndarray,
+    source: np.ndarray,
+    destination: np.ndarray,
+    *,
+    still_shift: float,
+    guess: tuple[float, float] = (0.0, 0.0),
 ) -> Match:
     """Track corners of `source` into `destination` and fit the homography between the two.
 
     corners: (N, 2) float32 in `source`; source, destination: (h, w) uint8 equalised views; still_shift: median shift
-    in view pixels under which the answer is the exact identity; levels: pyramid levels above the full view.
+    in view pixels under which the answer is the exact identity; guess: (x, y) pixels that all corners may have moved.
     """
     if len(corners) < MIN_CORNERS:
         return Match(np.eye(3), 0.0, len(corners))
-    there, found = _track(source, destination, corners, levels)
-    back, found_back = _track(destination, source, there, levels)
+    shift = np.array(guess, np.float32)
+    there, found = _track(source, destination, corners, corners + shift)
+    back, found_back = _track(destination, source, there, there - shift)
     kept = found & found_back
     kept &= np.linalg.norm(back - corners, axis=1) < BACKWARD_ERROR
     start, end = corners[kept], there[kept]
@@ -113,12 +120,19 @@ def match(
 
 
 def _track(
-    source: np.ndarray, destination: np.ndarray, points: np.ndarray, levels: int
+    source: np.ndarray, destination: np.ndarray, points: np.ndarray, start: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Lucas-Kanade: where (N, 2) points of `source` are in `destination`, and (N,) bool whether they were found."""
-    start = points.copy()  # an initial guess is wanted by the signature, though not used
-    moved, found, _ = cv2.calcOpticalFlowPyrLK(source, destination, points, start, winSize=(19, 19), maxLevel=levels)
+    """Lucas-Kanade: where (N, 2) points of `source` are in `destination`, sought from `start`, and whether found."""
+    options = {"winSize": (19, 19), "maxLevel": 3, "flags": cv2.OPTFLOW_USE_INITIAL_FLOW}
+    moved, found, _ = cv2.calcOpticalFlowPyrLK(source, destination, points, start.copy(), **options)  # type: ignore[call-overload]
     return np.asarray(moved), np.asarray(found).ravel() > 0
+
+
+def jump(source: np.ndarray, destination: np.ndarray) -> tuple[float, float]:
+    """The (x, y) shift, view pixels, that best lays one equalised view on another, however far: phase correlation."""
+    window = cv2.createHanningWindow(source.shape[::-1], cv2.CV_32F)
+    (x, y), _ = cv2.phaseCorrelate(source.astype(np.float32), destination.astype(np.float32), window)
+    return x, y
 
 
 def _is_still(start: np.ndarray, shift: np.ndarray, limit: float) -> bool:
@@ -150,7 +164,7 @@ def disagreement(first: np.ndarray, second: np.ndarray, usable: np.ndarray) -> f
     """How little two pictures have in common: 0 the same, about 1 unrelated. Blind to exposure.
 
     first, second: (h, w) uint8 equalised views, aligned; usable: (h, w) uint8, the pixels to compare.
-    Mean absolute difference over the mean absolute deviation of two unrelated pictures of the same contrast.
+    Mean absolute difference over that of two unrelated pictures of the same contrast; plain pictures agree.
     """
     thinned = slice(None, None, 3), slice(None, None, 3)
     chosen = usable[thinned] > 0
@@ -158,7 +172,7 @@ def disagreement(first: np.ndarray, second: np.ndarray, usable: np.ndarray) -> f
         return 0.0
     a, b = first[thinned][chosen].astype(np.float32), second[thinned][chosen].astype(np.float32)
     contrast = float(np.hypot(a.std(), b.std())) * 0.8  # E|a - b| of independent normal values
-    return float(np.abs(a - b - np.median(a - b)).mean()) / (contrast + 4.0)
+    return float(np.abs(a - b - np.median(a - b)).mean()) / (contrast + NOISE_CONTRAST)
 
 
 @dataclass(frozen=True)
@@ -237,24 +251,32 @@ class Registration:
     def _follow(self, view: View, corners: np.ndarray) -> Match:
         """The match of this view with the previous one."""
         assert self._view is not None
-        return match(corners, view.contrast, self._view.contrast, still_shift=view.still_shift, levels=4)
+        near = match(corners, view.contrast, self._view.contrast, still_shift=view.still_shift)
+        if near.good or len(corners) < MIN_CORNERS:
+            return near
+        guess = jump(view.contrast, self._view.contrast)
+        return match(corners, view.contrast, self._view.contrast, still_shift=view.still_shift, guess=guess)
 
     def _align(
         self, view: View, corners: np.ndarray, plate: Plate, followed: Match | None
     ) -> tuple[np.ndarray, Sight, Match]:
         """Predict the motion by `followed`, hold the frame against the plate as seen from there, and correct."""
-        motion = self._motion
-        if followed is not None and followed.good:
-            motion = view.to_frame(np.linalg.inv(followed.matrix)) @ motion
-        motion = motion / motion[2, 2]
+        motion, still_shift = self._motion, view.still_shift
+        if followed is not None and followed.good and not np.array_equal(followed.matrix, np.eye(3)):
+            motion = _normalised(view.to_frame(np.linalg.inv(followed.matrix)) @ motion)
+            # Following has a small bias, which would add up if the plate's small corrections were called stillness.
+            still_shift = 0.0
         sight = Sight.of(plate, motion, view)
         # A corner whose surroundings reach into what the plate has not seen would be compared with itself.
         known = ops.shrink(sight.seen, 9)
         at = np.rint(corners).astype(int)
-        corners = corners[known[at[:, 1], at[:, 0]] > 0]
-        fit = match(corners, view.contrast, equalised(sight.color), still_shift=view.still_shift)
+        common = corners[known[at[:, 1], at[:, 0]] > 0]
+        fit = match(common, view.contrast, equalised(sight.color), still_shift=still_shift)
         if not fit.good or np.array_equal(fit.matrix, np.eye(3)):
             return motion, sight, fit
-        motion = view.to_frame(np.linalg.inv(fit.matrix)) @ motion
-        motion = motion / motion[2, 2]
+        motion = _normalised(view.to_frame(np.linalg.inv(fit.matrix)) @ motion)
         return motion, Sight.of(plate, motion, view), fit
+
+
+def _normalised(matrix: np.ndarray) -> np.ndarray:
+    return matrix / matrix[2, 2]

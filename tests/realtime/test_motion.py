@@ -1,0 +1,119 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from realtime import ops
+from realtime.motion import Registration, View, disagreement
+from realtime.plate import Plate
+from tests.realtime.pictures import look, texture
+
+HEIGHT, WIDTH = 180, 320
+EVERYWHERE = np.full((HEIGHT, WIDTH), 255, np.uint8)
+
+
+def follow(pictures, usable=None):
+    """The motion of each picture, found as the eraser does: located, then written into the plate."""
+    registration, plate, locations = Registration(), Plate(HEIGHT, WIDTH), []
+    for picture in pictures:
+        view = View.of(picture)
+        seen = EVERYWHERE if usable is None else usable
+        location = registration.locate(view, seen, plate)
+        plate.update(picture, location.motion, seen, np.zeros_like(seen))
+        locations.append(location)
+    return locations
+
+
+def corner_error(found, true):
+    """Largest error, pixels, with which a motion places the frame's corners."""
+    corners = ops.region_corners(ops.Region(0, HEIGHT, 0, WIDTH))
+    return np.abs(ops.transform_points(found, corners) - ops.transform_points(true, corners)).max()
+
+
+def noisy(picture, seed, sigma=2.0):
+    noise = np.random.default_rng(seed).normal(0, sigma, picture.shape)
+    return np.clip(picture + noise, 0, 255).astype(np.uint8)
+
+
+def test_a_still_camera_is_exactly_the_identity_in_spite_of_noise():
+    picture = texture(HEIGHT, WIDTH)
+    for location in follow([noisy(picture, seed) for seed in range(12)]):
+        assert np.array_equal(location.motion, np.eye(3))
+        assert not location.lost
+
+
+def test_a_still_camera_stays_still_while_the_exposure_drifts_by_20_grey_levels():
+    picture = texture(HEIGHT, WIDTH).clip(10, 225)
+    drifting = [noisy((picture + step).astype(np.uint8), step) for step in range(0, 21, 2)]
+    assert all(np.array_equal(location.motion, np.eye(3)) for location in follow(drifting))
+
+
+def test_a_shaking_camera_is_followed_to_a_tenth_of_a_pixel_without_drift():
+    world = texture(400, 600)
+    rng = np.random.default_rng(3)
+    cameras = [ops.translation(-100, -80)]
+    for _ in range(25):
+        turn, (x, y) = rng.normal(0, 0.004), rng.uniform(-10, 10, 2)
+        roll = np.array([[np.cos(turn), -np.sin(turn), 0], [np.sin(turn), np.cos(turn), 0], [0, 0, 1]])
+        cameras.append(ops.translation(-100 + x, -80 + y) @ roll)
+    pictures = [noisy(look(world, camera, HEIGHT, WIDTH), i, 1.5) for i, camera in enumerate(cameras)]
+    first = np.linalg.inv(cameras[0])
+    errors = [corner_error(f.motion, c @ first) for f, c in zip(follow(pictures), cameras, strict=True)]
+    assert np.median(errors) < 0.1
+    assert max(errors) < 0.4
+
+
+def test_a_pan_of_a_frame_width_is_followed_without_drift():
+    world = texture(220, 760)
+    cameras = [ops.translation(-20 - 8 * i, -20) for i in range(42)]
+    pictures = [noisy(look(world, camera, HEIGHT, WIDTH), i, 1.5) for i, camera in enumerate(cameras)]
+    first = np.linalg.inv(cameras[0])
+    errors = [corner_error(f.motion, c @ first) for f, c in zip(follow(pictures), cameras, strict=True)]
+    assert errors[-1] < 1.0
+
+
+def test_a_fast_first_jerk_of_the_camera_is_followed():
+    world = texture(300, 460)
+    pictures = [look(world, ops.translation(-60, -60), HEIGHT, WIDTH)] * 3
+    pictures += [look(world, ops.translation(-85, -48), HEIGHT, WIDTH)] * 2
+    locations = follow(pictures)
+    assert corner_error(locations[-1].motion, ops.translation(-25, 12)) < 0.2
+    assert not locations[-1].lost
+
+
+def test_another_scene_is_lost():
+    pictures = [texture(HEIGHT, WIDTH, seed=1)] * 4 + [texture(HEIGHT, WIDTH, seed=2)]
+    locations = follow(pictures)
+    assert [location.lost for location in locations] == [False] * 4 + [True]
+
+
+@pytest.mark.parametrize("grey", [0, 128])
+def test_a_plain_picture_without_corners_is_not_lost_and_not_moved(grey):
+    plain = np.full((HEIGHT, WIDTH, 3), grey, np.uint8)
+    for location in follow([noisy(plain, seed) for seed in range(5)]):
+        assert np.array_equal(location.motion, np.eye(3))
+        assert not location.lost
+
+
+def test_an_object_that_covers_a_third_of_the_frame_does_not_pull_the_camera_along():
+    picture = texture(HEIGHT, WIDTH)
+    thing = texture(HEIGHT, WIDTH, seed=9)
+    usable = EVERYWHERE.copy()
+    usable[:, 90:230] = 0
+    pictures = []
+    for i in range(10):
+        moved = picture.copy()
+        moved[:, 100:220] = np.roll(thing, 5 * i, axis=1)[:, 100:220]
+        pictures.append(moved)
+    assert all(np.array_equal(location.motion, np.eye(3)) for location in follow(pictures, usable))
+
+
+def test_disagreement_is_zero_for_the_same_picture_and_about_one_for_unrelated_ones():
+    a, b = (texture(HEIGHT, WIDTH, seed)[..., 0] for seed in (1, 2))
+    assert disagreement(a, a, EVERYWHERE) == 0
+    assert 0.8 < disagreement(a, b, EVERYWHERE) < 1.2
+
+
+def test_views_have_at_most_640_pixels_on_their_longest_side():
+    assert View.of(np.zeros((1080, 1920, 3), np.uint8)).size == (360, 640)
+    assert View.of(np.zeros((100, 60, 3), np.uint8)).size == (100, 60)

@@ -1,0 +1,146 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from realtime import ops
+from realtime.ops import Region
+from realtime.plate import GUESSED, SEEN, UNSEEN, Plate
+from tests.realtime.pictures import disc, look, psnr, texture
+
+HEIGHT, WIDTH = 90, 160
+FRAME = Region(0, HEIGHT, 0, WIDTH)
+ALL = np.full((HEIGHT, WIDTH), 255, np.uint8)
+NONE = np.zeros((HEIGHT, WIDTH), np.uint8)
+
+
+def learnt(picture, usable=ALL, doubtful=NONE):
+    plate = Plate(HEIGHT, WIDTH)
+    plate.update(picture, np.eye(3), usable, doubtful)
+    return plate
+
+
+def test_a_new_plate_has_seen_nothing():
+    _, trust = Plate(HEIGHT, WIDTH).read(np.eye(3), FRAME)
+    assert (trust == UNSEEN).all()
+
+
+def test_a_still_camera_reads_back_exactly_what_it_wrote():
+    picture = texture(HEIGHT, WIDTH)
+    color, trust = learnt(picture).read(np.eye(3), FRAME)
+    assert np.array_equal(color, picture)
+    assert (trust == SEEN).all()
+
+
+def test_a_still_camera_never_resamples(monkeypatch):
+    plate = learnt(texture(HEIGHT, WIDTH))
+
+    def refuse(*args, **kwargs):
+        raise AssertionError("resampled")
+
+    monkeypatch.setattr(ops, "warp", refuse)
+    monkeypatch.setattr(ops, "warp_mask", refuse)
+    for _ in range(3):
+        plate.update(texture(HEIGHT, WIDTH), np.eye(3), ALL, NONE)
+        plate.read(np.eye(3), Region(10, 50, 20, 90))
+        plate.read_scaled(np.eye(3), FRAME, (45, 80))
+        plate.write_guess(np.zeros((40, 70, 3), np.float32), np.eye(3), Region(10, 50, 20, 90), NONE[10:50, 20:90])
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.floats(10, 150), st.floats(10, 80), st.floats(3, 30))
+def test_only_what_was_usable_becomes_seen(x, y, radius):
+    hole = disc(HEIGHT, WIDTH, x, y, radius)
+    _, trust = learnt(texture(HEIGHT, WIDTH), ~hole).read(np.eye(3), FRAME)
+    assert np.array_equal(trust == SEEN, hole == 0)
+
+
+def test_doubtful_pixels_are_guessed_and_replaced_at_once_when_seen():
+    hole = disc(HEIGHT, WIDTH, 80, 45, 20)
+    plate = learnt(np.full((HEIGHT, WIDTH, 3), 200, np.uint8), ~hole, hole)
+    _, trust = plate.read(np.eye(3), FRAME)
+    assert np.array_equal(trust == GUESSED, hole > 0)
+    plate.update(np.full((HEIGHT, WIDTH, 3), 100, np.uint8), np.eye(3), hole, NONE)
+    color, trust = plate.read(np.eye(3), FRAME)
+    assert (trust == SEEN).all()
+    assert (color[hole > 0] == 100).all()
+
+
+def test_a_guess_never_overwrites_what_was_seen():
+    picture = texture(HEIGHT, WIDTH)
+    hole = disc(HEIGHT, WIDTH, 80, 45, 20)
+    plate = learnt(picture, ~hole)
+    plate.write_guess(np.zeros((HEIGHT, WIDTH, 3), np.float32), np.eye(3), FRAME, ALL)
+    color, trust = plate.read(np.eye(3), FRAME)
+    assert (color[hole > 0] == 0).all()
+    assert np.array_equal(color[hole == 0], picture[hole == 0])
+    assert np.array_equal(trust == GUESSED, hole > 0)
+
+
+def test_averaging_takes_the_noise_off():
+    picture = texture(HEIGHT, WIDTH).clip(30, 220)
+    plate = learnt(picture)
+    for seed in range(40):
+        noisy = picture + np.random.default_rng(seed).normal(0, 6, picture.shape)
+        plate.update(noisy.astype(np.uint8), np.eye(3), ALL, NONE)
+    color, _ = plate.read(np.eye(3), FRAME)
+    assert psnr(color + 0.5, picture, ALL) > psnr(noisy + 0.5, picture, ALL) + 8
+
+
+@pytest.mark.parametrize("shift", [(3, 2), (3.5, 2.25), (-40.3, 11.7)])
+def test_what_a_moved_camera_wrote_is_read_where_it_stands(shift):
+    world = texture(HEIGHT * 2, WIDTH * 2)
+    here, there = ops.translation(-50, -40), ops.translation(shift[0] - 50, shift[1] - 40)
+    motion = there @ np.linalg.inv(here)
+    plate = learnt(look(world, here, HEIGHT, WIDTH))
+    plate.update(look(world, there, HEIGHT, WIDTH), motion, ALL, NONE)
+    color, trust = plate.read(motion, FRAME)
+    inner = NONE.copy()
+    inner[3:-3, 3:-3] = 255
+    assert (trust[inner > 0] == SEEN).all()
+    assert psnr(color, look(world, there, HEIGHT, WIDTH), inner) > 34
+
+
+def test_a_view_beyond_the_canvas_is_re_anchored_and_keeps_what_is_still_in_view():
+    world = texture(HEIGHT + 40, WIDTH * 7)
+    plate = Plate(HEIGHT, WIDTH)
+    memory = []
+    for x in range(0, WIDTH * 5, 20):
+        camera = ops.translation(-20.0 - x, -20)
+        motion = camera @ ops.translation(20, 20) @ np.linalg.inv(plate.since(0))
+        if plate.needs_anchor(motion):
+            plate.anchor(motion)
+            motion = np.eye(3)
+            _, trust = plate.read(motion, FRAME)
+            assert (trust[3:-3, 3 : WIDTH - 24] == SEEN).all()
+        plate.update(look(world, camera, HEIGHT, WIDTH), motion, ALL, NONE)
+        memory.append(plate.nbytes)
+    assert plate.epoch >= 1
+    assert max(memory) <= 6 * (HEIGHT * WIDTH * 13)
+
+
+def test_an_older_motion_still_reads_the_right_place_after_re_anchoring():
+    world = texture(HEIGHT * 2, WIDTH * 2)
+    first, second = ops.translation(-40, -40), ops.translation(-70.4, -52.7)
+    motion = second @ np.linalg.inv(first)
+    plate = learnt(look(world, first, HEIGHT, WIDTH))
+    epoch = plate.epoch
+    plate.anchor(motion)
+    color, trust = plate.read(np.eye(3) @ np.linalg.inv(plate.since(epoch)), FRAME)
+    assert (trust[4:-4, 4:-4] == SEEN).all()
+    inner = NONE.copy()
+    inner[6:-6, 6:-6] = 255
+    assert psnr(color, look(world, first, HEIGHT, WIDTH), inner) > 32
+
+
+@settings(deadline=None, max_examples=25)
+@given(st.floats(-30, 30), st.floats(-20, 20), st.floats(0.85, 1.2))
+def test_a_pixel_is_only_trusted_where_its_whole_footprint_was_seen(dx, dy, zoom):
+    hole = disc(HEIGHT, WIDTH, 80, 45, 18)
+    poison = np.where(hole[..., None] > 0, 255, 100).astype(np.uint8).repeat(3, axis=2)
+    plate = learnt(poison, ~hole)
+    motion = ops.translation(dx, dy) @ np.diag([zoom, zoom, 1.0])
+    color, trust = plate.read(motion, FRAME)
+    assert np.allclose(color[trust == SEEN], 100, atol=0.01)
