@@ -14,6 +14,7 @@ below (the rule of ITU-R BT.709 / BT.601 that players use); a range that is not 
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 
 import av
 import numpy as np
@@ -141,6 +142,94 @@ def write_replaced(
     return native
 
 
+def as_format(frame: av.VideoFrame, name: str) -> av.VideoFrame:
+    """The frame's samples in the pixel format `name`: `frame` itself where it has it already.
+
+    A format with as many samples or more, as deep or deeper, gets every sample unchanged: planes are rearranged, chroma
+    is repeated (as a decoder that shows 4:2:0 as 4:4:4 by the nearest sample would), depths are shifted, gray gets
+    neutral chroma. Only where the format cannot hold them, swscale converts.
+    """
+    if frame.format.name == name:
+        return frame
+    # swscale gives a frame with the old one's side data and tags; then its samples are replaced by the exact ones.
+    result = frame.reformat(
+        format=name,
+        src_colorspace=_matrix(frame),
+        dst_colorspace=_matrix(frame),
+        dst_color_range=_range(frame),
+        threads=1,
+    )
+    if result.format.name != name:  # swscale takes yuvj420p and full-range yuv420p for one and the same
+        result = av.VideoFrame(frame.width, frame.height, name)
+        result.pts = frame.pts
+        if frame.time_base is not None:
+            result.time_base = frame.time_base
+    result.color_range = _range(frame)
+    given, wanted = _components(frame), _components(result)
+    if set(given) - {"A"} == {"Y"} and "U" in wanted:
+        for plane in (wanted["U"], wanted["V"]):
+            plane.array[...] = 1 << (plane.bits - 1 + plane.shift)
+    elif set(given) - {"A"} != set(wanted) - {"A"}:
+        return result
+    full = _range(frame) == ColorRange.JPEG
+    for key in given.keys() & wanted.keys():
+        source, target = given[key], wanted[key]
+        if (
+            not all(t >= s for t, s in zip(target.array.shape, source.array.shape, strict=True))
+            or target.bits < source.bits
+        ):
+            return result  # what swscale made of it
+        target.array[...] = _spread(source, target, full and source.bits < target.bits)
+    return result
+
+
+@dataclass(frozen=True)
+class _Component:
+    """Samples (h, w) of one component; a sample is stored as value << shift, value has `bits` bits."""
+
+    array: np.ndarray
+    bits: int
+    shift: int
+
+
+def _components(frame: av.VideoFrame) -> dict[str, _Component]:
+    """The components of a frame by the letters Y U V, R G B, A, as views."""
+    name = frame.format.name
+    bits = depth(name)
+    planes = plane_arrays(frame)
+    shift = 16 - bits if _SEMI_PLANAR.fullmatch(name) and bits > 8 else 0
+    if name.startswith("gbr"):
+        letters = "GBRA"
+    elif frame.format.is_rgb:
+        letters = re.sub(r"(24|48|64)(le|be)?$", "", name).replace("0", "x").upper()
+        planes = [planes[0][..., index] for index in range(planes[0].shape[-1])]
+    elif _SEMI_PLANAR.fullmatch(name):
+        letters = "YVU" if name in ("nv21", "nv42") else "YUV"
+        planes = [planes[0], planes[1][..., 0], planes[1][..., 1]]
+    elif name.startswith("ya"):
+        letters = "YA"
+        planes = [planes[0][..., 0], planes[0][..., 1]]
+    else:
+        letters = "YUVA"
+    parts = zip(letters, planes, strict=False)
+    return {letter: _Component(array, bits, shift) for letter, array in parts if letter != "X"}
+
+
+def _spread(source: _Component, target: _Component, full_range: bool) -> np.ndarray:
+    """The source's samples for the target: repeated to its size, moved to its depth (full range: top bits repeated)."""
+    values = source.array >> source.shift if source.shift else source.array
+    for axis in (0, 1):
+        have, need = values.shape[axis], target.array.shape[axis]
+        if have != need:
+            values = np.repeat(values, _step(need, have), axis=axis).take(range(need), axis=axis)
+    up = target.bits - source.bits
+    if up or target.shift:
+        values = values.astype(np.uint16) << (up + target.shift)
+        if full_range:
+            values |= (values >> source.bits) & ((1 << up) - 1)
+    return values
+
+
 def plane_arrays(frame: av.VideoFrame) -> list[np.ndarray]:
     """The frame's planes as writable views, (h, w) or (h, w, components), uint8 or uint16, without row padding."""
     pixel_format = frame.format
@@ -155,7 +244,7 @@ def plane_arrays(frame: av.VideoFrame) -> list[np.ndarray]:
         strides: tuple[int, ...] = (row, step * kind.itemsize, kind.itemsize)
         if step == 1:
             shape, strides = shape[:2], strides[:2]
-        arrays.append(np.ndarray(shape, kind, buffer=plane, offset=offset, strides=strides))  # type: ignore[call-overload]
+        arrays.append(np.ndarray(shape, kind, buffer=memoryview(plane), offset=offset, strides=strides))
     return arrays
 
 
@@ -214,6 +303,8 @@ def _matrix(frame: av.VideoFrame) -> Colorspace:
 def _range(frame: av.VideoFrame) -> ColorRange:
     name = frame.format.name
     if frame.format.is_rgb or name.startswith("yuvj"):
+        return ColorRange.JPEG
+    if name.startswith(("gray", "ya")) and frame.color_range != ColorRange.MPEG:
         return ColorRange.JPEG
     return ColorRange.JPEG if frame.color_range == ColorRange.JPEG else ColorRange.MPEG
 

@@ -56,20 +56,22 @@ class Source(ABC):
     path: what was opened, for messages.
     notes: one-line remarks for the user (interlaced, depth reduced, streams left out).
     lost: frames that damage has cost so far; grows while the source is read. Damage never raises.
-    shift: seconds to take off `Frame.pts` so that the output starts where it should; known once the first frame is out.
+    damaged: frames given so far whose decoder had to patch up missing data.
+    shift: seconds that a sink takes off `Frame.pts` so that the output starts where it should.
     """
 
     path: str
     info: SourceInfo
     notes: list[str]
     lost: int = 0
+    damaged: int = 0
     shift: Fraction = Fraction(0)
 
     @abstractmethod
     def __iter__(self) -> Iterator[Frame]:
         """Read on. A source is read by one thread and only once."""
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027 - most sources have nothing to free
         """Free the file; may be called twice."""
 
     def __enter__(self) -> Self:
@@ -82,7 +84,7 @@ class Source(ABC):
 
 
 def open_source(path: str, *, start: float | None = None, end: float | None = None) -> Source:
-    """Open a video file, an address that FFmpeg opens, a still, a sequence pattern (img_%04d.png) or a folder of pictures.
+    """Open a video file or address, a still, a sequence pattern (img_%04d.png) or a folder of pictures.
 
     start, end: seconds from the beginning of the input; frames with start <= time < end are given. `Frame.index` counts
         from the input's first frame even so.

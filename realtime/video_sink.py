@@ -1,81 +1,307 @@
-"""A video file: the erased stream encoded, the other streams of the source copied packet by packet."""
+"""A video file: the erased stream encoded, everything else of the source copied or rebuilt beside it."""
 
 from __future__ import annotations
 
-import os
-import tempfile
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from fractions import Fraction
-from pathlib import Path
 
 import av
 import av.error
-from av.packet import Packet
-from av.stream import Stream
+import numpy as np
+from av.codec.context import Flags as CodecFlags
+from av.container import OutputContainer
+from av.video.stream import VideoStream
 
-from realtime.errors import EraserError
-from realtime.planes import write_replaced
+from realtime.encoders import Choice, choose_encoder, side_data, side_data_names
+from realtime.errors import EraserError, UsageError
+from realtime.passthrough import Copies, advance_timecode, cut_chapters, needs_metadata_tags, own_tags
+from realtime.planes import as_format, write_replaced
 from realtime.sink import Replaced, Sink
+from realtime.target import Target
 from realtime.video_source import VideoSource
 
-_X264 = {"preset": "veryfast", "crf": "20"}
+_MOV_FAMILY = {"mov", "mp4", "ipod", "3gp", "3g2", "psp", "ismv", "f4v"}
+_WITH_CHAPTERS = _MOV_FAMILY | {"matroska", "webm", "nut", "asf", "ogg"}
+_WITH_ROTATION = _MOV_FAMILY | {"matroska", "webm"}
+_MANY_FILES = {"hls", "dash", "segment", "stream_segment", "image2", "tee", "smoothstreaming"}
+_UNSPECIFIED = 2  # of AVColorPrimaries, AVColorTransferCharacteristic and AVColorSpace
+# Side data of frames that no encoder here is given, by what a user calls it.
+_LOST_SIDE_DATA = {
+    "DOVI_RPU_BUFFER": "Dolby Vision metadata",
+    "DOVI_METADATA": "Dolby Vision metadata",
+    "DYNAMIC_HDR_PLUS": "HDR10+ metadata",
+    "DYNAMIC_HDR_VIVID": "HDR Vivid metadata",
+    "SPHERICAL": "360-degree projection",
+    "STEREO3D": "stereo 3D layout",
+}
+
+
+class VideoFile:
+    """One video stream being encoded into a container that appears at `target` when it is whole.
+
+    container, stream: PyAV's; to be filled in between `add_video` and `start`.
+    """
+
+    stream: VideoStream
+
+    def __init__(self, target: Target, options: dict[str, str] | None = None) -> None:
+        self.target = target
+        self._encoded_pts = -(1 << 62)
+        try:
+            self.container: OutputContainer = av.open(str(target.temporary), "w", container_options=options)
+        except (av.error.FFmpegError, ValueError) as error:
+            target.discard()
+            raise _unknown_extension(target.output) from error
+        if self.container.format.name in _MANY_FILES or self.container.default_video_codec == "none":
+            self.abort()
+            raise _unknown_extension(target.output)
+
+    def add_video(self, choice: Choice, width: int, height: int, time_base: Fraction, rate: Fraction | None) -> None:
+        """Add the video stream. rate: frames per second, a hint for the encoder."""
+        hint = (rate or Fraction(25)).limit_denominator(1001)
+        self._choice = choice
+        stream = self.container.add_stream(
+            choice.encoder, rate=hint, options=choice.options, width=width, height=height, pix_fmt=choice.pixel_format
+        )
+        assert isinstance(stream, VideoStream)
+        self.stream = stream
+        stream.time_base = stream.codec_context.time_base = _encoder_time_base(choice.encoder, time_base, hint)
+        if stream.codec_context.codec.canonical_name == "hevc" and self.container.format.name in _MOV_FAMILY:
+            stream.codec_context.codec_tag = "hvc1"  # the one of two that Apple's players know
+
+    def start(self) -> None:
+        """Open the encoder and write the header."""
+        with self.failures():
+            self.container.start_encoding()
+
+    def encode(self, frame: av.VideoFrame) -> None:
+        """Encode a frame that has its pts and time base. Its type is the encoder's choice, not the decoder's."""
+        frame = as_format(frame, self._choice.pixel_format)
+        frame.pict_type = 0
+        assert frame.pts is not None
+        assert frame.time_base is not None
+        base = self.stream.codec_context.time_base
+        pts = round(frame.pts * frame.time_base / base)
+        self._encoded_pts = frame.pts = max(pts, self._encoded_pts + 1)
+        frame.time_base = base
+        with self.failures():
+            self.container.mux(self.stream.encode(frame))
+
+    def finish(self) -> None:
+        """Flush, close and move into place."""
+        with self.failures():
+            self.container.mux(self.stream.encode(None))
+            self.close()
+        self.target.commit()
+
+    def close(self) -> None:
+        with self.failures():
+            self.container.close()
+
+    def abort(self) -> None:
+        with suppress(av.error.FFmpegError, OSError):
+            self.container.close()
+        self.target.discard()
+
+    @contextmanager
+    def failures(self) -> Iterator[None]:
+        """Tell what FFmpeg and the file system report as an EraserError."""
+        try:
+            yield
+        except (av.error.FFmpegError, OSError) as error:
+            raise self.target.failure(error) from error
 
 
 class VideoSink(Sink):
+    """The erased video of a video source, with its other streams."""
+
     def __init__(
         self, output: str, source: VideoSource, *, codec: str | None, crf: float | None, overwrite: bool
     ) -> None:
-        self.notes = []
-        self._target = Path(output)
         self._source = source
-        if self._target.exists() and not overwrite:
-            raise EraserError(f"{output} exists. Choose another name or pass --overwrite.")
-        if self._target.exists() and os.path.exists(source.path) and os.path.samefile(output, source.path):
-            raise EraserError(f"{output} is the input itself. Choose another name for the output.")
-        try:
-            handle, name = tempfile.mkstemp(
-                prefix=f".{self._target.stem}.", suffix=self._target.suffix, dir=self._target.parent
-            )
-        except OSError as error:
-            raise EraserError(f"{output} cannot be written ({error.strerror}). Choose another folder.") from error
-        os.close(handle)
-        self._temporary = Path(name)
-        self._container = av.open(name, "w")
-        options = dict(_X264)
-        if crf is not None:
-            options["crf"] = f"{crf:g}"
         first = source.first
-        self._video = self._container.add_stream(
-            "libx264", rate=source.info.rate, options=options, width=first.width, height=first.height
+        self._file = VideoFile(
+            Target(output, source_path=source.path, overwrite=overwrite), _container_options(output, source)
         )
-        self._video.pix_fmt = first.format.name
-        self._video.time_base = source.time_base
-        self._video.codec_context.time_base = source.time_base
-        self._copies: dict[int, Stream] = {}
-        for stream in source.container.streams.audio:
-            self._copies[stream.index] = self._container.add_stream_from_template(stream)
-        source.keep(self._copies)
+        try:
+            choice = choose_encoder(
+                self._file.container,
+                source.info.pixel_format,
+                first.width,
+                first.height,
+                source_codec=source.info.codec,
+                codec=codec,
+                crf=crf,
+                first=first,
+            )
+            self.notes = list(choice.notes)
+            self._copies = Copies(
+                source.container, source.stream, self._file.container, lambda: self._add_video(choice)
+            )
+            self.notes = [*self.notes, *self._copies.notes]
+            self._add_tags()
+            source.keep(self._copies.indices)
+            self._file.start()
+        except BaseException:
+            self._file.abort()
+            raise
 
     def write(self, result: Replaced) -> None:
-        native = result.frame.native
-        assert native is not None
-        native = write_replaced(native, result.image, result.alpha, result.roi, result.frame.rotation)
-        native.pts = result.frame.pts - round(self._source.shift / result.frame.time_base)
-        native.time_base = result.frame.time_base
-        native.pict_type = 0
-        self._container.mux(self._video.encode(native))
+        frame = result.frame
+        if frame.native is None:
+            raise EraserError("A frame of the video lost its planes on the way; report this as a bug.")
+        native = write_replaced(frame.native, result.image, result.alpha, result.roi, frame.rotation)
+        native.pts = frame.pts - round(self._source.shift / frame.time_base)
+        native.time_base = frame.time_base
+        self._file.encode(native)
         self._copy_packets()
 
     def finish(self) -> None:
-        self._container.mux(self._video.encode(None))
         self._copy_packets()
-        self._container.close()
-        os.replace(self._temporary, self._target)
+        self._file.finish()
 
     def abort(self) -> None:
-        self._container.close()
-        self._temporary.unlink(missing_ok=True)
+        self._file.abort()
 
     def _copy_packets(self) -> None:
-        for packet in self._source.take_packets():
-            packet.stream = self._copies[packet.stream_index]
-            self._container.mux_one(packet)
+        said = len(self._copies.notes)
+        with self._file.failures():
+            self._copies.write(self._source.take_packets(), self._source.cut)
+        self.notes += self._copies.notes[said:]
+
+    def _add_video(self, choice: Choice) -> None:
+        """The stream, with everything about the picture that is not in its samples."""
+        source, first = self._source, self._source.first
+        self._file.add_video(choice, first.width, first.height, source.time_base, source.info.rate)
+        stream, context, given = self._file.stream, self._file.stream.codec_context, source.stream.codec_context
+        for name in ("color_primaries", "color_trc", "colorspace"):
+            value = getattr(first, name)
+            setattr(context, name, value if value != _UNSPECIFIED else getattr(given, name))
+        context.color_range = 2 if first.format.name.startswith("yuvj") else first.color_range or given.color_range
+        if source.stream.sample_aspect_ratio:
+            context.sample_aspect_ratio = source.stream.sample_aspect_ratio
+        if source.info.interlaced:
+            context.flags |= CodecFlags.interlaced_dct | CodecFlags.interlaced_me
+            context.field_order = given.field_order
+        matrix = side_data(first, "DISPLAYMATRIX")
+        if matrix is not None:
+            stream.set_display_matrix(struct.unpack("9i", matrix))
+            if source.rotation and self._file.container.format.name not in _WITH_ROTATION:
+                self.notes.append(
+                    "This container cannot say that the video is to be shown rotated. Choose .mp4 or .mkv."
+                )
+        stream.disposition = source.stream.disposition
+        stream.metadata.update(own_tags(source.stream.metadata))
+        timecode = stream.metadata.get("timecode")
+        if timecode and source.cut.start is not None and source.info.rate:
+            stream.metadata["timecode"] = advance_timecode(timecode, source.first_index, source.info.rate)
+        lost = {_LOST_SIDE_DATA[name] for name in side_data_names(first) & _LOST_SIDE_DATA.keys()}
+        self.notes += [f"The video's {name} cannot be written here and is left out." for name in sorted(lost)]
+
+    def _add_tags(self) -> None:
+        source, container = self._source, self._file.container
+        container.metadata.update(own_tags(source.container.metadata))
+        chapters = cut_chapters(source.container.chapters(), source.cut)
+        if chapters and container.format.name not in _WITH_CHAPTERS:
+            self.notes.append("This container has no chapters; they are left out. Choose .mp4 or .mkv.")
+        elif chapters:
+            container.set_chapters(chapters)
+
+
+class PictureVideo(Sink):
+    """A video of pictures that have no planes of their own: of an image sequence, of a preview, of masks.
+
+    Pictures are (H, W, 3) uint8 BGR or (H, W) uint8. Colour is stored as BT.709 4:2:0, gray losslessly.
+    """
+
+    def __init__(
+        self,
+        output: str,
+        width: int,
+        height: int,
+        *,
+        time_base: Fraction,
+        rate: Fraction | None,
+        source_path: str | None,
+        overwrite: bool,
+        gray: bool = False,
+        shift: Fraction = Fraction(0),
+        codec: str | None = None,
+        crf: float | None = None,
+    ) -> None:
+        self._shift = shift
+        self._gray = gray
+        self._file = VideoFile(Target(output, source_path=source_path, overwrite=overwrite))
+        try:
+            choice = choose_encoder(
+                self._file.container,
+                "gray" if gray else "yuv420p",
+                width,
+                height,
+                source_codec="",
+                codec=codec,
+                crf=crf,
+                lossless=gray,
+            )
+            self.notes = list(choice.notes)
+            self._file.add_video(choice, width, height, time_base, rate)
+            if not gray:
+                context = self._file.stream.codec_context
+                context.color_primaries = context.color_trc = context.colorspace = 1
+                context.color_range = 1
+            self._file.start()
+        except BaseException:
+            self._file.abort()
+            raise
+
+    def write(self, result: Replaced) -> None:
+        self.write_image(result.image, result.frame.pts, result.frame.time_base)
+
+    def write_image(self, image: np.ndarray, pts: int, time_base: Fraction) -> None:
+        """Write one picture, shown from `pts` ticks of the source's clock on."""
+        if self._gray:
+            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="gray")
+        else:
+            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="bgr24").reformat(
+                format="yuv420p", dst_colorspace="ITU709", src_color_range="JPEG", dst_color_range="MPEG", threads=1
+            )
+        frame.pts, frame.time_base = pts - round(self._shift / time_base), time_base
+        self._file.encode(frame)
+
+    def finish(self) -> None:
+        self._file.finish()
+
+    def abort(self) -> None:
+        self._file.abort()
+
+
+def _container_options(output: str, source: VideoSource) -> dict[str, str]:
+    extension = output.rpartition(".")[2].lower()
+    if extension in ("mkv", "webm", "mka"):
+        # Audio that starts before zero (an encoder's priming) would otherwise move every time by some milliseconds.
+        return {"avoid_negative_ts": "disabled"}
+    if extension in ("mp4", "mov", "m4v"):
+        # Delays of whole tracks are stored in the movie's ticks, which by default are milliseconds.
+        timescale = source.time_base.denominator
+        while timescale < 10000:
+            timescale *= 2
+        options = {"movie_timescale": str(timescale)}
+        if needs_metadata_tags(source.container.metadata):
+            options["movflags"] = "use_metadata_tags"
+        return options
+    return {}
+
+
+def _encoder_time_base(encoder: str, time_base: Fraction, rate: Fraction) -> Fraction:
+    """The source's, except where a codec's bitstream cannot express it."""
+    if encoder in ("mpeg1video", "mpeg2video"):
+        return 1 / rate
+    if encoder == "mpeg4" and time_base.denominator > 65535:
+        return Fraction(1, 30000)
+    return time_base
+
+
+def _unknown_extension(output: str) -> UsageError:
+    return UsageError(f"The extension of {output} names no video container. Use .mp4, .mkv, .mov or .webm.")

@@ -1,15 +1,25 @@
 """Frames of a video file or address, and beside them the packets of its other streams.
 
 The source decodes one video stream. Packets of the streams that a sink asked for with `keep` are put aside while
-demuxing, undecoded, and taken by the sink with `take_packets`; nobody asked, nothing is kept. The source is read by one
-thread and drained by another: the queue between them is a deque, whose append and popleft are atomic. It holds what lies
-between the frame being read and the frame being written, so it is bounded by the driver's own queues.
+demuxing, undecoded, and taken by the sink with `take_packets`; what nobody asked for is not even read. The source is
+read by one thread and drained by another: between them is a deque, whose append and popleft are atomic. It holds what
+lies between the frame being read and the frame being written, so the driver's own queues bound it.
+
+Times. `Frame.pts` is the input's own clock. `cut` says which part of it is written and what the sink takes off: nothing
+for a whole file, the first frame's time after --start, the start of the clock for formats whose clocks start anywhere
+(MPEG transport streams, network streams).
+
+Damage. A packet or a frame that cannot be read or decoded is stepped over. `lost` counts the frames that this cost:
+packets that went into the decoder and never came out, and those that a file's index promises behind the place where it
+breaks off. Frames that a decoder patched up and gave all the same are counted by `damaged`.
 """
 
 from __future__ import annotations
 
 import heapq
+import itertools
 import os
+import re
 from collections import deque
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
@@ -17,25 +27,31 @@ from fractions import Fraction
 import av
 import av.error
 from av.container import InputContainer
+from av.format import Flags as FormatFlags
 from av.packet import Packet
-from av.stream import Disposition, Stream
+from av.stream import Discard, Disposition
 from av.video.stream import VideoStream
 
 from realtime.errors import EraserError, UsageError
 from realtime.frame import Frame
-from realtime.planes import to_writable, upright_image
+from realtime.passthrough import Cut
+from realtime.planes import depth, to_writable, upright_image, writable_format
 from realtime.source import Source, SourceInfo
 
 _NETWORK_TIMEOUT = 15.0  # s without data before an address is given up
 _DECODER_THREADS = min(4, os.cpu_count() or 1)
 _READ_ERRORS = 32  # failed reads in a row after which the rest of a damaged file is given up
+_SEEK_BACK = (0, 2, 10, 60)  # s before the start, until a key frame is found that comes before it
+_OTHER_STREAMS_LAG = 5  # s that other streams may lie behind the video in the file
+_TEXT_ART = {"tty", "bin", "xbin", "adf", "idf"}  # FFmpeg renders text files as video
 
 
 class VideoSource(Source):
     """One video stream of a container, decoded.
 
     container, stream: the open input and the stream being decoded, for the sink to copy properties from.
-    first: the first decoded frame as the decoder gave it, with its side data.
+    first, first_index: the first frame as it was decoded, with its side data, and its index.
+    cut: the part of the input that is read.
     """
 
     def __init__(self, path: str, *, start: float | None = None, end: float | None = None) -> None:
@@ -43,37 +59,55 @@ class VideoSource(Source):
             raise UsageError(f"The end ({end:g} s) must come after the start ({start:g} s).")
         self.path = path
         self.notes = []
-        self.lost = 0
         self.container = _open(path)
-        self.stream = self._choose_stream()
-        self.stream.thread_type = "AUTO"
+        try:
+            self._prepare(start, end)
+        except BaseException:
+            self.close()
+            raise
+
+    def _prepare(self, start: float | None, end: float | None) -> None:
+        self.stream = _video_stream(self.container, self.path)
+        self.stream.thread_type = "AUTO"  # type: ignore[assignment]
         self.stream.codec_context.thread_count = _DECODER_THREADS
-        assert self.stream.time_base is not None
-        self.time_base: Fraction = self.stream.time_base
+        self.time_base = self.stream.time_base or Fraction(1, 1000)
+        self._has_full_index = self.container.format.name.startswith("mov") and len(self.stream.index_entries) > 0
+        self._rate = self.stream.average_rate or self.stream.guessed_rate or None
         self._wanted: set[int] | None = None
         self._aside: deque[Packet] = deque()
-        self._origin = Fraction(self.container.start_time or 0, 1_000_000)
-        self._start = None if start is None else self._origin + Fraction(start)
-        self._end = None if end is None else self._origin + Fraction(end)
-        self._expected: list[int] = []  # heap of pts whose packets went into the decoder and whose frames have not come
-        self._frames = self._decode()
-        self._index = -1
-        self._first_pending = next(self._frames, None)
-        if self._first_pending is None:
-            self.close()
-            raise EraserError(f"No frame of {path} could be decoded. Check that the file plays, or make it anew.")
-        self.first = self._first_pending
-        self.rotation = _quarter_turns(self.first)
-        self.info = self._describe()
-        if self.info.interlaced:
-            self.notes.append(
-                "The video is interlaced; it is erased as it is and keeps its field order. Deinterlace it first for clean edges."
-            )
+        origin = Fraction(self.container.start_time or 0, 1_000_000)
+        self._start = None if not start else origin + Fraction(start).limit_denominator(1_000_000)
+        self._end = None if end is None else origin + Fraction(end).limit_denominator(1_000_000)
+        self._hurt = False  # has any damage been seen?
+        self._in_decoder: list[int] = []  # heap: pts of packets in the decoder
+        self._last_dts: int | None = None
+        self._last_pts: int | None = None
+        self._index = 0
+        self._packets = self._demux()
+        if self._start is not None:
+            self._packets = self._seek(self._start)
+        self._frames = self._read()
+        first = next(self._frames, None)
+        if first is None:
+            if self._start is not None and not self._hurt:
+                raise EraserError(f"{self.path} has no frame at or after {start:g} s. Choose an earlier --start.")
+            raise EraserError(f"No frame of {self.path} could be decoded. Check that the file plays.")
+        self._pending: tuple[int, av.VideoFrame] | None = first
+        self.first_index, self.first = first
+        self.rotation = round(-self.first.rotation / 90) % 4  # FFmpeg's angle is counterclockwise
+        self.info = self._describe(origin)
+        self.shift = self._clock_start(origin)
+        start_time = None if self._start is None else self.shift
+        self.cut = Cut(start_time, self._end, self.shift)
+        self._add_notes()
 
     def keep(self, streams: Iterable[int]) -> None:
         """Put packets of these streams aside for `take_packets`. To be called before the source is read."""
         self._wanted = set(streams)
         self._aside = deque(packet for packet in self._aside if packet.stream_index in self._wanted)
+        for stream in self.container.streams:
+            if stream.index not in self._wanted and stream.index != self.stream.index:
+                stream.discard = Discard.all
 
     def take_packets(self) -> Iterator[Packet]:
         """The packets put aside since the last call, in the order of the file."""
@@ -83,95 +117,303 @@ class VideoSource(Source):
     def __iter__(self) -> Iterator[Frame]:
         if self._wanted is None:
             self.keep(())
-        native = self._first_pending
-        self._first_pending = None
-        while native is not None:
-            self._index += 1
-            yield self._frame(native)
-            native = next(self._frames, None)
+        while self._pending is not None:
+            index, native = self._pending
+            yield self._frame(index, native)
+            self._pending = next(self._frames, None)
 
     def close(self) -> None:
         self.container.close()
 
-    def _frame(self, native: av.VideoFrame) -> Frame:
+    def _frame(self, index: int, native: av.VideoFrame) -> Frame:
+        pts = native.pts
+        assert pts is not None
+        if (native.width, native.height) != (self.first.width, self.first.height):
+            self._note_once(
+                "The picture changes its size within the video; those frames are scaled to the first one's."
+            )
+            native = native.reformat(self.first.width, self.first.height, self.first.format.name, threads=1)
         native = to_writable(native)
-        return Frame(
-            image=upright_image(native, self.rotation),
-            index=self._index,
-            pts=native.pts or 0,
-            time_base=self.time_base,
-            native=native,
-            rotation=self.rotation,
-        )
+        image = upright_image(native, self.rotation)
+        return Frame(image, index, pts, self.time_base, native, self.rotation)
 
-    def _choose_stream(self) -> VideoStream:
-        streams = [s for s in self.container.streams.video if not s.disposition & Disposition.attached_pic]
-        if not streams:
-            self.close()
-            raise EraserError(f"{self.path} has no video stream. Give a file that has one.")
-        return streams[0]
+    def _note_once(self, note: str) -> None:
+        if note not in self.notes:
+            self.notes.append(note)
 
-    def _decode(self) -> Iterator[av.VideoFrame]:
-        for packet in self._demux():
-            if packet.stream_index != self.stream.index:
-                if packet.size and (self._wanted is None or packet.stream_index in self._wanted):
-                    self._aside.append(packet)
-                continue
-            try:
-                frames = self.stream.decode(packet)
-            except av.error.FFmpegError:
-                continue
-            yield from frames
+    # Reading: packets, decoded frames, frames of the part that was asked for.
 
     def _demux(self) -> Iterator[Packet]:
-        """Packets of all streams; a damaged place is stepped over."""
+        """Packets of all streams; a damaged place is stepped over. The last packet of a stream is empty."""
         errors = 0
         while errors < _READ_ERRORS:
-            try:
-                for packet in self.container.demux():
-                    errors = 0
-                    yield packet
-                return
-            except av.error.FFmpegError:
-                errors += 1
+            packets = self.container.demux()
+            while True:
+                try:
+                    packet = next(packets)
+                except StopIteration:
+                    return
+                except av.error.FFmpegError:
+                    self._hurt = True
+                    errors += 1
+                    break
+                errors = 0
+                yield packet
 
-    def _describe(self) -> SourceInfo:
-        turned = self.rotation % 2 == 1
-        width, height = self.first.width, self.first.height
-        duration = None
+    def _seek(self, start: Fraction) -> Iterator[Packet]:
+        """Packets from a key frame at or before `start`; sets the index of that frame. From the input's beginning where
+        the input cannot seek."""
+        for back in _SEEK_BACK:
+            try:
+                self.container.seek(int((start - back) / self.time_base), stream=self.stream)
+            except (av.error.FFmpegError, OSError):
+                break
+            packets = self._demux()
+            read = []
+            key = None
+            for packet in packets:
+                read.append(packet)
+                if packet.stream_index != self.stream.index or packet.pts is None:
+                    continue
+                key = key or packet
+                if packet.dts is None or key.pts is None or packet.dts >= key.pts:
+                    break
+            if key is not None and key.pts is not None and key.pts * self.time_base <= start:
+                self._index = self._count_before(key, read)
+                self._key_pts = key.pts
+                return itertools.chain(read, packets)
+        try:
+            self.container.seek(self.stream.start_time or 0, stream=self.stream)
+        except (av.error.FFmpegError, OSError):
+            self.close()
+            self.container = _open(self.path)
+            self.stream = _video_stream(self.container, self.path)
+        return self._demux()
+
+    def _count_before(self, key: Packet, read: list[Packet]) -> int:
+        """How many frames are shown before the key frame. `read`: the packets up to its time to be shown."""
+        assert key.pts is not None
+        if self._has_full_index and key.dts is not None:
+            entries = self.stream.index_entries
+            position = entries.search_timestamp(key.dts, any_frame=True)
+            hidden = sum(entry.is_discard for entry in entries[: max(0, position)])
+            ours = (p for p in read if p.stream_index == self.stream.index and p.pts is not None)
+            return position - hidden + sum(packet.pts < key.pts for packet in ours)  # type: ignore[operator]
+        count = 0
+        with _open(self.path) as container:
+            stream = _video_stream(container, self.path)
+            for other in container.streams:
+                if other.index != stream.index:
+                    other.discard = Discard.all
+            for packet in container.demux(stream):
+                if packet.dts is not None and packet.dts >= key.pts:
+                    break
+                count += bool(packet.size) and packet.pts is not None and packet.pts < key.pts
+        return count
+
+    _key_pts: int | None = None  # pts of the key frame sought; pictures before it may be garbage
+
+    def _read(self) -> Iterator[tuple[int, av.VideoFrame]]:
+        """(index, frame) of the part asked for."""
+        for frame in self._decode():
+            pts = frame.pts
+            assert pts is not None
+            if self._key_pts is not None and pts < self._key_pts:
+                continue
+            index = self._index
+            self._index += 1
+            time = pts * self.time_base
+            if self._start is not None and time < self._start:
+                continue
+            if self._end is not None and time >= self._end:
+                self._read_other_streams(self._end)
+                return
+            self.damaged += frame.is_corrupt
+            yield index, frame
+        self._count_tail()
+
+    def _decode(self) -> Iterator[av.VideoFrame]:
+        """Every frame that decodes, with strictly rising pts."""
+        for packet in self._packets:
+            if packet.stream_index != self.stream.index:
+                self._put_aside(packet)
+                continue
+            if not packet.size and packet.dts is not None:
+                continue  # an AVI's "show the last frame again"; to a decoder it would mean the end
+            yield from self._decode_packet(packet)
+        yield from self._decode_packet(None)
+
+    def _decode_packet(self, packet: Packet | None) -> list[av.VideoFrame]:
+        if packet is not None and packet.size:
+            self._hurt |= packet.is_corrupt
+            self._last_dts = packet.dts if packet.dts is not None else self._last_dts
+            if packet.pts is not None and not packet.is_discard:
+                heapq.heappush(self._in_decoder, packet.pts)
+        try:
+            frames = self.stream.decode(packet)
+        except av.error.EOFError:
+            return []  # flushed already
+        except av.error.FFmpegError:
+            self._hurt = True
+            return []
+        for frame in frames:
+            self._hurt |= frame.is_corrupt
+            self._stamp(frame)
+        return frames
+
+    def _stamp(self, frame: av.VideoFrame) -> None:
+        """Give the frame a time after the last one's, and count the packets that should have come out before it."""
+        pts = frame.pts if frame.pts is not None else frame.dts
+        if pts is not None:
+            self._count_missing(pts)
+        step = frame.duration or 1
+        if pts is None:
+            pts = 0 if self._last_pts is None else self._last_pts + step
+        elif self._last_pts is not None and pts <= self._last_pts:
+            pts = self._last_pts + 1
+        frame.pts = self._last_pts = pts
+
+    def _count_missing(self, pts: int) -> None:
+        """Packets older than a frame that came out will not come any more."""
+        missing = 0
+        while self._in_decoder and self._in_decoder[0] < pts:
+            heapq.heappop(self._in_decoder)
+            missing += 1
+        if self._in_decoder and self._in_decoder[0] == pts:
+            heapq.heappop(self._in_decoder)
+        if self._hurt and not self._fields_apart:
+            self._lose(missing)
+
+    def _lose(self, frames: int) -> None:
+        self.lost += frames
+        self._index += frames
+
+    @property
+    def _fields_apart(self) -> bool:
+        """Interlaced streams may hold a packet for each field, two for each frame."""
+        return self.stream.codec_context.field_order > 1
+
+    def _count_tail(self) -> None:
+        """Frames behind the last one that came: still in the decoder, or promised by the file's index or tags."""
+        if self._hurt and not self._fields_apart:
+            self._lose(len(self._in_decoder))
+        if self._has_full_index and self._last_dts is not None:
+            entries = self.stream.index_entries
+            last = len(entries) - 1
+            if self._end is not None:
+                last = entries.search_timestamp(int(self._end / self.time_base), any_frame=True)
+            self._lose(max(0, last - entries.search_timestamp(self._last_dts, any_frame=True)))
+        elif self._end is None and self._last_pts is not None and self._rate:
+            end = _tagged_end(self.stream)
+            if end is not None:
+                missing = round((end - self._last_pts * self.time_base) * self._rate) - 1
+                if missing >= 2:  # a tag may be off by a frame
+                    self._lose(missing)
+
+    def _put_aside(self, packet: Packet) -> None:
+        if packet.size and (self._wanted is None or packet.stream_index in self._wanted):
+            self._aside.append(packet)
+
+    def _read_other_streams(self, end: Fraction) -> None:
+        """After the last frame: the packets of other streams up to the same time lie a little further in the file."""
+        unfinished = {
+            stream.index for stream in self.container.streams.audio if self._wanted and stream.index in self._wanted
+        }
+        for packet in self._packets:
+            if not unfinished:
+                return
+            time = packet.pts if packet.pts is not None else packet.dts
+            if packet.stream_index == self.stream.index:
+                if time is not None and time * packet.time_base > end + _OTHER_STREAMS_LAG:
+                    return
+                continue
+            self._put_aside(packet)
+            if time is None or time * packet.time_base >= end:
+                unfinished.discard(packet.stream_index)
+
+    # Describing.
+
+    def _describe(self, origin: Fraction) -> SourceInfo:
+        upright = (self.first.width, self.first.height)[:: -1 if self.rotation % 2 else 1]
+        rate = self._rate
+        length = None
         if self.container.duration:
-            duration = self.container.duration / 1e6
-        rate = self.stream.average_rate or self.stream.guessed_rate
-        frames = self.stream.frames or None
-        if frames is None and duration and rate:
-            frames = round(duration * rate)
+            length = Fraction(self.container.duration, 1_000_000)
+            if self.stream.duration:
+                length = min(length, self.stream.duration * self.time_base)
+        frames: int | None = self.stream.frames or None
+        if frames is None and length is not None and rate:
+            frames = round(length * rate)
+        if length:
+            begin = self._start - origin if self._start is not None else Fraction(0)
+            stop = min(length, self._end - origin) if self._end is not None else length
+            part = max(Fraction(0), stop - begin)
+            if frames:
+                frames = max(1, round(frames * part / length))
+            length = part
         return SourceInfo(
-            width=height if turned else width,
-            height=width if turned else height,
+            width=upright[0],
+            height=upright[1],
             time_base=self.time_base,
             rate=rate,
             frames=frames,
-            duration=duration,
-            interlaced=self.first.interlaced_frame,
+            duration=None if length is None else float(length),
+            interlaced=self.first.interlaced_frame or self._fields_apart,
             codec=self.stream.codec_context.codec.canonical_name,
-            pixel_format=self.first.format.name,
+            pixel_format=writable_format(self.first.format.name),
         )
+
+    def _clock_start(self, origin: Fraction) -> Fraction:
+        if self._start is not None:
+            assert self.first.pts is not None
+            return self.first.pts * self.time_base
+        anywhere = "://" in self.path or FormatFlags.ts_discont in FormatFlags(self.container.format.flags)
+        return origin if anywhere else Fraction(0)
+
+    def _add_notes(self) -> None:
+        if self.info.interlaced:
+            self.notes.append("The video is interlaced: it is erased as it is, and keeps its field order.")
+        stored, read = self.first.format.name, self.info.pixel_format
+        if depth(read) < depth(stored):
+            self.notes.append(f"The video's {stored} samples are read as {read}.")
+        if self.stream.metadata.get("alpha_mode", self.stream.metadata.get("ALPHA_MODE")) == "1":
+            self.notes.append("The video's transparency cannot be read here; the output is opaque.")
 
 
 def _open(path: str) -> InputContainer:
-    is_address = "://" in path
-    if not is_address and not os.path.exists(path):
-        raise EraserError(f"There is no file {path}. Check the path.")
+    address = "://" in path
+    if not address:
+        if not os.path.exists(path):
+            raise EraserError(f"There is no file {path}. Check the path.")
+        if os.path.isfile(path) and os.path.getsize(path) == 0:
+            raise EraserError(f"{path} is empty. Give a file that plays.")
     try:
-        return av.open(path, timeout=_NETWORK_TIMEOUT if is_address else None, metadata_errors="replace")
-    except (av.error.FFmpegError, OSError) as error:
-        raise EraserError(f"{path} cannot be opened as a video ({_reason(error)}). Check that it plays.") from error
+        container = av.open(path, timeout=_NETWORK_TIMEOUT if address else None, metadata_errors="replace")
+    except (av.error.FFmpegError, OSError, ValueError) as error:
+        reason = (getattr(error, "strerror", None) or str(error)).rstrip(".")
+        hint = "Check the address and the network." if address else "Check that the file plays."
+        raise EraserError(f"{path} cannot be opened as a video ({reason}). {hint}") from error
+    if container.format.name in _TEXT_ART:
+        container.close()
+        raise EraserError(f"{path} is not a video. Give a file that plays.")
+    return container
 
 
-def _reason(error: BaseException) -> str:
-    return (getattr(error, "strerror", None) or str(error)).rstrip(".")
+def _video_stream(container: InputContainer, path: str) -> VideoStream:
+    streams = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
+    if not streams:
+        raise EraserError(f"{path} has no video stream. Give a file that has one.")
+    stream = next((s for s in streams if s.disposition & Disposition.default), streams[0])
+    if stream.codec_context is None:
+        raise EraserError(f"FFmpeg here has no decoder for the video in {path}. Convert it first.")
+    return stream
 
 
-def _quarter_turns(frame: av.VideoFrame) -> int:
-    """Clockwise quarter turns that bring a frame upright; FFmpeg's angle is counterclockwise."""
-    return round(-frame.rotation / 90) % 4
+def _tagged_end(stream: VideoStream) -> Fraction | None:
+    """When the stream ends by Matroska's DURATION tag ("HH:MM:SS.nnnnnnnnn"), which the muxer writes last; seconds."""
+    tag = next((value for key, value in stream.metadata.items() if key.upper().startswith("DURATION")), "")
+    match = re.fullmatch(r"(\d+):(\d+):(\d+(?:\.\d+)?)", tag)
+    if match is None:
+        return None
+    hours, minutes, seconds = match.groups()
+    return Fraction(hours) * 3600 + Fraction(minutes) * 60 + Fraction(seconds)

@@ -1,0 +1,102 @@
+"""Output files that appear only when they are whole.
+
+Everything is written beside the target, in the same folder, under a hidden name; `commit` renames it into place. A run
+that fails leaves neither half a file nor a damaged old one.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+import shutil
+import stat
+from pathlib import Path
+
+from realtime.errors import EraserError
+
+
+class Target:
+    """A file or folder being written.
+
+    output: what the user named.
+    temporary: where to write meanwhile; a file that exists and is empty, or an empty folder.
+    """
+
+    def __init__(self, output: str, *, source_path: str | None, overwrite: bool, folder: bool = False) -> None:
+        """Check that `output` may and can be written, and make the temporary. Raises EraserError where not.
+
+        source_path: the input, which must not be overwritten.
+        folder: the output is a folder of pictures rather than a file.
+        """
+        self.output = output
+        self._final = Path(os.path.realpath(output))
+        self._folder = folder
+        _check_free(self._final, output, source_path, overwrite, folder)
+        parent = self._final.parent
+        if not parent.is_dir():
+            raise EraserError(f"There is no folder {parent} to write {self._final.name} into. Create it first.")
+        self.temporary = parent / f".erasing-{secrets.token_hex(6)}{'' if folder else self._final.suffix}"
+        try:
+            if folder:
+                self.temporary.mkdir()
+            else:
+                os.close(os.open(self.temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+        except OSError as error:
+            raise self.failure(error) from error
+        self._open = True
+
+    def commit(self) -> None:
+        """Move what was written into place. Pictures join those of a folder that exists already."""
+        try:
+            if not self._folder or not self._final.exists():
+                os.replace(self.temporary, self._final)
+            else:
+                for path in self.temporary.iterdir():
+                    os.replace(path, self._final / path.name)
+                self.temporary.rmdir()
+        except OSError as error:
+            raise self.failure(error) from error
+        self._open = False
+
+    def discard(self) -> None:
+        """Remove what was written; does nothing after `commit`."""
+        if not self._open:
+            return
+        self._open = False
+        if self._folder:
+            shutil.rmtree(self.temporary, ignore_errors=True)
+        else:
+            self.temporary.unlink(missing_ok=True)
+
+    def failure(self, error: Exception) -> EraserError:
+        """What to tell the user about an error of the file system or of FFmpeg while writing."""
+        number = getattr(error, "errno", None)
+        if number in (errno.ENOSPC, errno.EDQUOT):
+            return EraserError(
+                f"The disk is full: {self.output} was not written. Free some space or write to another disk."
+            )
+        if number in (errno.EACCES, errno.EPERM, errno.EROFS):
+            return EraserError(
+                f"The folder {self._final.parent} is not writable, so {self.output} was not written. Choose another."
+            )
+        reason = (getattr(error, "strerror", None) or str(error)).rstrip(".")
+        return EraserError(f"{self.output} could not be written ({reason}). Try another name, folder or --codec.")
+
+
+def _check_free(final: Path, output: str, source_path: str | None, overwrite: bool, folder: bool) -> None:
+    if not os.path.lexists(final):
+        return
+    if source_path is not None and os.path.exists(source_path) and os.path.samefile(final, source_path):
+        raise EraserError(f"{output} is the input itself. Choose another name for the output.")
+    mode = final.stat().st_mode
+    if folder:
+        if not stat.S_ISDIR(mode):
+            raise EraserError(f"{output} is a file, and a folder is to be written. Choose another name.")
+        if not overwrite and any(final.iterdir()):
+            raise EraserError(f"The folder {output} is not empty. Choose another one or pass --overwrite.")
+        return
+    if not stat.S_ISREG(mode):
+        raise EraserError(f"{output} is not a regular file. Choose another name for the output.")
+    if not overwrite:
+        raise EraserError(f"{output} exists already. Choose another name or pass --overwrite.")
