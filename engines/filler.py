@@ -43,6 +43,9 @@ class Dilated(nn.Module):
     def __init__(self, channels: int, dilation: int) -> None:
         super().__init__()
         self.conv = nn.Conv2d(channels, channels, 3, padding=dilation, dilation=dilation)
+        nn.init.kaiming_normal_(self.conv.weight, 0.1)
+        with torch.no_grad():
+            self.conv.weight.mul_(len(DILATIONS) ** -0.5)  # a chain of sums must not grow
 
     def forward(self, x: Tensor) -> Tensor:
         return x + F.leaky_relu(self.conv(x), 0.1)

@@ -146,9 +146,9 @@ def test_the_filler_learns_a_small_batch() -> None:
     torch.manual_seed(0)
     network, features = Filler(), losses.FeatureDistance(EfficientNetLite0())
     image, hole = (part.float() / 255 for part in batch_of(filler_samples(), 4))
-    optimizer = torch.optim.AdamW(network.parameters(), 3e-3)
+    optimizer = torch.optim.AdamW(network.parameters(), 1e-3)
     values = []
-    for _ in range(12):
+    for _ in range(25):
         total = torch.stack(
             list(losses.fill_loss(network(image * (1 - hole), hole), image, hole, features).values())
         ).sum()
@@ -156,7 +156,7 @@ def test_the_filler_learns_a_small_batch() -> None:
         total.backward()
         optimizer.step()
         values.append(total.item())
-    assert values[-1] < 0.95 * values[0]
+    assert values[-1] < 0.8 * values[0]
 
 
 def test_boxes_teach_that_nobody_is_outside_and_somebody_inside() -> None:
