@@ -1,0 +1,110 @@
+"""The figures are what their formulas say."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from benchmarks.metrics import Score, gradient_norm, leftover, psnr, psnr_over
+from benchmarks.shown import BEFORE, LATER, NEVER
+
+
+def flat(value: float, dtype: type = np.float32) -> np.ndarray:
+    return np.full((8, 8, 3), value, dtype)
+
+
+def everywhere() -> np.ndarray:
+    return np.full((8, 8), 255, np.uint8)
+
+
+def test_psnr_of_a_known_error():
+    assert psnr_over(flat(110, np.uint8), flat(100), everywhere()) == pytest.approx(20 * math.log10(255 / 10))
+
+
+def test_psnr_looks_at_masked_pixels_only():
+    image = flat(100, np.uint8)
+    image[:4] = 0
+    mask = everywhere()
+    mask[:4] = 0
+    assert psnr_over(image, flat(100), mask) == 99.0
+    assert psnr_over(image, flat(100), np.zeros_like(mask)) is None
+    assert psnr(None) is None
+
+
+def test_leftover_is_the_share_that_is_nearer_to_the_person():
+    frame, truth = flat(200, np.uint8), flat(100)
+    result = flat(100, np.uint8)
+    result[:2] = 190
+    judged = leftover(result, frame, truth, everywhere())
+    assert judged.size == 64
+    assert judged.mean() == pytest.approx(0.25)
+
+
+def test_leftover_does_not_judge_where_person_and_background_look_alike():
+    assert leftover(flat(100, np.uint8), flat(110, np.uint8), flat(100), everywhere()).size == 0
+
+
+def test_gradient_norm_compares_inside_with_outside():
+    ramp = np.repeat(np.arange(0, 128, 4, dtype=np.uint8)[None, :, None], 32, axis=0).repeat(3, axis=2)
+    mask = np.zeros((32, 32), np.uint8)
+    mask[8:24, 8:24] = 255
+    assert gradient_norm(ramp, mask) == pytest.approx(0, abs=0.4)
+    smeared = ramp.copy()
+    smeared[mask > 0] = 64
+    assert gradient_norm(smeared, mask) > 1
+
+
+def add(score: Score, result: np.ndarray, shown: np.ndarray, mask: np.ndarray | None = None) -> None:
+    mask = everywhere() if mask is None else mask
+    score.add(result, flat(220, np.uint8), flat(100), mask, shown, milliseconds=5.0)
+
+
+def test_a_score_splits_the_hole_by_what_was_shown():
+    shown = np.full((8, 8), BEFORE, np.uint8)
+    shown[:, 4:6] = LATER
+    shown[:, 6:] = NEVER
+    result = flat(100, np.uint8)
+    result[:, 4:6] = 105
+    result[:, 6:] = 120
+    score = Score()
+    add(score, result, shown)
+    figures = score.figures()
+    assert figures["psnr_before"] == 99.0
+    assert figures["psnr_later"] == pytest.approx(20 * math.log10(255 / 5))
+    assert figures["psnr_never"] == pytest.approx(20 * math.log10(255 / 20))
+    assert figures["psnr_all"] == pytest.approx(10 * math.log10(255**2 / (0.25 * 25 + 0.25 * 400)))
+    assert (figures["share_before"], figures["share_later"], figures["share_never"]) == (0.5, 0.25, 0.25)
+    assert figures["ms"] == 5.0
+
+
+def test_flicker_is_the_change_of_the_error_not_the_error():
+    shown = np.full((8, 8), BEFORE, np.uint8)
+    steady, jumping = Score(), Score()
+    for value in (110, 110, 110):
+        add(steady, flat(value, np.uint8), shown)
+    for value in (110, 90, 110):
+        add(jumping, flat(value, np.uint8), shown)
+    assert steady.figures()["flicker"] == 0
+    assert jumping.figures()["flicker"] == pytest.approx(20)
+
+
+def test_flicker_counts_only_what_is_hole_in_both_frames():
+    shown = np.full((8, 8), BEFORE, np.uint8)
+    left, right = everywhere(), everywhere()
+    left[:, 4:], right[:, :4] = 0, 0
+    score = Score()
+    add(score, flat(110, np.uint8), shown, left)
+    add(score, flat(90, np.uint8), shown, right)
+    assert score.figures()["flicker"] is None
+
+
+def test_damage_outside_the_mask_is_measured_where_the_frame_was_changed():
+    mask = everywhere()
+    mask[4:] = 0
+    result = flat(220, np.uint8)
+    result[4:6] = 130  # outside the mask; the last rows are left as the frame has them
+    score = Score()
+    add(score, result, np.where(mask > 0, np.uint8(BEFORE), np.uint8(0)), mask)
+    assert score.figures()["psnr_outside"] == pytest.approx(20 * math.log10(255 / 30))
