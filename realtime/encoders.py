@@ -133,7 +133,7 @@ def choose_encoder(
     width: int,
     height: int,
     *,
-    source_codec: str,
+    source_codec: str = "",
     codec: str | None = None,
     crf: float | None = None,
     first: av.VideoFrame | None = None,
@@ -141,7 +141,7 @@ def choose_encoder(
 ) -> Choice:
     """The encoder for pictures of `pixel_format`.
 
-    source_codec: the input's codec, which the output follows unless `codec` names another one.
+    source_codec: the input's codec, which the output follows unless `codec` names another one; empty for pictures.
     first: a frame whose HDR metadata the stream is to carry.
     lossless: every sample must come back from the decoder as it was given.
 
@@ -223,6 +223,12 @@ def _distance(wanted: Shape, held: Shape) -> tuple[tuple[int, ...], tuple[int, .
         max(0, held.depth - wanted.depth),
     )
     return loss, spare
+
+
+def nearest_format(encoder: str, pixel_format: str) -> str:
+    """The pixel format that an encoder takes and that loses least of `pixel_format`, then wastes least."""
+    wanted = shape_of(pixel_format)
+    return min(_formats(encoder), key=lambda name: (_distance(wanted, shape_of(name)), name != pixel_format))
 
 
 @lru_cache(maxsize=64)

@@ -94,15 +94,17 @@ def to_writable(frame: av.VideoFrame) -> av.VideoFrame:
 
 def upright_image(frame: av.VideoFrame, rotation: int = 0) -> np.ndarray:
     """The picture as a viewer shows it: (H, W, 3) uint8 BGR, turned by `rotation` clockwise quarter turns."""
-    bgr = frame.reformat(
+    converted = frame.reformat(
         format="bgr24",
         src_colorspace=_matrix(frame),
         src_color_range=_range(frame),
         dst_color_range=ColorRange.JPEG,
         interpolation=_SCALING,
         threads=1,
-    ).to_ndarray()
-    return np.ascontiguousarray(np.rot90(bgr, -rotation))
+    )
+    upright = np.rot90(converted.to_ndarray(), -rotation)
+    # Never the frame's own memory, into which the sink writes.
+    return upright.copy() if converted is frame else np.ascontiguousarray(upright)
 
 
 def write_replaced(

@@ -16,6 +16,7 @@ leaves a half-written file, nor harms one that was there.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from fractions import Fraction
 from typing import Protocol
 
 import numpy as np
@@ -63,6 +64,14 @@ class Sink(ABC):
         """Remove everything written so far. Does nothing after `finish`."""
 
 
+class PictureSink(Sink):
+    """A sink that also takes pictures which are no results: previews, masks."""
+
+    @abstractmethod
+    def write_image(self, image: np.ndarray, pts: int, time_base: Fraction) -> None:
+        """Write (H, W, 3) uint8 BGR or (H, W) uint8, the first one's kind throughout, for this time of the source."""
+
+
 def open_sink(
     output: str, source: Source, *, codec: str | None = None, crf: float | None = None, overwrite: bool = False
 ) -> Sink:
@@ -73,8 +82,28 @@ def open_sink(
 
     Raises EraserError where the output exists and `overwrite` is not set, is the input, or cannot be written there.
     """
-    from realtime.video_sink import VideoSink
+    from realtime.image_sink import ImageSink, names_pictures
+    from realtime.video_sink import PictureVideo, VideoSink
     from realtime.video_source import VideoSource
 
-    assert isinstance(source, VideoSource)
-    return VideoSink(output, source, codec=codec, crf=crf, overwrite=overwrite)
+    if names_pictures(output, source):
+        return ImageSink(output, source, overwrite=overwrite)
+    if isinstance(source, VideoSource):
+        return VideoSink(output, source, codec=codec, crf=crf, overwrite=overwrite)
+    return PictureVideo(
+        output, source.info.width, source.info.height, source, codec=codec, crf=crf, overwrite=overwrite
+    )
+
+
+def open_picture_sink(output: str, width: int, height: int, source: Source, *, overwrite: bool = False) -> PictureSink:
+    """A sink for pictures made of a source's frames (a preview, masks), of any size: a video, a still, a sequence or
+    folder of pictures. Gray pictures come back from a video exactly as they were given.
+
+    width, height: of the pictures, px. Raises EraserError as `open_sink` does.
+    """
+    from realtime.image_sink import ImageSink, names_pictures
+    from realtime.video_sink import PictureVideo
+
+    if names_pictures(output, source):
+        return ImageSink(output, source, overwrite=overwrite)
+    return PictureVideo(output, width, height, source, overwrite=overwrite, even=True)

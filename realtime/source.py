@@ -55,8 +55,9 @@ class Source(ABC):
 
     path: what was opened, for messages.
     notes: one-line remarks for the user (interlaced, depth reduced, streams left out).
-    lost: frames that damage has cost so far; grows while the source is read. Damage never raises.
-    damaged: frames given so far whose decoder had to patch up missing data.
+    lost: frames that damage has cost so far: missing, or given as the decoder patched them up. Damage never raises.
+    damaged: those of them that were given.
+    first_index: `Frame.index` of the first frame; above 0 after a start time.
     shift: seconds that a sink takes off `Frame.pts` so that the output starts where it should.
     """
 
@@ -65,6 +66,7 @@ class Source(ABC):
     notes: list[str]
     lost: int = 0
     damaged: int = 0
+    first_index: int = 0
     shift: Fraction = Fraction(0)
 
     @abstractmethod
@@ -91,6 +93,7 @@ def open_source(path: str, *, start: float | None = None, end: float | None = No
 
     Raises EraserError, with one line that says what to do, where there is nothing to read.
     """
+    from realtime.image_source import open_images
     from realtime.video_source import VideoSource
 
-    return VideoSource(path, start=start, end=end)
+    return open_images(path, start, end) or VideoSource(path, start=start, end=end)

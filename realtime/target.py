@@ -11,6 +11,7 @@ import os
 import secrets
 import shutil
 import stat
+from collections.abc import Callable
 from pathlib import Path
 
 from realtime.errors import EraserError
@@ -23,17 +24,28 @@ class Target:
     temporary: where to write meanwhile; a file that exists and is empty, or an empty folder.
     """
 
-    def __init__(self, output: str, *, source_path: str | None, overwrite: bool, folder: bool = False) -> None:
+    def __init__(
+        self,
+        output: str,
+        *,
+        source_path: str | None,
+        overwrite: bool,
+        folder: bool = False,
+        joins: Callable[[str], bool] | None = None,
+    ) -> None:
         """Check that `output` may and can be written, and make the temporary. Raises EraserError where not.
 
         source_path: the input, which must not be overwritten.
         folder: the output is a folder of pictures rather than a file.
+        joins: the pictures go into a folder that may hold other files; says of a name whether it is one of theirs.
         """
         self.output = output
         self._final = Path(os.path.realpath(output))
         self._folder = folder
-        _check_free(self._final, output, source_path, overwrite, folder)
-        parent = self._final.parent
+        self._open = False
+        _check_free(self._final, output, source_path, overwrite, folder, joins)
+        # Beside the folder that is made; inside the one that is joined, since its parent may not be writable.
+        parent = self._final if joins is not None else self._final.parent
         if not parent.is_dir():
             raise EraserError(f"There is no folder {parent} to write {self._final.name} into. Create it first.")
         self.temporary = parent / f".erasing-{secrets.token_hex(6)}{'' if folder else self._final.suffix}"
@@ -84,18 +96,29 @@ class Target:
         return EraserError(f"{self.output} could not be written ({reason}). Try another name, folder or --codec.")
 
 
-def _check_free(final: Path, output: str, source_path: str | None, overwrite: bool, folder: bool) -> None:
+def _check_free(
+    final: Path,
+    output: str,
+    source_path: str | None,
+    overwrite: bool,
+    folder: bool,
+    joins: Callable[[str], bool] | None,
+) -> None:
     if not os.path.lexists(final):
         return
-    if source_path is not None and os.path.exists(source_path) and os.path.samefile(final, source_path):
-        raise EraserError(f"{output} is the input itself. Choose another name for the output.")
+    is_input = source_path is not None and os.path.exists(source_path) and os.path.samefile(final, source_path)
     mode = final.stat().st_mode
     if folder:
         if not stat.S_ISDIR(mode):
             raise EraserError(f"{output} is a file, and a folder is to be written. Choose another name.")
-        if not overwrite and any(final.iterdir()):
-            raise EraserError(f"The folder {output} is not empty. Choose another one or pass --overwrite.")
+        taken = next((name for name in os.listdir(final) if joins is None or joins(name)), None)
+        if taken is not None and is_input:
+            raise EraserError(f"The folder {output} is the input itself. Choose another one for the output.")
+        if taken is not None and not overwrite:
+            raise EraserError(f"The folder {output} holds {taken} already. Choose another one or pass --overwrite.")
         return
+    if is_input:
+        raise EraserError(f"{output} is the input itself. Choose another name for the output.")
     if not stat.S_ISREG(mode):
         raise EraserError(f"{output} is not a regular file. Choose another name for the output.")
     if not overwrite:

@@ -18,7 +18,8 @@ from realtime.encoders import Choice, choose_encoder, side_data, side_data_names
 from realtime.errors import EraserError, UsageError
 from realtime.passthrough import Copies, advance_timecode, cut_chapters, needs_metadata_tags, own_tags
 from realtime.planes import as_format, write_replaced
-from realtime.sink import Replaced, Sink
+from realtime.sink import PictureSink, Replaced, Sink
+from realtime.source import Source
 from realtime.target import Target
 from realtime.video_source import VideoSource
 
@@ -210,10 +211,10 @@ class VideoSink(Sink):
             container.set_chapters(chapters)
 
 
-class PictureVideo(Sink):
+class PictureVideo(PictureSink):
     """A video of pictures that have no planes of their own: of an image sequence, of a preview, of masks.
 
-    Pictures are (H, W, 3) uint8 BGR or (H, W) uint8. Colour is stored as BT.709 4:2:0, gray losslessly.
+    Colour is stored as BT.709 4:2:0, gray without loss.
     """
 
     def __init__(
@@ -221,53 +222,39 @@ class PictureVideo(Sink):
         output: str,
         width: int,
         height: int,
+        source: Source,
         *,
-        time_base: Fraction,
-        rate: Fraction | None,
-        source_path: str | None,
         overwrite: bool,
-        gray: bool = False,
-        shift: Fraction = Fraction(0),
+        even: bool = False,
         codec: str | None = None,
         crf: float | None = None,
     ) -> None:
-        self._shift = shift
-        self._gray = gray
-        self._file = VideoFile(Target(output, source_path=source_path, overwrite=overwrite))
-        try:
-            choice = choose_encoder(
-                self._file.container,
-                "gray" if gray else "yuv420p",
-                width,
-                height,
-                source_codec="",
-                codec=codec,
-                crf=crf,
-                lossless=gray,
-            )
-            self.notes = list(choice.notes)
-            self._file.add_video(choice, width, height, time_base, rate)
-            if not gray:
-                context = self._file.stream.codec_context
-                context.color_primaries = context.color_trc = context.colorspace = 1
-                context.color_range = 1
-            self._file.start()
-        except BaseException:
-            self._file.abort()
-            raise
+        """width, height: of the pictures. even: repeat the last row or column of colour pictures of odd size, for
+        encoders that take none, rather than take another codec."""
+        self.notes = []
+        self._source = source
+        self._size = width, height
+        self._even = even
+        self._asked = codec, crf
+        self._gray: bool | None = None
+        self._file = VideoFile(Target(output, source_path=source.path, overwrite=overwrite))
 
     def write(self, result: Replaced) -> None:
         self.write_image(result.image, result.frame.pts, result.frame.time_base)
 
     def write_image(self, image: np.ndarray, pts: int, time_base: Fraction) -> None:
-        """Write one picture, shown from `pts` ticks of the source's clock on."""
+        if self._gray is None:
+            self._gray = image.ndim == 2
+            self._start()
         if self._gray:
             frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="gray")
         else:
+            if self._even:
+                image = np.pad(image, ((0, image.shape[0] % 2), (0, image.shape[1] % 2), (0, 0)), "edge")
             frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="bgr24").reformat(
                 format="yuv420p", dst_colorspace="ITU709", src_color_range="JPEG", dst_color_range="MPEG", threads=1
             )
-        frame.pts, frame.time_base = pts - round(self._shift / time_base), time_base
+        frame.pts, frame.time_base = pts - round(self._source.shift / time_base), time_base
         self._file.encode(frame)
 
     def finish(self) -> None:
@@ -275,6 +262,22 @@ class PictureVideo(Sink):
 
     def abort(self) -> None:
         self._file.abort()
+
+    def _start(self) -> None:
+        width, height = self._size
+        if self._even and not self._gray:
+            width, height = width + width % 2, height + height % 2
+        codec, crf = self._asked
+        pixel_format = "gray" if self._gray else "yuv420p"
+        choice = choose_encoder(
+            self._file.container, pixel_format, width, height, codec=codec, crf=crf, lossless=bool(self._gray)
+        )
+        self.notes += choice.notes
+        self._file.add_video(choice, width, height, self._source.info.time_base, self._source.info.rate)
+        if not self._gray:
+            context = self._file.stream.codec_context
+            context.color_primaries = context.color_trc = context.colorspace = context.color_range = 1
+        self._file.start()
 
 
 def _container_options(output: str, source: VideoSource) -> dict[str, str]:

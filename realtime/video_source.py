@@ -10,8 +10,8 @@ for a whole file, the first frame's time after --start, the start of the clock f
 (MPEG transport streams, network streams).
 
 Damage. A packet or a frame that cannot be read or decoded is stepped over. `lost` counts the frames that this cost:
-packets that went into the decoder and never came out, and those that a file's index promises behind the place where it
-breaks off. Frames that a decoder patched up and gave all the same are counted by `damaged`.
+packets that went into the decoder and never came out, those that a file's index promises behind the place where it
+breaks off, and frames that the decoder patched up and gave all the same (`damaged`).
 """
 
 from __future__ import annotations
@@ -229,6 +229,7 @@ class VideoSource(Source):
                 self._read_other_streams(self._end)
                 return
             self.damaged += frame.is_corrupt
+            self.lost += frame.is_corrupt
             yield index, frame
         self._count_tail()
 
