@@ -31,11 +31,15 @@ class Masked(Protocol):
 
 @dataclass(frozen=True)
 class Output:
-    """A method's answer for one frame: image (H, W, 3) uint8, hole (H, W) uint8 (255 = replaced), time taken."""
+    """A method's answer for one frame: image (H, W, 3) uint8, hole (H, W) uint8 (255 = replaced), time taken.
+
+    fills: how often a network has filled so far.
+    """
 
     image: np.ndarray
     hole: np.ndarray
     milliseconds: float
+    fills: int = 0
 
 
 def telea(clip: Sequence[Masked]) -> Iterator[Output]:

@@ -8,14 +8,29 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import cv2
 import numpy as np
 
+from benchmarks.baselines import Output
 from benchmarks.shown import BEFORE, LATER, NEVER
 
 DIFFERS = 40.0  # grey levels, Euclidean over BGR: person and background differ clearly
 LABELS = {"before": BEFORE, "later": LATER, "never": NEVER}
+
+
+class Known(Protocol):
+    """A frame whose background is known; the arrays are as in `benchmarks.scenes.Shot`."""
+
+    @property
+    def frame(self) -> np.ndarray: ...
+    @property
+    def truth(self) -> np.ndarray: ...
+    @property
+    def mask(self) -> np.ndarray: ...
+    @property
+    def shown(self) -> np.ndarray: ...
 
 
 @dataclass
@@ -87,35 +102,33 @@ class Score:
     outside: Mean = field(default_factory=Mean)
     change: Mean = field(default_factory=Mean)
     person: Mean = field(default_factory=Mean)
+    person_before: Mean = field(default_factory=Mean)
+    missed: Mean = field(default_factory=Mean)
     texture: list[float] = field(default_factory=list)
     milliseconds: list[float] = field(default_factory=list)
+    fills: int = 0
     _previous: tuple[np.ndarray, np.ndarray] | None = None
 
-    def add(
-        self,
-        result: np.ndarray,
-        frame: np.ndarray,
-        truth: np.ndarray,
-        mask: np.ndarray,
-        shown: np.ndarray,
-        milliseconds: float,
-    ) -> None:
-        """Take in one frame; arrays as in `benchmarks.scenes.Shot`, result (H, W, 3) uint8."""
-        error = _difference(result, truth)
-        hole = mask > 0
-        self.milliseconds.append(milliseconds)
-        self.squared["all"].add(error[hole] ** 2)
+    def add(self, output: Output, shot: Known) -> None:
+        """Take in a method's answer for the next frame."""
+        error = _difference(output.image, shot.truth)
+        inside = shot.mask > 0
+        self.milliseconds.append(output.milliseconds)
+        self.fills = output.fills
+        self.squared["all"].add(error[inside] ** 2)
         for name, label in LABELS.items():
-            self.squared[name].add(error[shown == label] ** 2)
-        touched = np.any(result != frame, axis=2) & ~hole
+            self.squared[name].add(error[shot.shown == label] ** 2)
+        touched = np.any(output.image != shot.frame, axis=2) & ~inside
         self.outside.add(error[touched] ** 2)
-        self.person.add(leftover(result, frame, truth, mask))
+        self.missed.add(output.hole[inside] == 0)
+        self.person.add(leftover(output.image, shot.frame, shot.truth, shot.mask))
+        self.person_before.add(leftover(output.image, shot.frame, shot.truth, shot.shown == BEFORE))
         if self._previous is not None:
-            last_error, last_hole = self._previous
-            self.change.add((error - last_error)[hole & last_hole] ** 2)
-        self._previous = error, hole
-        if hole.any():
-            self.texture.append(gradient_norm(result, mask))
+            last_error, last_inside = self._previous
+            self.change.add((error - last_error)[inside & last_inside] ** 2)
+        self._previous = error, inside
+        if inside.any():
+            self.texture.append(gradient_norm(output.image, shot.mask))
 
     def figures(self) -> dict[str, float | None]:
         """All figures of the clip, None where there was nothing to measure.
@@ -124,8 +137,10 @@ class Score:
         share_before, share_later, share_never: of the masked pixels.
         psnr_outside: dB over the pixels outside the mask that the method changed.
         flicker: root mean square over pixels masked in two consecutive frames of the change of (result - truth) from
-        one to the next, grey levels. leftover: share, as `leftover` defines. gradient: mean of `gradient_norm`.
-        ms: median milliseconds per frame.
+        one to the next, grey levels. leftover: share, as `leftover` says; leftover_before: the same over pixels whose
+        background an earlier frame showed. missed: share of the masked pixels outside the method's hole.
+        gradient: mean of `gradient_norm`. fills: how often the filler ran, per 100 frames. ms: median milliseconds per
+        frame.
         """
         total = self.squared["all"].count
         values: dict[str, float | None] = {f"psnr_{name}": psnr(mean.value) for name, mean in self.squared.items()}
@@ -133,7 +148,10 @@ class Score:
         values["psnr_outside"] = psnr(self.outside.value)
         values["flicker"] = None if self.change.value is None else math.sqrt(self.change.value)
         values["leftover"] = self.person.value
+        values["leftover_before"] = self.person_before.value
+        values["missed"] = self.missed.value
         values["gradient"] = float(np.mean(self.texture)) if self.texture else None
+        values["fills"] = 100 * self.fills / len(self.milliseconds) if self.milliseconds else None
         values["ms"] = float(np.median(self.milliseconds)) if self.milliseconds else None
         return values
 

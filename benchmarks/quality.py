@@ -176,7 +176,7 @@ def measure(
         score = Score()
         pictures[method] = {}
         for shot, output in zip(shots, start(), strict=True):
-            score.add(output.image, shot.frame, shot.truth, shot.mask, shot.shown, output.milliseconds)
+            score.add(output, shot)
             if shot.index in picks:
                 pictures[method][shot.index] = output.image
         report.methods[method] = score.figures()
@@ -243,8 +243,9 @@ def report_text(report: Report) -> str:
             *(number(figures[figure]) for figure in FIGURES),
             number(figures["flicker"], 2),
             number(figures["flicker_of_telea"], 2),
-            percent(figures["leftover"]),
+            *(percent(figures[figure]) for figure in ("leftover", "leftover_before", "missed")),
             number(figures["gradient"], 2),
+            number(figures["fills"], 0),
             number(figures["ms"]),
         ]
         for method, figures in report.methods.items()

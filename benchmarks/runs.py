@@ -30,7 +30,8 @@ def run_eraser(
         pending, spent = waiting.popleft()
         start = time.perf_counter()
         result = eraser.render(pending)
-        return Output(result.image, result.hole, spent + (time.perf_counter() - start) * 1e3)
+        spent += (time.perf_counter() - start) * 1e3
+        return Output(result.image, result.hole, spent, eraser.stats.fills)
 
     for index, shot in enumerate(clip):
         frame = Frame(image=shot.frame, index=index, pts=index, time_base=1 / rate)

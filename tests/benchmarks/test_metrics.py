@@ -7,7 +7,9 @@ import math
 import numpy as np
 import pytest
 
+from benchmarks.baselines import Output
 from benchmarks.metrics import Score, gradient_norm, leftover, psnr, psnr_over
+from benchmarks.scenes import Shot
 from benchmarks.shown import BEFORE, LATER, NEVER
 
 
@@ -56,9 +58,18 @@ def test_gradient_norm_compares_inside_with_outside():
     assert gradient_norm(smeared, mask) > 1
 
 
-def add(score: Score, result: np.ndarray, shown: np.ndarray, mask: np.ndarray | None = None) -> None:
+def add(
+    score: Score,
+    result: np.ndarray,
+    shown: np.ndarray,
+    mask: np.ndarray | None = None,
+    hole: np.ndarray | None = None,
+    fills: int = 0,
+) -> None:
     mask = everywhere() if mask is None else mask
-    score.add(result, flat(220, np.uint8), flat(100), mask, shown, milliseconds=5.0)
+    alpha, wait = (mask / 255).astype(np.float32), np.full(mask.shape, -1, np.int16)
+    shot = Shot(0, flat(220, np.uint8), flat(100), mask, alpha, shown, wait)
+    score.add(Output(result, everywhere() if hole is None else hole, milliseconds=5.0, fills=fills), shot)
 
 
 def test_a_score_splits_the_hole_by_what_was_shown():
@@ -108,3 +119,25 @@ def test_damage_outside_the_mask_is_measured_where_the_frame_was_changed():
     score = Score()
     add(score, result, np.where(mask > 0, np.uint8(BEFORE), np.uint8(0)), mask)
     assert score.figures()["psnr_outside"] == pytest.approx(20 * math.log10(255 / 30))
+
+
+def test_missed_pixels_and_fills_are_counted():
+    shown = np.full((8, 8), BEFORE, np.uint8)
+    hole = everywhere()
+    hole[:2] = 0
+    score = Score()
+    for fills in (0, 1, 1, 2):
+        add(score, flat(100, np.uint8), shown, hole=hole, fills=fills)
+    assert score.figures()["missed"] == 0.25
+    assert score.figures()["fills"] == 50
+
+
+def test_leftover_is_also_told_for_what_could_be_known():
+    shown = np.full((8, 8), BEFORE, np.uint8)
+    shown[4:] = NEVER
+    result = flat(100, np.uint8)
+    result[4:] = 219
+    score = Score()
+    add(score, result, shown)
+    assert score.figures()["leftover"] == 0.5
+    assert score.figures()["leftover_before"] == 0
