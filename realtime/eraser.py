@@ -27,6 +27,7 @@ from realtime.segment import MatteFollower, Segmenter
 from realtime.selection import Selection
 from realtime.timing import StageTimer
 
+PATIENCE = 3  # frames in a row for which a found mask must leave a pixel free before the plate believes it
 CPU_INTERVAL = 0.05  # seconds between two runs of the segmenter on a CPU: every second frame at 24 to 30 frames/s
 
 
@@ -307,10 +308,12 @@ class Eraser:
         usable = np.full(image.shape[:2], 255, np.uint8)
         doubtful = np.zeros_like(usable)
         if pending.roi is not None:
-            guard = ops.grow(pending.hole, _feather_width(image.shape[0]))
+            guard = ops.grow(pending.hole, _guard_width(image.shape[0]))
             usable[pending.roi.slices] = ~guard
             doubtful[pending.roi.slices] = guard & ~pending.hole
-        pending.plate.update(pending.exposure.remove(image), pending.motion, usable, doubtful)
+        # Masks from outside are exact, those of a network may miss the object for a moment.
+        patience = PATIENCE if self.selection.classes else 1
+        pending.plate.update(pending.exposure.remove(image), pending.motion, usable, doubtful, patience)
 
     def _read_again(self, pending: Pending) -> None:
         """Let hole pixels that were not SEEN take what the plate has learnt since; SEEN ones keep their past."""
@@ -372,7 +375,7 @@ def _outside(view: View, matte: np.ndarray | None, fixed: np.ndarray | None) -> 
 
 def _exposure(view: View, sight: Sight, outside: np.ndarray) -> Exposure:
     """The exposure of a frame relative to the plate, from what both show."""
-    common = outside & sight.seen
+    common = outside & sight.known
     stride = max(1, round((cv2.countNonZero(common) / 4000) ** 0.5))
     chosen = common[::stride, ::stride] > 0
     plate = sight.color[::stride, ::stride][chosen].astype(np.float32)
@@ -382,6 +385,11 @@ def _exposure(view: View, sight: Sight, outside: np.ndarray) -> Exposure:
 def _feather_width(height: int) -> int:
     """Pixels that the feather reaches outside the hole."""
     return max(2, round(height * 0.006))
+
+
+def _guard_width(height: int) -> int:
+    """Pixels around the hole whose background is doubtful: masks have soft and inexact edges."""
+    return max(3, round(height * 0.015))
 
 
 def _sliver_width(height: int) -> int:

@@ -13,6 +13,7 @@ from realtime import ops
 SMOOTHING = 0.8  # share of the previous matte where the network is wholly unsure
 ON, OFF = 0.5, 0.3  # hysteresis: a pixel is masked from ON, and stays so down to OFF
 RELEASE = 0.6  # what the network drops keeps this share of its previous matte: it is let go after two frames
+LARGEST_GAP = 0.003  # share of the picture up to which a gap inside a mask is taken for a fault of the network
 CHANGED = 30.0  # grey levels of difference from the plate, in the strongest channel, that are not noise
 SHADOW_RATIO = 0.4, 0.93  # brightness of a shadow relative to the lit background
 SHADOW_TINT = 0.07  # how far the three channels' ratios may differ inside a shadow
@@ -35,7 +36,7 @@ class MaskSmoother:
 
         matte: (h, w) float32 in [0, 1], the network's answer; motion: 3x3, pixels of the previous matte -> this one's.
         Returns (h, w) float32, masked where it is >= ON: m = p + (prev - p) * ratio * U(p) with the network's own doubt
-        U(p) = 1 - |2p - 1|, never below p, released slowly; pixels held by hysteresis are lifted to ON.
+        U(p) = 1 - |2p - 1|, never below p, released slowly; pixels held by hysteresis and small gaps are lifted to ON.
         """
         if self._matte is None or self._mask is None or self._matte.shape != matte.shape:
             self._matte, self._mask = matte, (matte >= ON).astype(np.float32)
@@ -45,7 +46,18 @@ class MaskSmoother:
         smooth = np.maximum(matte + np.maximum(previous - matte, 0.0) * (SMOOTHING * doubt), previous * RELEASE)
         masked = (smooth >= ON) | ((smooth >= OFF) & was_masked)
         self._matte, self._mask = smooth, masked.astype(np.float32)
-        return np.where(masked, np.maximum(smooth, np.float32(ON)), smooth)
+        whole = closed(np.negative(masked.view(np.uint8)), round(LARGEST_GAP * masked.size))
+        return np.where(whole > 0, np.maximum(smooth, np.float32(ON)), smooth)
+
+
+def closed(mask: np.ndarray, largest: int) -> np.ndarray:
+    """A (H, W) uint8 mask with its gaps of up to `largest` pixels filled: what a network leaves out in an object."""
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(~mask, connectivity=4)
+    x, y, w, h, area = stats.T
+    inside = (x > 0) & (y > 0) & (x + w < mask.shape[1]) & (y + h < mask.shape[0])
+    fill = inside & (area <= largest)
+    fill[0] = False
+    return mask | np.negative(fill[labels].view(np.uint8)) if fill.any() else mask
 
 
 def left_out(frame: np.ndarray, background: np.ndarray, seen: np.ndarray, mask: np.ndarray, reach: int) -> np.ndarray:

@@ -180,10 +180,11 @@ class Sight:
     """The plate as a frame sees it, at view size.
 
     color: (h, w, 3) uint8 BGR in the anchor's exposure, the frame's own pixels where the plate is UNSEEN;
-    seen: (h, w) uint8, 255 where it is SEEN.
+    known: (h, w) uint8, 255 where it is not UNSEEN; seen: (h, w) uint8, 255 where it is SEEN.
     """
 
     color: np.ndarray
+    known: np.ndarray
     seen: np.ndarray
 
     @staticmethod
@@ -191,8 +192,9 @@ class Sight:
         height, width = plate.frame_size
         color, trust = plate.read_scaled(motion, ops.Region(0, height, 0, width), view.size, cubic=False)
         color = np.clip(color + 0.5, 0, 255).astype(np.uint8)
-        cv2.copyTo(view.color, ops.equals(trust, UNSEEN), color)
-        return Sight(color, ops.equals(trust, SEEN))
+        unseen = ops.equals(trust, UNSEEN)
+        cv2.copyTo(view.color, unseen, color)
+        return Sight(color, ~unseen, ops.equals(trust, SEEN))
 
 
 @dataclass(frozen=True)
@@ -239,7 +241,7 @@ class Registration:
         self._moving = not np.array_equal(motion, before)
         step = motion @ np.linalg.inv(before) if self._moving else np.eye(3)
         tracked = aligned.good or (followed is not None and followed.good) or len(corners) < MIN_CORNERS
-        comparable = usable & ops.shrink(sight.seen, 2)
+        comparable = usable & ops.shrink(sight.known, 2)
         unlike = disagreement(view.contrast, equalised(sight.color), comparable)
         lost = unlike > UNRELATED or (unlike > UNRELATED / 2 and not tracked)
         return Location(motion, step, aligned.inliers, lost, sight)
@@ -267,8 +269,8 @@ class Registration:
             # Following has a small bias, which would add up if the plate's small corrections were called stillness.
             still_shift = 0.0
         sight = Sight.of(plate, motion, view)
-        # A corner whose surroundings reach into what the plate has not seen would be compared with itself.
-        known = ops.shrink(sight.seen, 9)
+        # A corner whose surroundings reach into what the plate does not know would be compared with itself.
+        known = ops.shrink(sight.known, 9)
         at = np.rint(corners).astype(int)
         common = corners[known[at[:, 1], at[:, 0]] > 0]
         fit = match(common, view.contrast, equalised(sight.color), still_shift=still_shift)

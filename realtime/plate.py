@@ -32,12 +32,14 @@ class Plate:
         self.epoch = 0
         self._color: np.ndarray = np.zeros((height, width, 3), np.float32)  # BGR, exposure of the anchor
         self._trust: np.ndarray = np.zeros((height, width), np.uint8)
+        # Frames in a row for which a pixel has been in the open, saturating.
+        self._age: np.ndarray = np.zeros((height, width), np.uint8)
         self._origin = 0, 0  # (x, y) of the canvas' first pixel in anchor coordinates, whole pixels
         self._rebased: list[np.ndarray] = []  # [k] maps coordinates of anchor k to those of anchor k + 1
 
     @property
     def nbytes(self) -> int:
-        return self._color.nbytes + self._trust.nbytes
+        return self._color.nbytes + self._trust.nbytes + self._age.nbytes
 
     def since(self, epoch: int) -> np.ndarray:
         """The 3x3 matrix from the coordinates of the anchor of `epoch` to those of the present one."""
@@ -76,19 +78,23 @@ class Plate:
         color = ops.warp(self._color[source.slices], matrix, size, cubic=cubic)
         return color, _warp_trust(self._trust[source.slices], matrix, size)
 
-    def update(self, image: np.ndarray, motion: np.ndarray, usable: np.ndarray, doubtful: np.ndarray) -> None:
+    def update(
+        self, image: np.ndarray, motion: np.ndarray, usable: np.ndarray, doubtful: np.ndarray, patience: int = 1
+    ) -> None:
         """Refresh the plate from a frame.
 
         image: (H, W, 3) uint8 or float32 BGR, already in the anchor's exposure; motion: anchor -> frame pixels;
-        usable: (H, W) uint8, 255 where the frame surely shows background: SEEN pixels are averaged, others overwritten;
-        doubtful: (H, W) uint8, 255 where it probably does: fills what is UNSEEN, as GUESSED.
+        usable: (H, W) uint8, 255 where the frame shows background: SEEN pixels are averaged, others overwritten, once
+        they have been usable for `patience` frames in a row, so that a mask which misses its object for a moment
+        leaves no ghost; doubtful: (H, W) uint8, 255 where it probably does. Doubtful and usable pixels that are still
+        UNSEEN are taken at once, as GUESSED.
         """
         height, width = self.frame_size
         frame = Region(0, height, 0, width)
         if _is_identity(motion):
             window = self._canvas_window(frame)
             if window is not None:
-                self._refresh(window, image, usable, doubtful)
+                self._refresh(window, image, usable, doubtful, patience)
                 return
         window = self._cover(motion)
         if window is None:
@@ -97,7 +103,8 @@ class Plate:
         matrix = ops.translation(-x, -y) @ np.linalg.inv(motion)
         size = window.height, window.width
         warped = ops.warp(image, matrix, size)
-        self._refresh(window, warped, ops.warp_mask(usable, matrix, size), ops.warp_mask(doubtful, matrix, size))
+        usable, doubtful = ops.warp_mask(usable, matrix, size), ops.warp_mask(doubtful, matrix, size)
+        self._refresh(window, warped, usable, doubtful, patience)
 
     def write_guess(self, image: np.ndarray, motion: np.ndarray, region: Region, guessed: np.ndarray) -> None:
         """Store a fill as GUESSED where the plate is still UNSEEN.
@@ -143,17 +150,20 @@ class Plate:
         color = ops.warp(self._color, matrix, size)
         self._trust = _warp_trust(self._trust, matrix, size)
         self._color = color
+        self._age = np.zeros(size, np.uint8)
         self._origin = -margin, -margin
         self._rebased.append(motion.copy())
         self.epoch += 1
 
-    def _refresh(self, window: Region, image: np.ndarray, usable: np.ndarray, doubtful: np.ndarray) -> None:
-        color, trust = self._color[window.slices], self._trust[window.slices]
-        seen = ops.equals(trust, SEEN)
-        known = usable & seen
-        fresh = usable & ~seen
-        weak = doubtful & ops.equals(trust, UNSEEN)
-        cv2.accumulateWeighted(image, color, REFRESH, known)
+    def _refresh(
+        self, window: Region, image: np.ndarray, usable: np.ndarray, doubtful: np.ndarray, patience: int
+    ) -> None:
+        color, trust, age = (layer[window.slices] for layer in (self._color, self._trust, self._age))
+        age[:] = cv2.add(age, np.ones_like(age)) & usable
+        ripe, seen = ops.at_least(age, patience), ops.equals(trust, SEEN)
+        cv2.accumulateWeighted(image, color, REFRESH, ripe & seen)
+        fresh = ripe & ~seen
+        weak = (usable | doubtful) & ~ripe & ops.equals(trust, UNSEEN)
         first = fresh | weak
         if first.any():
             cv2.copyTo(image.astype(np.float32, copy=False), first, color)
@@ -223,6 +233,7 @@ class Plate:
         border = canvas.y0 - y0, y1 - canvas.y1, canvas.x0 - x0, x1 - canvas.x1
         self._color = cv2.copyMakeBorder(self._color, *border, cv2.BORDER_CONSTANT)
         self._trust = cv2.copyMakeBorder(self._trust, *border, cv2.BORDER_CONSTANT, value=UNSEEN)
+        self._age = cv2.copyMakeBorder(self._age, *border, cv2.BORDER_CONSTANT)
         self._origin = x0, y0
 
 

@@ -79,6 +79,20 @@ def test_a_guess_never_overwrites_what_was_seen():
     assert np.array_equal(trust == GUESSED, hole > 0)
 
 
+def test_a_pixel_that_is_free_for_less_than_the_patience_leaves_no_ghost():
+    picture = texture(HEIGHT, WIDTH)
+    hole = disc(HEIGHT, WIDTH, 80, 45, 20)
+    plate = Plate(HEIGHT, WIDTH)
+    for _ in range(3):
+        plate.update(picture, np.eye(3), ALL, NONE, patience=3)
+    ghost = np.where(hole[..., None] > 0, 255, picture).astype(np.uint8)
+    for usable in (~hole, ALL, ALL, ~hole):
+        plate.update(ghost, np.eye(3), usable, NONE, patience=3)
+    color, trust = plate.read(np.eye(3), FRAME)
+    assert np.array_equal(color, picture)
+    assert (trust == SEEN).all()
+
+
 def test_averaging_takes_the_noise_off():
     picture = texture(HEIGHT, WIDTH).clip(30, 220)
     plate = learnt(picture)
