@@ -27,7 +27,7 @@ from benchmarks.metrics import Score
 from benchmarks.room import read_room
 from benchmarks.runs import run_eraser
 from benchmarks.scenes import SCENES, Shot, scene
-from benchmarks.sheets import contact_sheet, overlay, write_picture
+from benchmarks.sheets import close_up, contact_sheet, overlay, write_picture
 from benchmarks.tables import markdown_table, number, percent
 from benchmarks.targets import Target, check_targets
 from engines.errors import EngineError
@@ -182,9 +182,8 @@ def measure(
         report.methods[method] = score.figures()
     _relate_flicker(report)
     if not options.quick:
-        columns = [column for column in pictures if column not in ("temporal median", "oracle")]
-        rows = [(f"{name}, {i / fps:.2f} s", [pictures[column][i] for column in columns]) for i in picks]
-        write_picture(options.out / f"{name}.png", contact_sheet(columns, rows, 480))
+        shown = {name: column for name, column in pictures.items() if name not in ("temporal median", "oracle")}
+        _write_sheet(options.out / f"{name}.png", shown, {i: shots[i].mask for i in picks}, fps)
     return report
 
 
@@ -222,17 +221,28 @@ def _show_clip(name: str, networks: Networks, runs: list[Run], options: argparse
     """Write the contact sheet of a real clip whose background nobody knows, erased with its masks."""
     shots = read_clip(name, options.frames)
     picks = _picks(shots)
-    columns = {"before": [shots[i].frame for i in picks]}
-    columns["mask"] = [overlay(shots[i].frame, shots[i].mask) for i in picks]
+    pictures = {
+        "before": {i: shots[i].frame for i in picks},
+        "mask": {i: overlay(shots[i].frame, shots[i].mask) for i in picks},
+    }
     methods: dict[str, Callable[[], Iterable[Output]]] = {"Telea": lambda: telea(shots)}
     methods |= {run.name: _eraser_method(shots, CLIPS[name], networks, run) for run in runs if run.given}
     for method, start in methods.items():
-        columns[method] = [output.image for i, output in enumerate(start()) if i in picks]
-    rows = [
-        (f"{name}, {index / CLIPS[name]:.2f} s", [column[row] for column in columns.values()])
-        for row, index in enumerate(picks)
+        pictures[method] = {i: output.image for i, output in enumerate(start()) if i in picks}
+    _write_sheet(options.out / f"{name}.png", pictures, {i: shots[i].mask for i in picks}, CLIPS[name])
+
+
+def _write_sheet(
+    path: Path, pictures: dict[str, dict[int, np.ndarray]], masks: dict[int, np.ndarray], fps: float
+) -> None:
+    """A contact sheet of whole frames, then of the surroundings of each hole. pictures: method -> frame -> picture."""
+    label = "{}, {:.2f} s".format
+    rows = [(label(path.stem, i / fps), [column[i] for column in pictures.values()]) for i in masks]
+    rows += [
+        (label(f"{path.stem}, close up", i / fps), [close_up(column[i], mask) for column in pictures.values()])
+        for i, mask in masks.items()
     ]
-    write_picture(options.out / f"{name}.png", contact_sheet(list(columns), rows, 480))
+    write_picture(path, contact_sheet(list(pictures), rows, 480))
 
 
 def report_text(report: Report) -> str:

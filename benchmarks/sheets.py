@@ -30,6 +30,17 @@ def overlay(frame: np.ndarray, mask: np.ndarray) -> np.ndarray:
     return np.where(mask[..., None] > 0, tinted, frame)
 
 
+def close_up(picture: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """The part of a picture around the middle of a mask, half as wide and high: (h, w, 3) uint8."""
+    height, width = mask.shape
+    rows, columns = np.nonzero(mask)
+    middle = (rows.mean(), columns.mean()) if rows.size else (height / 2, width / 2)
+    top, left = (
+        int(np.clip(centre - size / 4, 0, size - size // 2)) for centre, size in zip(middle, mask.shape, strict=True)
+    )
+    return picture[top : top + height // 2, left : left + width // 2]
+
+
 def write_picture(path: Path, image: np.ndarray) -> None:
     """Write a picture; raises OSError where it cannot be written."""
     good, data = cv2.imencode(path.suffix, image)
@@ -42,7 +53,8 @@ def _fit(picture: np.ndarray, width: int) -> np.ndarray:
     if picture.shape[1] == width:
         return picture
     height = round(picture.shape[0] * width / picture.shape[1])
-    return cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA)
+    method = cv2.INTER_AREA if picture.shape[1] > width else cv2.INTER_CUBIC
+    return cv2.resize(picture, (width, height), interpolation=method)
 
 
 def _text(text: str, width: int, shade: int = 30) -> np.ndarray:
