@@ -41,7 +41,10 @@ from realtime.selection import Selection
 CLIPS = {"bmx_trees": 24, "dance_twirl": 24, "tennis": 24}  # with given masks; frames per second
 ROOM, ROOM_FPS = "room_static_a", 10
 PICKS = 4  # rows of a contact sheet
-HEADER = ["method", "before", "later", "never", "all", "outside", "flicker", "of Telea's", "leftover", "gradient", "ms"]
+HEADER = "method|before|later|never|all|outside|flicker|of Telea's|leftover|if shown|missed|gradient|fills|ms".split(
+    "|"
+)
+NOT_ON_SHEETS = ("temporal median", "oracle", "found 0 s")
 FIGURES = ["psnr_before", "psnr_later", "psnr_never", "psnr_all", "psnr_outside"]
 
 
@@ -182,7 +185,7 @@ def measure(
         report.methods[method] = score.figures()
     _relate_flicker(report)
     if not options.quick:
-        shown = {name: column for name, column in pictures.items() if name not in ("temporal median", "oracle")}
+        shown = {method: column for method, column in pictures.items() if method not in NOT_ON_SHEETS}
         _write_sheet(options.out / f"{name}.png", shown, {i: shots[i].mask for i in picks}, fps)
     return report
 
