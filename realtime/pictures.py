@@ -35,8 +35,8 @@ _ORIENTATION, _THUMBNAIL_OFFSET, _THUMBNAIL_LENGTH = 0x0112, 0x0201, 0x0202  # E
 
 @dataclass(frozen=True)
 class Picture:
-    """image: (H, W, 3) uint8 BGR, upright. native: the samples as stored, of the same orientation; None where `image` is
-    all there is."""
+    """image: (H, W, 3) uint8 BGR, upright. native: the samples as stored, as upright as that; None where `image` is all
+    there is."""
 
     image: np.ndarray
     native: av.VideoFrame | None
@@ -89,7 +89,7 @@ def encode_picture(
 
 
 def jpeg_metadata(path: str | Path) -> bytes:
-    """EXIF and colour profile of a JPEG, made true for an upright picture without a thumbnail; empty for other files."""
+    """EXIF and colour profile of a JPEG, made true for an upright picture without a thumbnail; b"" for other files."""
     try:
         jpeg = Path(path).read_bytes()
     except OSError:
@@ -127,7 +127,8 @@ def _decode_with_opencv(data: bytes) -> Picture | None:
     buffer = np.frombuffer(data, np.uint8)
     stored = cv2.imdecode(buffer, cv2.IMREAD_UNCHANGED)
     if stored is not None and stored.ndim == 3 and stored.shape[2] == 4 and stored.dtype == np.uint8:
-        return Picture(np.ascontiguousarray(stored[..., :3]), av.VideoFrame.from_ndarray(stored, format="bgra"))
+        pixels = stored.astype(np.uint8, copy=False)
+        return Picture(np.ascontiguousarray(pixels[..., :3]), av.VideoFrame.from_ndarray(pixels, format="bgra"))
     image = cv2.imdecode(buffer, cv2.IMREAD_COLOR)
     return None if image is None else Picture(image, None)
 

@@ -87,9 +87,7 @@ def to_writable(frame: av.VideoFrame) -> av.VideoFrame:
     name = writable_format(frame.format.name)
     if name == frame.format.name:
         return frame
-    twin = frame.reformat(format=name, src_colorspace=_matrix(frame), dst_colorspace=_matrix(frame), threads=1)
-    twin.pts, twin.time_base = frame.pts, frame.time_base
-    return twin
+    return frame.reformat(format=name, src_colorspace=_matrix(frame), dst_colorspace=_matrix(frame), threads=1)
 
 
 def upright_image(frame: av.VideoFrame, rotation: int = 0) -> np.ndarray:
