@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from realtime.errors import EraserError, UsageError
 from realtime.preview import preview_size, side_by_side
-from realtime.sink import open_sink
+from realtime.sink import open_picture_sink, open_sink
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -61,8 +61,6 @@ class Outputs:
         self._masks = self._open_pictures(path, self._source.info.height, self._source.info.width)
 
     def _open_pictures(self, path: str | Path, height: int, width: int) -> PictureSink:
-        from realtime.sink import open_picture_sink
-
         return open_picture_sink(str(path), width, height, self._source, overwrite=self._overwrite)
 
     @property

@@ -93,9 +93,7 @@ class Selection:
         return mask
 
     def protect(self, mask: np.ndarray) -> np.ndarray:
-        """`mask` (H, W) of any dtype with zeros in the protected regions: a copy, or itself when there are none."""
-        if not self.keep:
-            return mask
+        """A copy of `mask`, (H, W) of any dtype, with zeros in the protected regions."""
         mask = mask.copy()
         for box in self.keep:
             mask[box.slices()] = 0

@@ -76,7 +76,7 @@ def test_one_mask_serves_all_frames_and_adds_to_boxes(folder):
     mask = np.zeros((media.HEIGHT, media.WIDTH), np.uint8)
     mask[5:15, 5:15] = 255
     cv2.imwrite(str(folder / "mask.png"), mask)
-    erase(folder, "--mask", folder / "mask.png", "--box", BOX, "--save-mask", folder / "holes")
+    erase(folder, "--mask", folder / "mask.png", "--box", BOX, "--save-mask", f"{folder}/holes/")
     for path in sorted((folder / "holes").iterdir()):
         hole = media.read_picture(path)
         assert (hole[5:15, 5:15] == 255).all()
@@ -85,7 +85,7 @@ def test_one_mask_serves_all_frames_and_adds_to_boxes(folder):
 
 
 def test_a_kept_box_is_not_touched(folder):
-    erase(folder, "--box", "0,0,128,96", "--keep-box", "64,0,64,96", "--save-mask", folder / "holes")
+    erase(folder, "--box", "0,0,128,96", "--keep-box", "64,0,64,96", "--save-mask", f"{folder}/holes/")
     hole = media.read_picture(sorted((folder / "holes").iterdir())[0])
     assert (hole[:, :64] == 255).all()
     assert (hole[:, 64:] == 0).all()
@@ -93,7 +93,7 @@ def test_a_kept_box_is_not_touched(folder):
 
 @pytest.mark.parametrize(("dilate", "grown"), [("0", 0), ("5", 5)])
 def test_the_mask_grows_by_what_is_asked(folder, dilate, grown):
-    erase(folder, "--box", BOX, "--dilate", dilate, "--no-shadow", "--save-mask", folder / "holes")
+    erase(folder, "--box", BOX, "--dilate", dilate, "--no-shadow", "--save-mask", f"{folder}/holes/")
     hole = media.read_picture(sorted((folder / "holes").iterdir())[0])
     rows, columns = np.nonzero(hole)
     assert (rows.min(), rows.max()) == (30 - grown, 53 + grown)

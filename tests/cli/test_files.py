@@ -148,13 +148,15 @@ def test_an_interrupt_ends_the_job_quickly_and_leaves_nothing(folder):
 
 def test_a_source_that_hangs_is_left_behind(folder, monkeypatch):
     """As a network address does whose server says nothing: the job ends, and does not close what is being read."""
-    release, closed = threading.Event(), []
+    hanging, release, closed = threading.Event(), threading.Event(), []
 
     def hang(count):
         if count == 5:
+            hanging.set()
             release.wait(20)
 
     def interrupt(progress):
+        hanging.wait(20)
         raise KeyboardInterrupt
 
     on_frame(monkeypatch, hang)

@@ -51,9 +51,11 @@ def test_protected_boxes_are_zero_and_the_rest_is_kept(box, size):
     assert (mask == 7).all()
 
 
-def test_protecting_nothing_costs_no_copy():
+def test_a_protected_mask_shares_nothing_with_the_one_it_was_made_of():
     mask = np.ones((4, 4), np.uint8)
-    assert Selection().protect(mask) is mask
+    protected = Selection().protect(mask)
+    mask[:] = 9
+    assert (protected == 1).all()
 
 
 @given(BOXES, SIZES)
