@@ -27,6 +27,7 @@ from realtime.segment import MatteFollower, Segmenter
 from realtime.selection import Selection
 from realtime.timing import StageTimer
 
+FILL_MARGIN = 0.08  # share of the frame's height that a fill reaches beyond the picture
 PATIENCE = 3  # frames in a row for which a found mask must leave a pixel free before the plate believes it
 CPU_INTERVAL = 0.05  # seconds between two runs of the segmenter on a CPU: every second frame at 24 to 30 frames/s
 
@@ -338,18 +339,24 @@ class Eraser:
         """Complete the region's picture where nothing is known, and remember the guess in the plate."""
         assert pending.roi is not None
         frame, region = pending.frame, pending.roi
+        whole, hole = frame.image.copy(), np.zeros(frame.image.shape[:2], np.uint8)
+        whole[region.slices], hole[region.slices] = picture, unseen
+        # A moving camera will soon show what lies just outside the picture: guess that part of the hole at once.
+        margin = round(FILL_MARGIN * frame.image.shape[0])
+        whole, hole = (ops.pad(layer, margin) for layer in (whole, hole))
+        there = Region(region.y0, region.y1 + 2 * margin, region.x0, region.x1 + 2 * margin)
         if ops.shrink(unseen, _sliver_width(frame.image.shape[0])).any():
             self.stats.fills += 1
-            whole, hole = frame.image.copy(), np.zeros(frame.image.shape[:2], np.uint8)
-            whole[region.slices], hole[region.slices] = picture, unseen
-            filled = self.filler.fill(whole, hole)[region.slices]
+            filled = self.filler.fill(whole, hole)[there.slices]
         else:
             # Slivers at the hole's rim are bridged smoothly; a network would see nothing in them.
-            spread = ops.push_pull(picture.astype(np.float32), (unseen == 0).astype(np.float32))
+            spread = ops.push_pull(whole[there.slices].astype(np.float32), (hole[there.slices] == 0).astype(np.float32))
             filled = np.clip(np.rint(spread), 0, 255).astype(np.uint8)
         motion = pending.motion @ np.linalg.inv(pending.plate.since(pending.epoch))
         guess = pending.exposure.remove(filled).astype(np.float32)
-        pending.plate.write_guess(guess, motion, region, unseen)
+        on_frame = Region(there.y0 - margin, there.y1 - margin, there.x0 - margin, there.x1 - margin)
+        pending.plate.write_guess(guess, motion, on_frame, hole[there.slices])
+        filled = filled[margin : margin + region.height, margin : margin + region.width]
         return np.where(unseen[..., None] > 0, filled, picture)
 
 
@@ -394,4 +401,4 @@ def _guard_width(height: int) -> int:
 
 def _sliver_width(height: int) -> int:
     """Radius of a square that must fit into an unknown patch for it to be worth a network's fill."""
-    return max(1, round(height * 0.006))
+    return max(1, round(height * 0.01))

@@ -98,6 +98,11 @@ def resize(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return cv2.resize(image, (size[1], size[0]), interpolation=interpolation)
 
 
+def pad(image: np.ndarray, margin: int) -> np.ndarray:
+    """The picture with `margin` pixels more on each side, repeating its edge."""
+    return cv2.copyMakeBorder(image, margin, margin, margin, margin, cv2.BORDER_REPLICATE)
+
+
 def at_least(image: np.ndarray, value: float) -> np.ndarray:
     """255 where a (H, W) picture is >= `value`, else 0; uint8."""
     return np.negative((image >= value).view(np.uint8))  # -1 is 255 in uint8

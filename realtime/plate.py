@@ -15,6 +15,8 @@ from realtime.ops import Region
 UNSEEN, GUESSED, SEEN = 0, 1, 2
 
 REFRESH = 1.0 / 8.0  # share of the new sample in the running average of a SEEN pixel
+CHANGED = 30.0  # grey levels, in the strongest channel, by which a sample shows something else than the plate
+SETTLED = 4  # times the patience that something else must stay in the open to replace what was SEEN
 MAX_FRAMES = 4.0  # canvas area, in frames, beyond which the plate is re-anchored
 MAX_ZOOM = 1.25  # scale between frame and plate, either way, beyond which it is re-anchored
 MARGIN = 0.25  # share of the frame that the canvas grows by beyond what is needed at once
@@ -84,10 +86,12 @@ class Plate:
         """Refresh the plate from a frame.
 
         image: (H, W, 3) uint8 or float32 BGR, already in the anchor's exposure; motion: anchor -> frame pixels;
-        usable: (H, W) uint8, 255 where the frame shows background: SEEN pixels are averaged, others overwritten, once
-        they have been usable for `patience` frames in a row, so that a mask which misses its object for a moment
-        leaves no ghost; doubtful: (H, W) uint8, 255 where it probably does. Doubtful and usable pixels that are still
-        UNSEEN are taken at once, as GUESSED.
+        usable: (H, W) uint8, 255 where the frame shows background; doubtful: where it probably does.
+
+        SEEN pixels are averaged, others overwritten, once they have been usable for `patience` frames in a row, so that
+        a mask which misses its object for a moment leaves no ghost. A SEEN pixel that shows something else is not
+        averaged, which would smear both, but replaced when the new has settled. What is still UNSEEN takes usable and
+        doubtful pixels at once, as GUESSED.
         """
         height, width = self.frame_size
         frame = Region(0, height, 0, width)
@@ -161,8 +165,9 @@ class Plate:
         color, trust, age = (layer[window.slices] for layer in (self._color, self._trust, self._age))
         age[:] = cv2.add(age, np.ones_like(age)) & usable
         ripe, seen = ops.at_least(age, patience), ops.equals(trust, SEEN)
-        cv2.accumulateWeighted(image, color, REFRESH, ripe & seen)
-        fresh = ripe & ~seen
+        changed = ops.at_least(ops.strongest(cv2.absdiff(image.astype(np.float32, copy=False), color)), CHANGED)
+        cv2.accumulateWeighted(image, color, REFRESH, ripe & seen & ~changed)
+        fresh = (ripe & ~seen) | (changed & ops.at_least(age, SETTLED * patience))
         weak = (usable | doubtful) & ~ripe & ops.equals(trust, UNSEEN)
         first = fresh | weak
         if first.any():
