@@ -44,6 +44,7 @@ from realtime.source import open_source
 FPS = 30
 TARGET_RATIO = 1 / 6
 TARGET_FPS = 15.0
+BUSY = 0.3  # load per core above which the figures say more about other programs
 
 
 @dataclass(frozen=True)
@@ -126,6 +127,11 @@ def _size(text: str) -> tuple[int, int]:
 
 def run(options: argparse.Namespace) -> None:
     """Measure what `options` ask for; print and write the tables."""
+    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
+    if load is not None and load > BUSY * (os.cpu_count() or 1):
+        print(
+            f"other programs are keeping this machine busy (load {load:.1f}): times will be too long", file=sys.stderr
+        )
     with tempfile.TemporaryDirectory() as folder:
         masks = None
         if options.synthetic:
@@ -147,7 +153,7 @@ def run(options: argparse.Namespace) -> None:
             print(whole_text(one), flush=True)
     targets = _targets(steps, whole) if options.synthetic else ""
     print(targets)
-    _write(options, steps, whole, targets)
+    _write(options, steps, whole, targets, load)
     print(f"Written to {options.out}")
 
 
@@ -241,12 +247,15 @@ def _targets(steps: list[Steps], whole: list[Whole]) -> str:
     return f"\n### Targets (1280x720, 2 cores)\n\n{markdown_table(['target', 'wanted', 'reached', 'met'], rows)}\n"
 
 
-def _write(options: argparse.Namespace, steps: list[Steps], whole: list[Whole], targets: str) -> None:
+def _write(
+    options: argparse.Namespace, steps: list[Steps], whole: list[Whole], targets: str, load: float | None
+) -> None:
     machine = describe_machine()
     settings = {
         "input": options.video or f"synthetic {options.synthetic[0]}x{options.synthetic[1]}",
         "warm-up": str(options.warm_up),
         "threads": str(options.threads or f"default (OpenCV {cv2.getNumThreads()}, of {os.cpu_count()} cores)"),
+        "load before": number(load, 2),
         "segmenter": options.segmenter,
         "fill": options.fill,
     }
