@@ -191,12 +191,16 @@ def command(input: str, output: str, *, no_shadow: bool, quiet: bool, debug: boo
 
 
 class _Display:
-    """Progress and remarks on stderr: a bar on a terminal, else a line for each tenth; nothing when quiet."""
+    """Progress and remarks on stderr: a bar on a terminal, else a line for each tenth; nothing when quiet.
+
+    Where the length of the input is unknown, lines come after 100, 200, 400, ... frames.
+    """
 
     def __init__(self, quiet: bool) -> None:
         self._quiet = quiet
         self._told: set[str] = set()
         self._tenths = 0
+        self._next_count = 100
         self._started = time.monotonic()
         self._bar: Any = None
         if not quiet and sys.stderr.isatty():
@@ -215,6 +219,9 @@ class _Display:
             if tenths > self._tenths:
                 self._tenths = tenths
                 _say(f"{tenths * 10} %, {progress.frames} of about {progress.total} frames, {rate:.1f} frames/s")
+        elif progress.frames >= self._next_count:
+            self._next_count *= 2
+            _say(f"{progress.frames} frames, {rate:.1f} frames/s")
 
     def _tell(self, notes: tuple[str, ...]) -> None:
         """Print the notes that were not printed yet."""

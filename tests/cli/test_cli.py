@@ -273,3 +273,52 @@ def test_other_outputs_that_exist_are_only_replaced_when_asked(folder, option):
 def test_remarks_are_a_line_each(folder):
     lines = erase(folder, "--box", "100,80,60,40")
     assert any("reaches over the edge of the 128x96 picture" in line for line in lines)
+
+
+@pytest.fixture(scope="module")
+def portrait(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A photo of a person, half size."""
+    skimage_data = pytest.importorskip("skimage.data")
+    path = tmp_path_factory.mktemp("portrait") / "astronaut.png"
+    cv2.imwrite(str(path), cv2.resize(skimage_data.astronaut()[..., ::-1], (256, 256), interpolation=cv2.INTER_AREA))
+    return path
+
+
+FACE = (slice(30, 90), slice(90, 140))
+
+
+def test_people_are_erased_unless_something_else_is_asked_for(portrait, tmp_path):
+    succeed(portrait, tmp_path / "out.png", "--save-mask", tmp_path / "hole.png", "--report", tmp_path / "report.json")
+    hole = media.read_picture(tmp_path / "hole.png")
+    assert (hole[FACE] == 255).mean() > 0.95
+    assert (hole == 255).mean() < 0.9
+    before, after = media.read_picture(portrait), media.read_picture(tmp_path / "out.png")
+    assert (before[hole == 0] == after[hole == 0]).mean() > 0.9  # all but the feather
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert (report["segmenter"], report["filler"], report["runtime"]) == ("swift", "swift", "onnxruntime")
+    assert report["stages"]["segment"]["count"] == 1
+
+
+def test_a_box_replaces_the_default_target(portrait, tmp_path):
+    succeed(portrait, tmp_path / "out.png", "--box", "0,0,20,20", "--save-mask", tmp_path / "hole.png")
+    assert not media.read_picture(tmp_path / "hole.png")[FACE].any()
+
+
+def test_a_box_adds_to_a_target_that_is_named(portrait, tmp_path):
+    succeed(
+        portrait, tmp_path / "out.png", "--box", "0,0,20,20", "--target", "person", "--save-mask", tmp_path / "hole.png"
+    )
+    hole = media.read_picture(tmp_path / "hole.png")
+    assert (hole[FACE] == 255).mean() > 0.95
+    assert (hole[:20, :20] == 255).all()
+
+
+def test_a_real_clip_with_its_masks(eraser_data, tmp_path):
+    clip, masks = eraser_data / "videos" / "tennis.mp4", eraser_data / "videos" / "tennis_masks"
+    succeed(clip, tmp_path / "out.mp4", "--mask", masks, "--end", "0.5", "--report", tmp_path / "report.json")
+    before, after = media.read_video(clip)[:12], media.read_video(tmp_path / "out.mp4")
+    assert len(after) == 12
+    mask = media.read_picture(sorted(masks.iterdir())[6]) > 127
+    assert media.difference(before[6][mask], after[6][mask]) > 15
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert report["coverage"] > 0.1
