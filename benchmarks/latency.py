@@ -128,10 +128,6 @@ def _size(text: str) -> tuple[int, int]:
 def run(options: argparse.Namespace) -> None:
     """Measure what `options` ask for; print and write the tables."""
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
-    if load is not None and load > BUSY * (os.cpu_count() or 1):
-        print(
-            f"other programs are keeping this machine busy (load {load:.1f}): times will be too long", file=sys.stderr
-        )
     with tempfile.TemporaryDirectory() as folder:
         masks = None
         if options.synthetic:
@@ -142,6 +138,11 @@ def run(options: argparse.Namespace) -> None:
             del shots
         else:
             path = options.video
+        if load is not None and load > BUSY * (os.cpu_count() or 1):
+            print(
+                f"other programs are keeping this machine busy (load {load:.1f}): times will be too long",
+                file=sys.stderr,
+            )
         steps = []
         if masks is not None:
             steps.append(measure_steps(path, masks, options))
