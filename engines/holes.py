@@ -1,4 +1,4 @@
-"""Holes as erasing makes them: silhouettes of people, boxes and strokes, grown outward."""
+"""Shapes: holes as erasing makes them (silhouettes of people, boxes, strokes, grown outward), and poles."""
 
 from __future__ import annotations
 
@@ -38,6 +38,19 @@ def strokes(rng: np.random.Generator, shape: tuple[int, int]) -> np.ndarray:
         points = [walk.round().astype(np.int32).reshape(-1, 1, 2)]
         cv2.polylines(hole, points, False, 255, max(2, round(min(shape) * rng.uniform(0.03, 0.12))))
     return hole
+
+
+def pole(rng: np.random.Generator, shape: tuple[int, int]) -> np.ndarray:
+    """(H, W) uint8, 255 in something upright and thin, half of the time with a round top, as lamps and tables have."""
+    thing = np.zeros(shape, np.uint8)
+    height = round(shape[0] * rng.uniform(0.15, 0.9))
+    width = max(2, round(height * rng.uniform(0.05, 0.25)))
+    x, y = int(rng.integers(0, shape[1])), round(shape[0] * rng.uniform(0.3, 1.1))
+    cv2.rectangle(thing, (x, y - height), (x + width, y), 255, cv2.FILLED)
+    if rng.random() < 0.5:
+        axes = round(height * rng.uniform(0.08, 0.3)), round(height * rng.uniform(0.04, 0.2))
+        cv2.ellipse(thing, (x + width // 2, y - height), axes, 0, 0, 360, 255, cv2.FILLED)
+    return thing
 
 
 def grow(hole: np.ndarray, radius: int) -> np.ndarray:

@@ -13,7 +13,7 @@ from torch.utils.data import Dataset
 from engines import augment
 from engines.augment import UNKNOWN
 from engines.data import Picture
-from engines.holes import random_hole
+from engines.holes import box, pole, random_hole, strokes
 
 SEGMENTER_SHAPES = ((192, 224), (224, 192), (160, 288), (224, 224), (256, 256), (192, 320))
 FILLER_SHAPES = ((160, 160), (160, 160), (160, 160), (192, 192), (192, 192), (256, 256))
@@ -68,6 +68,8 @@ class SegmenterSamples(Dataset[tuple[Tensor, Tensor]]):
             background = self.backgrounds[int(rng.integers(len(self.backgrounds)))]
             image, _ = augment.crop(rng, background.image, None, shape)
             label = np.zeros(shape, np.uint8)
+            if rng.random() < 0.5:
+                image, label = self._distract(rng, image, label)
         image, label = augment.flip(rng, image, label)
         image = augment.wear(rng, augment.light(rng, image))
         assert label is not None
@@ -80,7 +82,25 @@ class SegmenterSamples(Dataset[tuple[Tensor, Tensor]]):
         for _ in range(int(rng.choice((1, 2, 3), p=(0.6, 0.25, 0.15)))):
             person = self.cutouts[int(rng.integers(len(self.cutouts)))]
             image, label = augment.paste(rng, image, label, person)
+            if rng.random() < 0.3:
+                image, label = self._distract(rng, image, label)
         return image, label
+
+    def _distract(
+        self, rng: np.random.Generator, image: np.ndarray, label: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Paste something that is nobody, textured or plain: what was pasted must not be what gives a person away."""
+        shape = label.shape[0], label.shape[1]
+        thing = (pole, box, strokes)[int(rng.choice(3, p=(0.5, 0.25, 0.25)))](rng, shape)
+        if rng.random() < 0.6:
+            background = self.backgrounds[int(rng.integers(len(self.backgrounds)))]
+            texture, _ = augment.crop(rng, background.image, None, shape, least=0.2)
+        else:
+            texture = np.full((*shape, 3), rng.integers(0, 256, 3), np.uint8)
+        texture = augment.light(rng, texture)
+        weight = cv2.GaussianBlur(thing, (0, 0), rng.uniform(0.5, 1.2)).astype(np.float32)[..., None] / 255
+        mixed = image * (1 - weight) + texture * weight
+        return mixed.round().astype(np.uint8), np.where(thing > 0, np.uint8(0), label)
 
     def _real(self, rng: np.random.Generator, shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray | None]:
         picture = self.people[int(rng.integers(len(self.people)))]
