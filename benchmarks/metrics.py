@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 
 from benchmarks.baselines import Output
+from benchmarks.scenes import SHADED
 from benchmarks.shown import BEFORE, LATER, NEVER
 
 DIFFERS = 40.0  # grey levels, Euclidean over BGR: person and background differ clearly
@@ -29,6 +30,8 @@ class Known(Protocol):
     def truth(self) -> np.ndarray: ...
     @property
     def mask(self) -> np.ndarray: ...
+    @property
+    def shade(self) -> np.ndarray: ...
     @property
     def shown(self) -> np.ndarray: ...
 
@@ -100,6 +103,7 @@ class Score:
 
     squared: dict[str, Mean] = field(default_factory=lambda: {name: Mean() for name in ("all", *LABELS)})
     outside: Mean = field(default_factory=Mean)
+    shadow: Mean = field(default_factory=Mean)
     change: Mean = field(default_factory=Mean)
     person: Mean = field(default_factory=Mean)
     person_before: Mean = field(default_factory=Mean)
@@ -120,6 +124,7 @@ class Score:
             self.squared[name].add(error[shot.shown == label] ** 2)
         touched = np.any(output.image != shot.frame, axis=2) & ~inside
         self.outside.add(error[touched] ** 2)
+        self.shadow.add(error[(shot.shade > SHADED) & ~inside] ** 2)
         self.missed.add(output.hole[inside] == 0)
         self.person.add(leftover(output.image, shot.frame, shot.truth, shot.mask))
         self.person_before.add(leftover(output.image, shot.frame, shot.truth, shot.shown == BEFORE))
@@ -135,7 +140,8 @@ class Score:
 
         psnr_all, psnr_before, psnr_later, psnr_never: dB over the masked pixels of that label.
         share_before, share_later, share_never: of the masked pixels.
-        psnr_outside: dB over the pixels outside the mask that the method changed.
+        psnr_outside: dB over the pixels outside the mask that the method changed. psnr_shadow: dB over the pixels
+        outside the mask on which a shadow falls.
         flicker: root mean square over pixels masked in two consecutive frames of the change of (result - truth) from
         one to the next, grey levels. leftover: share, as `leftover` says; leftover_before: the same over pixels whose
         background an earlier frame showed. missed: share of the masked pixels outside the method's hole.
@@ -146,6 +152,7 @@ class Score:
         values: dict[str, float | None] = {f"psnr_{name}": psnr(mean.value) for name, mean in self.squared.items()}
         values |= {f"share_{name}": self.squared[name].count / total if total else None for name in LABELS}
         values["psnr_outside"] = psnr(self.outside.value)
+        values["psnr_shadow"] = psnr(self.shadow.value)
         values["flicker"] = None if self.change.value is None else math.sqrt(self.change.value)
         values["leftover"] = self.person.value
         values["leftover_before"] = self.person_before.value

@@ -42,11 +42,11 @@ CLIPS = {"bmx_trees": 24, "dance_twirl": 24, "tennis": 24}  # with given masks; 
 ROOM, ROOM_FPS = "room_static_a", 10
 PICKS = 4  # rows of a contact sheet
 HEADER = [
-    *("method", "before", "later", "never", "all", "outside", "flicker", "of Telea's"),
+    *("method", "before", "later", "never", "all", "outside", "shadow", "flicker", "of Telea's"),
     *("leftover", "if shown", "missed", "gradient", "fills", "ms"),
 ]
 NOT_ON_SHEETS = ("temporal median", "oracle", "found 0 s")
-FIGURES = ["psnr_before", "psnr_later", "psnr_never", "psnr_all", "psnr_outside"]
+FIGURES = ["psnr_before", "psnr_later", "psnr_never", "psnr_all", "psnr_outside", "psnr_shadow"]
 
 
 @dataclass

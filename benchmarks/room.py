@@ -20,13 +20,15 @@ SMALLEST = 0.01  # share of the frame below which a patch of difference is not a
 class RoomShot:
     """As `benchmarks.scenes.Shot`, with the truth fitted: the clean plate in this frame's exposure.
 
-    floor: PSNR in dB of the frame against the truth outside the mask, which says how far the truth can be trusted.
+    shade is 0: where the person's shadow falls is not known. floor: PSNR in dB of the frame against the truth outside
+    the mask, which says how far the truth can be trusted.
     """
 
     index: int
     frame: np.ndarray
     truth: np.ndarray
     mask: np.ndarray
+    shade: np.ndarray
     shown: np.ndarray
     floor: float
 
@@ -45,7 +47,7 @@ def read_room(limit: int | None = None) -> list[RoomShot]:
         shown = np.where(first < index, BEFORE, np.where(last > index, LATER, NEVER))
         shown = np.where(mask > 0, shown, OUTSIDE).astype(np.uint8)
         floor = psnr_over(frame, truth, cv2.dilate(mask, np.ones((25, 25), np.uint8)) == 0)
-        shots.append(RoomShot(index, frame, truth, mask, shown, floor or 0.0))
+        shots.append(RoomShot(index, frame, truth, mask, np.zeros(mask.shape, np.float32), shown, floor or 0.0))
     return shots
 
 

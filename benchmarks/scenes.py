@@ -11,7 +11,8 @@ World: photos side by side, each second one mirrored so that edges meet, in pixe
 enlarged twice (Lanczos); frames are sampled (cubic) at twice their size and averaged 2x2, so each pixel is a small area
 of the world as on a sensor, and neither truth nor frame depends on where the pixel grid falls.
 Camera: 3x3 homography, world -> frame, pixels, centres at integers.
-Frame = clip(exposure(background * (1 - alpha) + person) + noise). Truth = clip(exposure(background)), without noise.
+Frame = clip(exposure(background * (1 - shade) * (1 - alpha) + person) + noise). Truth = clip(exposure(background)),
+without noise. shade is 0 but where a person casts a shadow.
 """
 
 from __future__ import annotations
@@ -24,12 +25,14 @@ import cv2
 import numpy as np
 
 from benchmarks.data import read_picture
-from benchmarks.shown import classify
-from benchmarks.sprites import Pose, Sprite, cut_out, place
+from benchmarks.shown import OUTSIDE, classify
+from benchmarks.sprites import UPRIGHT, Pose, Sprite, cut_out, place
 
 WIDTH, HEIGHT, FPS = 480, 270, 30
 NOISE = 1.5  # grey levels, standard deviation
 COVERED = 0.02  # alpha above this is person
+SHADED = 0.03  # shade above this is shadow
+_LYING = np.array([[1.0, -0.8], [0.0, 0.2]])  # how a shadow lies on the ground, light from the left behind the camera
 _FINE = np.array([[2, 0, 0.5], [0, 2, 0.5], [0, 0, 1.0]])  # pixel -> pixel of the picture enlarged twice
 
 
@@ -38,8 +41,9 @@ class Shot:
     """One frame of a scene.
 
     frame (H, W, 3) uint8 BGR; truth (H, W, 3) float32 BGR, the noise-free background under the same camera and
-    exposure; mask (H, W) uint8, 255 = person (alpha > COVERED); alpha (H, W) float32 in [0, 1]; shown (H, W) uint8 and
-    wait (H, W) int16 as `benchmarks.shown.classify` returns them.
+    exposure; mask (H, W) uint8, 255 = person (alpha > COVERED); alpha (H, W) float32 in [0, 1]; shade (H, W) float32 in
+    [0, 1], the light that a shadow takes away; shown (H, W) uint8 and wait (H, W) int16 as `benchmarks.shown.classify`
+    returns them.
     """
 
     index: int
@@ -47,6 +51,7 @@ class Shot:
     truth: np.ndarray
     mask: np.ndarray
     alpha: np.ndarray
+    shade: np.ndarray
     shown: np.ndarray
     wait: np.ndarray
 
@@ -56,7 +61,7 @@ class Scene:
     """A scene to iterate over, as often as wanted; `scene` makes it.
 
     world: (h, w, 3) float32. cameras: per frame 3x3. gains, offsets: per frame exposure, value * gain + offset.
-    people: sprites with their poses per frame, drawn in this order.
+    people: sprites with their poses per frame, drawn in this order. shadow: how dark their shadows are, 0 to 1.
     """
 
     name: str
@@ -69,6 +74,7 @@ class Scene:
     width: int = WIDTH
     height: int = HEIGHT
     fps: int = FPS
+    shadow: float = 0.0
     _background: tuple[bytes, np.ndarray] | None = field(default=None, repr=False)
 
     def __len__(self) -> int:
@@ -84,7 +90,9 @@ class Scene:
         background = self._view(index)
         gain, offset = self.gains[index], self.offsets[index]
         noise = np.random.default_rng([self.seed, index]).standard_normal(background.shape, np.float32) * NOISE
-        frame = (background * (1 - alpha[..., None]) + colour) * gain + offset + noise
+        shade = self._shade(index)
+        lit = background * (1 - shade)[..., None]
+        frame = (lit * (1 - alpha[..., None]) + colour) * gain + offset + noise
         labels, waits = self._shown
         return Shot(
             index=index,
@@ -92,6 +100,7 @@ class Scene:
             truth=np.clip(background * gain + offset, 0, 255),
             mask=self._masks[index],
             alpha=alpha,
+            shade=shade,
             shown=labels[index],
             wait=waits[index],
         )
@@ -106,7 +115,12 @@ class Scene:
 
     @cached_property
     def _shown(self) -> tuple[list[np.ndarray], list[np.ndarray]]:
-        return classify(self._masks, self.cameras, self.world.shape[1::-1])
+        hidden = self._masks
+        if self.shadow:
+            shaded = [np.where(self._shade(i) > SHADED, np.uint8(255), np.uint8(0)) for i in range(len(self))]
+            hidden = [mask | shade for mask, shade in zip(self._masks, shaded, strict=True)]
+        labels, waits = classify(hidden, self.cameras, self.world.shape[1::-1])
+        return [np.where(mask > 0, label, OUTSIDE) for mask, label in zip(self._masks, labels, strict=True)], waits
 
     def _view(self, index: int) -> np.ndarray:
         """Background of a frame before exposure, (H, W, 3) float32; kept while the camera stands still."""
@@ -122,15 +136,22 @@ class Scene:
             self._background = camera.tobytes(), _halve(fine)
         return self._background[1]
 
-    def _person(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+    def _person(self, index: int, lay: np.ndarray = UPRIGHT) -> tuple[np.ndarray, np.ndarray]:
         """All people of a frame: premultiplied colour (H, W, 3) and alpha (H, W), float32."""
         colour = np.zeros((2 * self.height, 2 * self.width, 3), np.float32)
         alpha = np.zeros(colour.shape[:2], np.float32)
+        camera = _FINE @ self.cameras[index]
         for sprite, poses in self.people:
-            over, opacity = place(sprite, poses[index], _FINE @ self.cameras[index], 2 * self.width, 2 * self.height)
+            over, opacity = place(sprite, poses[index], camera, 2 * self.width, 2 * self.height, lay)
             colour = colour * (1 - opacity[..., None]) + over
             alpha = alpha * (1 - opacity) + opacity
         return _halve(colour), _halve(alpha)
+
+    def _shade(self, index: int) -> np.ndarray:
+        """The light that shadows take away, (H, W) float32 in [0, 1], with soft edges."""
+        if not self.shadow:
+            return np.zeros((self.height, self.width), np.float32)
+        return cv2.GaussianBlur(self._person(index, _LYING)[1], (0, 0), 2.0) * np.float32(self.shadow)
 
 
 def _halve(image: np.ndarray) -> np.ndarray:
@@ -319,6 +340,15 @@ def _sway() -> Scene:
     return _make("sway", world, [look_at(279.5, 164.5)] * count, [sitter], seed=8)
 
 
+def _shadow() -> Scene:
+    """Still camera; a person crosses a driveway and casts a shadow on it. The mask leaves the shadow out."""
+    count = 90
+    walker = _person("ccp_0924", 190), _walk(count, (20, 480), 318, 190)
+    made = _make("shadow", _photos("house_530_frontal"), [look_at(269.5, 204.5)] * count, [walker], seed=10)
+    made.shadow = 0.45
+    return made
+
+
 SCENES: dict[str, Callable[[], Scene]] = {
     "still": _still,
     "shake": _shake,
@@ -328,4 +358,5 @@ SCENES: dict[str, Callable[[], Scene]] = {
     "two": _two,
     "stays": _stays,
     "sway": _sway,
+    "shadow": _shadow,
 }

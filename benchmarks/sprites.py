@@ -10,6 +10,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+UPRIGHT = np.eye(2)
+
 
 @dataclass(frozen=True)
 class Pose:
@@ -95,10 +97,13 @@ def _without_specks(mask: np.ndarray) -> np.ndarray:
     return np.where((mask > 0) | small[labels], np.uint8(1), np.uint8(0))
 
 
-def place(sprite: Sprite, pose: Pose, camera: np.ndarray, width: int, height: int) -> tuple[np.ndarray, np.ndarray]:
+def place(
+    sprite: Sprite, pose: Pose, camera: np.ndarray, width: int, height: int, lay: np.ndarray = UPRIGHT
+) -> tuple[np.ndarray, np.ndarray]:
     """Draw a sprite as the camera sees it.
 
-    camera: 3x3 homography, world -> picture, pixels (centres at integers).
+    camera: 3x3 homography, world -> picture, pixels (centres at integers). lay: 2x2, applied to the sprite about its
+    feet; anything but UPRIGHT lays it down, as a shadow lies.
     Returns colour (height, width, 3) float32 premultiplied, and alpha (height, width) float32. Bilinear; the sprite
     should be no larger than about twice its size in the picture.
     """
@@ -106,7 +111,9 @@ def place(sprite: Sprite, pose: Pose, camera: np.ndarray, width: int, height: in
     scale = pose.height / rows
     cos, sin = np.cos(pose.tilt) * scale, np.sin(pose.tilt) * scale
     foot = np.array([[1, 0, -(cols - 1) / 2], [0, 1, -(rows - 1)], [0, 0, 1]], float)
-    to_world = np.array([[cos, -sin, pose.x], [sin, cos, pose.y], [0, 0, 1]]) @ foot
+    to_world = np.array([[1, 0, pose.x], [0, 1, pose.y], [0, 0, 1]])
+    to_world[:2, :2] = lay @ [[cos, -sin], [sin, cos]]
+    to_world = to_world @ foot
     to_picture = camera @ to_world
 
     margin = abs(pose.bend) * rows + 2

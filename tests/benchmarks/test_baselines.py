@@ -24,7 +24,8 @@ def clip() -> list[Shot]:
         mask[:3, :3], shown[:3, :3] = 255, NEVER
         frame = np.where(mask[..., None] > 0, 255, truth).astype(np.uint8)
         alpha = (mask / 255).astype(np.float32)
-        shots.append(Shot(index, frame, truth, mask, alpha, shown, np.full(mask.shape, -1, np.int16)))
+        wait = np.full(mask.shape, -1, np.int16)
+        shots.append(Shot(index, frame, truth, mask, alpha, np.zeros_like(alpha), shown, wait))
     return shots
 
 

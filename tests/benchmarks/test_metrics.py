@@ -68,7 +68,7 @@ def add(
 ) -> None:
     mask = everywhere() if mask is None else mask
     alpha, wait = (mask / 255).astype(np.float32), np.full(mask.shape, -1, np.int16)
-    shot = Shot(0, flat(220, np.uint8), flat(100), mask, alpha, shown, wait)
+    shot = Shot(0, flat(220, np.uint8), flat(100), mask, alpha, np.zeros_like(alpha), shown, wait)
     score.add(Output(result, everywhere() if hole is None else hole, milliseconds=5.0, fills=fills), shot)
 
 

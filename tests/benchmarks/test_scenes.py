@@ -29,7 +29,9 @@ def test_a_scene_is_the_same_every_time(short: Scene):
 
 def test_outside_the_mask_the_frame_is_the_truth_plus_noise(short: Scene):
     shot = short.shot(2)
-    free = (shot.mask == 0) & (shot.truth.min(2) > 8) & (shot.truth.max(2) < 247)  # noise is clipped elsewhere
+    free = (
+        (shot.mask == 0) & (shot.shade < 0.002) & (shot.truth.min(2) > 8) & (shot.truth.max(2) < 247)
+    )  # noise is clipped elsewhere
     error = shot.frame[free] - shot.truth[free]
     assert error.mean() == pytest.approx(0, abs=0.15)
     assert error.std() == pytest.approx(NOISE, rel=0.08)
@@ -43,6 +45,14 @@ def test_the_mask_is_where_alpha_is_and_labels_cover_it(short: Scene):
     assert np.array_equal(shot.shown != OUTSIDE, shot.mask > 0)
     assert (shot.wait[shot.shown == LATER] > 0).all()
     assert (shot.wait[shot.shown == NEVER] == -1).all()
+
+
+def test_a_shadow_darkens_the_frame_and_not_the_truth():
+    shot = scene("shadow", frames=60).shot(45)
+    dark = (shot.shade > 0.3) & (shot.mask == 0)
+    assert dark.sum() > 500
+    assert (shot.frame[dark] / np.maximum(shot.truth[dark], 1)).mean() < 0.7
+    assert not scene("still", frames=2).shot(1).shade.any()
 
 
 def test_every_camera_stays_inside_the_world():
