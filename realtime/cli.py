@@ -16,7 +16,7 @@ import click
 from realtime.errors import EraserError, UsageError
 
 if TYPE_CHECKING:
-    from realtime.files import Progress
+    from realtime.pipeline import Progress
     from realtime.report import Report
     from realtime.selection import Box
 
@@ -76,7 +76,7 @@ class DilateType(click.ParamType):
 
 def _print_version(context: click.Context, _: click.Parameter, wanted: bool) -> None:
     if wanted and not context.resilient_parsing:
-        from realtime.files import version
+        from realtime.report import version
 
         click.echo(f"{NAME} {version()}")
         context.exit()
@@ -167,9 +167,9 @@ def command(input: str, output: str, *, no_shadow: bool, quiet: bool, debug: boo
     """Erase people, or other things, from INPUT and write the result to OUTPUT.
 
     INPUT is a video file, a picture, a numbered sequence of pictures (img_%04d.png), a folder of pictures, or an
-    address that FFmpeg opens. OUTPUT's extension chooses the container; a picture gives a picture. What stands behind
-    is taken from other frames where they show it, and invented only where none does. Sound, subtitles and all that is
-    not erased stay as they are.
+    address that FFmpeg opens. OUTPUT's extension chooses the container; a picture gives a picture; a folder's name
+    ends with a slash. What stands behind is taken from other frames where they show it, and invented only where none
+    does. Sound, subtitles and all that is not erased stay as they are.
 
     \b
       erase-video holiday.mp4 empty.mp4

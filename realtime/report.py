@@ -7,6 +7,7 @@ import math
 import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from importlib import metadata
 from pathlib import Path
 
 from realtime.errors import EraserError
@@ -14,6 +15,14 @@ from realtime.errors import EraserError
 _STEP = math.log(1.01)
 _SHORTEST_MS = 1e-3
 _BINS = 2400  # 1 % steps from 1 us reach past 6 hours
+
+
+def version() -> str:
+    """The installed version of the project, "unknown" when its code runs without having been installed."""
+    try:
+        return metadata.version("object-eraser")
+    except metadata.PackageNotFoundError:
+        return "unknown"
 
 
 class Histogram:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from realtime import files
+from realtime import files, pipeline
 from realtime.eraser import Eraser
 from realtime.errors import EraserError, UsageError
 from realtime.selection import Box, GivenMasks
@@ -230,7 +230,7 @@ def test_the_lookahead_is_counted_in_seconds_of_the_video(folder, monkeypatch, l
 
 
 def test_the_lookahead_is_bounded_in_frames(folder, monkeypatch):
-    monkeypatch.setattr(files, "LOOKAHEAD_FRAMES", 4)
+    monkeypatch.setattr(pipeline, "LOOKAHEAD_FRAMES", 4)
     watch = Watch(monkeypatch)
     report = erase(folder)
     assert watch.most_waiting == 5
@@ -238,7 +238,7 @@ def test_the_lookahead_is_bounded_in_frames(folder, monkeypatch):
 
 
 def test_the_lookahead_is_bounded_in_bytes(folder, monkeypatch):
-    monkeypatch.setattr(files, "LOOKAHEAD_BYTES", 500_000)
+    monkeypatch.setattr(pipeline, "LOOKAHEAD_BYTES", 500_000)
     watch = Watch(monkeypatch)
     report = erase(folder)
     assert 2 <= watch.most_waiting <= 500_000 // (media.WIDTH * media.HEIGHT * 3) + 1
@@ -248,7 +248,7 @@ def test_the_lookahead_is_bounded_in_bytes(folder, monkeypatch):
 def test_a_slow_writer_holds_back_the_reader(folder, monkeypatch):
     watch = Watch(monkeypatch, write_delay=0.02)
     assert erase(folder, lookahead=0).frames == FRAMES
-    assert watch.most_ahead <= 2 * files.QUEUED_ITEMS + 4
+    assert watch.most_ahead <= 2 * pipeline.QUEUED_ITEMS + 4
 
 
 def test_a_report_says_what_was_done(folder):

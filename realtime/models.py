@@ -1,0 +1,72 @@
+"""The networks that a job needs, found by name or path."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+import onnxruntime
+
+from engines.errors import EngineError
+from engines.runtime import available_models
+from realtime.errors import EraserError, UsageError
+from realtime.fill import CLASSICAL, Filler, load_filler
+from realtime.segment import Segmenter, load_segmenter
+from realtime.selection import Selection
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Models:
+    """The networks of a job; device and runtime are those of the first network, cpu and opencv where there is none."""
+
+    segmenter: Segmenter | None
+    filler: Filler
+    segmenter_name: str | None
+    device: str
+    runtime: str
+
+    def close(self) -> None:
+        """Free the networks."""
+        for part in (self.segmenter, self.filler):
+            engine = getattr(part, "engine", None)
+            if engine is not None:
+                engine.close()
+
+
+def load_models(
+    selection: Selection, segmenter: str, fill: str, device: str, runtime: str, threads: int | None
+) -> Models:
+    """Load what the job needs; the segmenter only when classes are to be found. Raises UsageError, EraserError."""
+    if selection.classes:
+        _check_name("segmenter", segmenter, available_models("segmenter"))
+    _check_name("filler", fill, [*available_models("filler"), CLASSICAL])
+    try:
+        finder = None
+        if selection.classes:
+            finder = load_segmenter(segmenter, device=device, runtime=runtime, threads=threads)
+            finder.check(selection.classes)
+        filler = load_filler(fill, device=device, runtime=runtime, threads=threads)
+    except EngineError as error:
+        raise EraserError(str(error)) from error
+    engines = [engine for part in (finder, filler) if (engine := getattr(part, "engine", None)) is not None]
+    for engine in engines:
+        _log.debug(
+            "%s %s: %s on %s (asked for: %s on %s; onnxruntime can use %s)",
+            engine.card.task, engine.card.name, engine.runtime, engine.device, runtime, device,
+            ", ".join(onnxruntime.get_available_providers()),
+        )  # fmt: skip
+    return Models(
+        segmenter=finder,
+        filler=filler,
+        segmenter_name=None if finder is None else finder.engine.card.name,
+        device=engines[0].device if engines else "cpu",
+        runtime=engines[0].runtime if engines else "opencv",
+    )
+
+
+def _check_name(task: str, model: str, names: list[str]) -> None:
+    if model not in names and not Path(model).exists():
+        raise UsageError(f"unknown {task} '{model}': there are {', '.join(names)}, or give the path of a model")
