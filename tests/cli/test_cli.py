@@ -239,19 +239,6 @@ def test_help_does_not_load_what_a_job_needs():
     assert done.stdout.strip() == "[]"
 
 
-def test_a_job_imports_neither_torch_nor_tensorrt(folder):
-    code = (
-        "import sys; from realtime.cli import run; code = run(sys.argv[1:]);"
-        "print(code, [name for name in ('torch', 'tensorrt', 'torchvision') if name in sys.modules])"
-    )
-    arguments = [folder / "in.mp4", folder / "out.mp4", "--box", BOX, *CLASSICAL]
-    done = subprocess.run(
-        [sys.executable, "-c", code, *map(str, arguments)],
-        capture_output=True, text=True, env=environment(), check=True,
-    )  # fmt: skip
-    assert done.stdout.strip() == "0 []"
-
-
 def test_an_output_that_exists_is_only_replaced_when_asked(folder):
     (folder / "out.mp4").write_bytes(b"precious")
     line = fail(folder, folder / "in.mp4", folder / "out.mp4", "--box", BOX, *CLASSICAL, code=1)
@@ -297,6 +284,19 @@ def test_people_are_erased_unless_something_else_is_asked_for(portrait, tmp_path
     report = json.loads((tmp_path / "report.json").read_text())
     assert (report["segmenter"], report["filler"], report["runtime"]) == ("swift", "swift", "onnxruntime")
     assert report["stages"]["segment"]["count"] == 1
+
+
+def test_a_job_imports_neither_torch_nor_tensorrt(portrait, tmp_path):
+    code = (
+        "import sys; from realtime.cli import run; code = run(sys.argv[1:]);"
+        "print(code, [name for name in ('torch', 'tensorrt', 'torchvision') if name in sys.modules])"
+    )
+    arguments = [portrait, tmp_path / "out.png"]
+    done = subprocess.run(
+        [sys.executable, "-c", code, *map(str, arguments)],
+        capture_output=True, text=True, env=environment(), check=True,
+    )  # fmt: skip
+    assert done.stdout.strip() == "0 []"
 
 
 def test_a_box_replaces_the_default_target(portrait, tmp_path):
