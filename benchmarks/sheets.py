@@ -31,14 +31,14 @@ def overlay(frame: np.ndarray, mask: np.ndarray) -> np.ndarray:
 
 
 def close_up(picture: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """The part of a picture around the middle of a mask, half as wide and high: (h, w, 3) uint8."""
+    """The part of a picture around a mask: half as wide, as high as the mask with some margin; (h, w, 3) uint8."""
     height, width = mask.shape
     rows, columns = np.nonzero(mask)
-    middle = (rows.mean(), columns.mean()) if rows.size else (height / 2, width / 2)
-    top, left = (
-        int(np.clip(centre - size / 4, 0, size - size // 2)) for centre, size in zip(middle, mask.shape, strict=True)
-    )
-    return picture[top : top + height // 2, left : left + width // 2]
+    if not rows.size:
+        rows, columns = np.array([height // 2]), np.array([width // 2])
+    top, bottom = max(0, rows.min() - height // 10), min(height, rows.max() + 1 + height // 10)
+    left = int(np.clip(columns.mean() - width / 4, 0, width - width // 2))
+    return picture[top:bottom, left : left + width // 2]
 
 
 def write_picture(path: Path, image: np.ndarray) -> None:
