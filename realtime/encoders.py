@@ -68,6 +68,10 @@ _SETTINGS: dict[str, dict[str, str]] = {
 }
 
 
+# AVFieldOrder to x264's words for the field that is shown first.
+_SHOWN_FIRST = {2: "tff", 3: "bff", 4: "bff", 5: "tff"}
+
+
 @dataclass(frozen=True)
 class Choice:
     """encoder, options: as FFmpeg names them. pixel_format: what the encoder is given. notes: for the user."""
@@ -137,12 +141,14 @@ def choose_encoder(
     codec: str | None = None,
     crf: float | None = None,
     first: av.VideoFrame | None = None,
+    field_order: int = 0,
     lossless: bool = False,
 ) -> Choice:
     """The encoder for pictures of `pixel_format`.
 
     source_codec: the input's codec, which the output follows unless `codec` names another one; empty for pictures.
     first: a frame whose HDR metadata the stream is to carry.
+    field_order: AVFieldOrder of interlaced pictures, 0 or 1 for others.
     lossless: every sample must come back from the decoder as it was given.
 
     Raises EraserError where the container takes nothing that this FFmpeg can encode, UsageError for an unknown codec.
@@ -152,7 +158,7 @@ def choose_encoder(
     for codec_name, encoder, held in _candidates(
         wanted, pixel_format, width, height, accepted, _chain(codec, source_codec, wanted, container, accepted)
     ):
-        options = _options(encoder, crf, first, lossless or crf == 0)
+        options = _options(encoder, crf, first, field_order, lossless or crf == 0)
         if _opens(encoder, held, width, height, options):
             notes = _notes(container, source_codec, codec_name, wanted, shape_of(held), asked=codec is not None)
             return Choice(encoder, held, options, tuple(notes))
@@ -252,7 +258,9 @@ def _takes_size(encoder: str, held: Shape, width: int, height: int) -> bool:
     return whole or not any(family in encoder for family in ("264", "265", "hevc", "nvenc", "prores"))
 
 
-def _options(encoder: str, crf: float | None, first: av.VideoFrame | None, lossless: bool) -> dict[str, str]:
+def _options(
+    encoder: str, crf: float | None, first: av.VideoFrame | None, field_order: int, lossless: bool
+) -> dict[str, str]:
     options = dict(_SETTINGS.get(encoder, {}))
     if not options and encoder.endswith("_nvenc"):
         options = {"preset": "p4", "rc": "vbr", "cq": "20"}
@@ -268,6 +276,8 @@ def _options(encoder: str, crf: float | None, first: av.VideoFrame | None, lossl
     elif encoder.startswith("libx264"):
         if lossless:
             options.update(crf="0", qp="0")
+        if field_order in _SHOWN_FIRST:
+            details.append(f"{_SHOWN_FIRST[field_order]}=1")
         if details:
             options["x264-params"] = ":".join(details)
     elif encoder == "libsvtav1":

@@ -33,10 +33,11 @@ class ImageSource(Source):
         if start is not None and end is not None and end <= start:
             raise UsageError(f"The end ({end:g} s) must come after the start ({start:g} s).")
         time_base = 1 / RATE
+        begin, stop = (None if time is None else Fraction(time).limit_denominator(1_000_000) for time in (start, end))
         self._range = [
             index
             for index in range(len(paths))
-            if (start is None or index / RATE >= start) and (end is None or index / RATE < end)
+            if (begin is None or index * time_base >= begin) and (stop is None or index * time_base < stop)
         ]
         if not self._range:
             raise EraserError(f"{path} has no picture in that time. Choose another --start or --end.")

@@ -215,6 +215,6 @@ def _add(output: OutputContainer, stream: Stream) -> Stream:
 
 def _describe(stream: Stream) -> str:
     """Stream #2 (subtitle, mov_text, eng)"""
-    name = stream.codec_context.name if stream.codec_context is not None else stream.name
+    name = stream.codec_context.codec.canonical_name if stream.codec_context is not None else stream.name
     details = ", ".join(part for part in (stream.type, name, stream.language) if part)
     return f"Stream #{stream.index} ({details})"

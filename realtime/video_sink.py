@@ -68,6 +68,9 @@ class VideoFile:
         )
         assert isinstance(stream, VideoStream)
         self.stream = stream
+        stream.codec_context.flags |= (
+            CodecFlags.frame_duration
+        )  # else the last frame lasts as long as the encoder likes
         stream.time_base = stream.codec_context.time_base = _encoder_time_base(choice.encoder, time_base, hint)
         if stream.codec_context.codec.canonical_name == "hevc" and self.container.format.name in _MOV_FAMILY:
             stream.codec_context.codec_tag = "hvc1"  # the one of two that Apple's players know
@@ -86,6 +89,7 @@ class VideoFile:
         base = self.stream.codec_context.time_base
         pts = round(frame.pts * frame.time_base / base)
         self._encoded_pts = frame.pts = max(pts, self._encoded_pts + 1)
+        frame.duration = round(frame.duration * frame.time_base / base)
         frame.time_base = base
         with self.failures():
             self.container.mux(self.stream.encode(frame))
@@ -136,6 +140,7 @@ class VideoSink(Sink):
                 codec=codec,
                 crf=crf,
                 first=first,
+                field_order=source.stream.codec_context.field_order or 0,
             )
             self.notes = list(choice.notes)
             self._copies = Copies(

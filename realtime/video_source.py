@@ -26,6 +26,7 @@ from fractions import Fraction
 
 import av
 import av.error
+from av.container import Flags as ContainerFlags
 from av.container import InputContainer
 from av.format import Flags as FormatFlags
 from av.packet import Packet
@@ -43,6 +44,7 @@ _DECODER_THREADS = min(4, os.cpu_count() or 1)
 _READ_ERRORS = 32  # failed reads in a row after which the rest of a damaged file is given up
 _SEEK_BACK = (0, 2, 10, 60)  # s before the start, until a key frame is found that comes before it
 _OTHER_STREAMS_LAG = 5  # s that other streams may lie behind the video in the file
+_NO_TIMES = {"avi"}  # formats that store only the order in which frames are decoded, one a tick
 _TEXT_ART = {"tty", "bin", "xbin", "adf", "idf"}  # FFmpeg renders text files as video
 
 
@@ -59,17 +61,28 @@ class VideoSource(Source):
             raise UsageError(f"The end ({end:g} s) must come after the start ({start:g} s).")
         self.path = path
         self.notes = []
-        self.container = _open(path)
+        self._open()
         try:
             self._prepare(start, end)
         except BaseException:
             self.close()
             raise
 
-    def _prepare(self, start: float | None, end: float | None) -> None:
-        self.stream = _video_stream(self.container, self.path)
+    def _open(self) -> None:
+        self.container = _open(self.path)
+        try:
+            self.stream = _video_stream(self.container, self.path)
+        except EraserError:
+            self.close()
+            raise
         self.stream.thread_type = "AUTO"  # type: ignore[assignment]
         self.stream.codec_context.thread_count = _DECODER_THREADS
+        self._has_times = self.container.format.name not in _NO_TIMES
+        if not self._has_times:
+            # PyAV lets FFmpeg guess them; with B-frames it guesses wrong.
+            self.container.flags = int((ContainerFlags(self.container.flags) & ~ContainerFlags.gen_pts).value)
+
+    def _prepare(self, start: float | None, end: float | None) -> None:
         self.time_base = self.stream.time_base or Fraction(1, 1000)
         self._has_full_index = self.container.format.name.startswith("mov") and len(self.stream.index_entries) > 0
         self._rate = self.stream.average_rate or self.stream.guessed_rate or None
@@ -83,9 +96,8 @@ class VideoSource(Source):
         self._last_dts: int | None = None
         self._last_pts: int | None = None
         self._index = 0
-        self._packets = self._demux()
-        if self._start is not None:
-            self._packets = self._seek(self._start)
+        self._key_pts: int | None = None  # of the key frame sought; pictures before it may be garbage
+        self._packets = self._demux() if self._start is None else self._seek(self._start)
         self._frames = self._read()
         first = next(self._frames, None)
         if first is None:
@@ -163,32 +175,33 @@ class VideoSource(Source):
     def _seek(self, start: Fraction) -> Iterator[Packet]:
         """Packets from a key frame at or before `start`; sets the index of that frame. From the input's beginning where
         the input cannot seek."""
-        for back in _SEEK_BACK:
+        for back in _SEEK_BACK if self._has_times else ():
             try:
                 self.container.seek(int((start - back) / self.time_base), stream=self.stream)
             except (av.error.FFmpegError, OSError):
                 break
             packets = self._demux()
-            read = []
-            key = None
-            for packet in packets:
-                read.append(packet)
-                if packet.stream_index != self.stream.index or packet.pts is None:
-                    continue
-                key = key or packet
-                if packet.dts is None or key.pts is None or packet.dts >= key.pts:
-                    break
+            key, group = self._key_frame(packets)
             if key is not None and key.pts is not None and key.pts * self.time_base <= start:
-                self._index = self._count_before(key, read)
+                self._index = self._count_before(key, group)
                 self._key_pts = key.pts
-                return itertools.chain(read, packets)
-        try:
-            self.container.seek(self.stream.start_time or 0, stream=self.stream)
-        except (av.error.FFmpegError, OSError):
-            self.close()
-            self.container = _open(self.path)
-            self.stream = _video_stream(self.container, self.path)
+                return itertools.chain(group, packets)
+        self.close()
+        self._open()
         return self._demux()
+
+    def _key_frame(self, packets: Iterator[Packet]) -> tuple[Packet | None, list[Packet]]:
+        """The next key frame, and the packets from it up to its time: those shown before it are among them."""
+        key, group = None, []
+        for packet in packets:
+            if packet.stream_index != self.stream.index:
+                group.append(packet)
+            elif key is not None or packet.is_keyframe:
+                key = key or packet
+                group.append(packet)
+                if key.pts is None or packet.dts is None or packet.dts >= key.pts:
+                    break
+        return key, group
 
     def _count_before(self, key: Packet, read: list[Packet]) -> int:
         """How many frames are shown before the key frame. `read`: the packets up to its time to be shown."""
@@ -211,8 +224,6 @@ class VideoSource(Source):
                 count += bool(packet.size) and packet.pts is not None and packet.pts < key.pts
         return count
 
-    _key_pts: int | None = None  # pts of the key frame sought; pictures before it may be garbage
-
     def _read(self) -> Iterator[tuple[int, av.VideoFrame]]:
         """(index, frame) of the part asked for."""
         for frame in self._decode():
@@ -220,6 +231,7 @@ class VideoSource(Source):
             assert pts is not None
             if self._key_pts is not None and pts < self._key_pts:
                 continue
+            self._hurt |= frame.is_corrupt
             index = self._index
             self._index += 1
             time = pts * self.time_base
@@ -245,25 +257,28 @@ class VideoSource(Source):
         yield from self._decode_packet(None)
 
     def _decode_packet(self, packet: Packet | None) -> list[av.VideoFrame]:
+        counts = packet is None or packet.pts is None or self._key_pts is None or packet.pts >= self._key_pts
         if packet is not None and packet.size:
             self._hurt |= packet.is_corrupt
             self._last_dts = packet.dts if packet.dts is not None else self._last_dts
-            if packet.pts is not None and not packet.is_discard:
-                heapq.heappush(self._in_decoder, packet.pts)
+            time = packet.pts if self._has_times else packet.dts
+            if counts and time is not None and not packet.is_discard:
+                heapq.heappush(self._in_decoder, time)
         try:
             frames = self.stream.decode(packet)
         except av.error.EOFError:
             return []  # flushed already
         except av.error.FFmpegError:
-            self._hurt = True
+            self._hurt |= counts
             return []
         for frame in frames:
-            self._hurt |= frame.is_corrupt
             self._stamp(frame)
         return frames
 
     def _stamp(self, frame: av.VideoFrame) -> None:
         """Give the frame a time after the last one's, and count the packets that should have come out before it."""
+        if not self._has_times and self._in_decoder:
+            frame.pts = self._in_decoder[0]  # frames are shown one after the other, at the times of the packets
         pts = frame.pts if frame.pts is not None else frame.dts
         if pts is not None:
             self._count_missing(pts)
@@ -282,8 +297,13 @@ class VideoSource(Source):
             missing += 1
         if self._in_decoder and self._in_decoder[0] == pts:
             heapq.heappop(self._in_decoder)
-        if self._hurt and not self._fields_apart:
+        if (self._hurt or self._hides_errors) and not self._fields_apart and self._last_pts is not None:
             self._lose(missing)
+
+    @property
+    def _hides_errors(self) -> bool:
+        """FFmpeg's HEVC decoder drops what it cannot decode without a word."""
+        return self.stream.codec_context.codec.canonical_name == "hevc"
 
     def _lose(self, frames: int) -> None:
         self.lost += frames

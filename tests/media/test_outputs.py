@@ -1,0 +1,212 @@
+"""Outputs appear whole or not at all, and never at the cost of a file that was there."""
+
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+
+from realtime.errors import EraserError, UsageError
+from realtime.sink import open_picture_sink, open_sink
+from realtime.source import open_source
+from tests.media.clips import FRAMES, HEIGHT, WIDTH, Clip, convert, shown, times, untouched
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> str:
+    (tmp_path / "input").mkdir()
+    return Clip(audio=["eng"]).write(tmp_path / "input" / "in.mp4")
+
+
+def assert_nothing_left(folder: Path, *names: str) -> None:
+    assert sorted(p.name for p in folder.iterdir() if p.name != "input") == sorted(names)
+
+
+def test_nothing_is_there_before_finish(tmp_path: Path, source: str) -> None:
+    with open_source(source) as opened:
+        sink = open_sink(str(tmp_path / "out.mp4"), opened)
+        for frame in opened:
+            sink.write(untouched(frame))
+            assert not (tmp_path / "out.mp4").exists()
+        sink.finish()
+    assert_nothing_left(tmp_path, "out.mp4")
+    assert oct((tmp_path / "out.mp4").stat().st_mode & 0o777) == oct(0o666 & ~_umask())
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+@pytest.mark.parametrize("written", [0, 5])
+def test_abort_leaves_nothing_and_may_be_repeated(tmp_path: Path, source: str, written: int) -> None:
+    with open_source(source) as opened:
+        sink = open_sink(str(tmp_path / "out.mp4"), opened)
+        for frame, _ in zip(opened, range(written), strict=False):
+            sink.write(untouched(frame))
+        sink.abort()
+        sink.abort()
+    assert_nothing_left(tmp_path)
+
+
+def test_abort_after_finish_keeps_the_output(tmp_path: Path, source: str) -> None:
+    convert(source, tmp_path / "out.mp4")  # aborts after finishing
+    assert len(times(tmp_path / "out.mp4")) == FRAMES
+
+
+def test_an_existing_output_is_kept_unless_it_may_be_replaced(tmp_path: Path, source: str) -> None:
+    (tmp_path / "out.mp4").write_bytes(b"old")
+    with pytest.raises(EraserError, match="--overwrite"):
+        convert(source, tmp_path / "out.mp4")
+    assert (tmp_path / "out.mp4").read_bytes() == b"old"
+    convert(source, tmp_path / "out.mp4", overwrite=True)
+    assert len(times(tmp_path / "out.mp4")) == FRAMES
+    assert_nothing_left(tmp_path, "out.mp4")
+
+
+def test_an_aborted_replacement_keeps_the_old_file(tmp_path: Path, source: str) -> None:
+    (tmp_path / "out.mp4").write_bytes(b"old")
+    with open_source(source) as opened:
+        sink = open_sink(str(tmp_path / "out.mp4"), opened, overwrite=True)
+        sink.write(untouched(next(iter(opened))))
+        sink.abort()
+    assert (tmp_path / "out.mp4").read_bytes() == b"old"
+    assert_nothing_left(tmp_path, "out.mp4")
+
+
+@pytest.mark.parametrize("link", [False, True])
+def test_the_input_is_never_the_output(tmp_path: Path, source: str, link: bool) -> None:
+    before = Path(source).read_bytes()
+    output = source
+    if link:
+        output = str(tmp_path / "link.mp4")
+        os.symlink(source, output)
+    with pytest.raises(EraserError, match="input itself"):
+        convert(source, output, overwrite=True)
+    assert Path(source).read_bytes() == before
+
+
+def test_the_input_s_folder_is_never_the_output(tmp_path: Path) -> None:
+    import cv2
+
+    cv2.imwrite(str(tmp_path / "0.png"), np.zeros((8, 8, 3), np.uint8))
+    for output in (f"{tmp_path}/", str(tmp_path / "%d.png")):
+        with pytest.raises(EraserError, match="input itself"):
+            convert(str(tmp_path / "%d.png") if "%" in output else str(tmp_path), output, overwrite=True)
+
+
+@pytest.mark.parametrize(
+    ("output", "kind", "match"),
+    [
+        ("none/out.mp4", EraserError, "no folder"),
+        ("out.xyz", UsageError, "extension"),
+        ("out.srt", UsageError, "extension"),
+        ("out.m3u8", UsageError, "extension"),
+        ("out.mp3", EraserError, "No video|extension"),
+        ("out", UsageError, "extension"),
+        ("folder.mp4", EraserError, "regular file|folder"),
+    ],
+)
+def test_outputs_that_cannot_be_are_said(
+    tmp_path: Path, source: str, output: str, kind: type[EraserError], match: str
+) -> None:
+    (tmp_path / "folder.mp4").mkdir()
+    (tmp_path / "folder.mp4" / "0.png").write_bytes(b"")
+    with pytest.raises(kind, match=match) as caught:
+        convert(source, tmp_path / output)
+    assert "\n" not in str(caught.value)
+    assert_nothing_left(tmp_path, "folder.mp4")
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write anywhere")
+def test_a_folder_that_is_not_writable_is_said(tmp_path: Path, source: str) -> None:
+    locked = tmp_path / "locked"
+    locked.mkdir(mode=0o500)
+    with pytest.raises(EraserError, match="not writable"):
+        convert(source, locked / "out.mp4")
+
+
+def test_permission_errors_are_said(tmp_path: Path, source: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*arguments: Any, **options: Any) -> int:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(os, "open", refuse)
+    with pytest.raises(EraserError, match="not writable"):
+        convert(source, tmp_path / "out.mp4")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+@pytest.mark.parametrize("extension", ["mp4", "mkv"])
+def test_a_full_disk_is_said(tmp_path: Path, extension: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The temporary is /dev/full, where every write fails as on a full disk."""
+    made = Clip(frames=100, size=(192, 128), options={"crf": "4"}).write(tmp_path / "in.mp4")
+    opened: Any = av.open
+
+    def on_full_disk(file: Any, mode: str = "r", **options: Any) -> Any:
+        if mode == "w" and isinstance(file, str) and ".erasing" in file:
+            os.unlink(file)
+            os.symlink("/dev/full", file)
+        return opened(file, mode, **options)
+
+    monkeypatch.setattr(av, "open", on_full_disk)
+    with pytest.raises(EraserError, match="disk is full"):
+        convert(made, tmp_path / f"out.{extension}", crf=2)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["in.mp4"]
+
+
+@pytest.mark.parametrize("name", ["p.mp4", "p.mkv", "p.webm"])
+@pytest.mark.parametrize("size", [(192, 64), (95, 63)])
+def test_a_preview_shows_what_it_is_given(tmp_path: Path, source: str, name: str, size: tuple[int, int]) -> None:
+    picture = np.zeros((size[1], size[0], 3), np.uint8)
+    picture[:, : size[0] // 2] = (30, 60, 200)
+    with open_source(source) as opened:
+        sink = open_picture_sink(str(tmp_path / name), *size, opened)
+        for frame in opened:
+            sink.write_image(picture, frame.pts, frame.time_base)
+        sink.finish()
+    frames = shown(tmp_path / name)
+    assert len(frames) == FRAMES
+    assert [float(f.time) for f in frames] == pytest.approx([float(t) for t in times(source)], abs=1e-3)
+    with open_source(str(tmp_path / name)) as result:
+        image = next(iter(result)).image[: size[1], : size[0]]
+    assert np.abs(image[5:-5, 5 : size[0] // 2 - 5].astype(int) - (30, 60, 200)).max() <= 10
+
+
+@pytest.mark.parametrize("name", ["m.mp4", "m.mkv", "m.mov", "m.avi"])
+@pytest.mark.parametrize("size", [(WIDTH, HEIGHT), (95, 63)])
+def test_masks_come_back_from_a_video_exactly(tmp_path: Path, source: str, name: str, size: tuple[int, int]) -> None:
+    generator = np.random.default_rng(0)
+    masks = [np.where(generator.random((size[1], size[0])) < 0.3, 255, 0).astype(np.uint8) for _ in range(FRAMES)]
+    with open_source(source) as opened:
+        sink = open_picture_sink(str(tmp_path / name), *size, opened)
+        for frame, mask in zip(opened, masks, strict=True):
+            sink.write_image(mask, frame.pts, frame.time_base)
+        sink.finish()
+    with open_source(str(tmp_path / name)) as result:
+        for frame, mask in zip(result, masks, strict=True):
+            np.testing.assert_array_equal(frame.image, np.repeat(mask[..., None], 3, 2))
+
+
+def test_masks_may_go_into_a_folder_numbered_as_the_frames_are(tmp_path: Path, source: str) -> None:
+    import cv2
+
+    mask = np.zeros((HEIGHT, WIDTH), np.uint8)
+    mask[5:9] = 255
+    with open_source(source, start=0.2) as opened:
+        sink = open_picture_sink(str(tmp_path / "masks") + "/", WIDTH, HEIGHT, opened)
+        indices = []
+        for frame in opened:
+            sink.write_image(mask, frame.pts, frame.time_base)
+            indices.append(frame.index)
+        sink.finish()
+    names = sorted(p.name for p in (tmp_path / "masks").iterdir())
+    assert names == [f"frame_{index:06}.png" for index in indices]
+    saved = cv2.imread(str(tmp_path / "masks" / names[0]), cv2.IMREAD_UNCHANGED)
+    assert saved is not None
+    np.testing.assert_array_equal(saved, mask)

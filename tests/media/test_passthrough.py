@@ -1,0 +1,191 @@
+"""What lies beside the video comes through: other streams bit for bit, chapters, timecode, tags."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import pytest
+from av.stream import Disposition
+
+from realtime.passthrough import advance_timecode
+from tests.media.clips import Clip, convert, packets, shown
+
+FONT = ("font.ttf", "font/ttf", bytes(range(256)) * 40)
+
+
+def streams(path: str | Path) -> list[tuple[str, str | None]]:
+    with av.open(str(path)) as container:
+        return [(stream.type, stream.language) for stream in container.streams]
+
+
+@pytest.mark.parametrize(("name", "other"), [("in.mp4", "out.mp4"), ("in.mp4", "out.mkv"), ("in.mkv", "out.mp4")])
+def test_every_sound_track_is_copied_bit_for_bit(tmp_path: Path, name: str, other: str) -> None:
+    source = Clip(frames=25, audio=["eng", "deu"]).write(tmp_path / name)
+    convert(source, tmp_path / other, paint=True)
+    assert streams(tmp_path / other) == streams(source) == [("video", None), ("audio", "eng"), ("audio", "deu")] or (
+        streams(tmp_path / other)[1:] == [("audio", "eng"), ("audio", "deu")]
+    )
+    for index in (1, 2):
+        before, after = packets(source, index), packets(tmp_path / other, index)
+        assert [packet.data for packet in before] == [packet.data for packet in after]
+        tick = Fraction(1, 1000)
+        assert max(abs(a.pts - b.pts) for a, b in zip(before, after, strict=True)) <= tick
+
+
+def test_everything_a_matroska_file_holds_comes_through(tmp_path: Path) -> None:
+    clip = Clip(
+        frames=20,
+        audio=["eng", "fra"],
+        audio_codec="libopus",
+        subtitles=["eng", "deu"],
+        attachments=[FONT],
+        chapters=[(0, 0.4, "Start"), (0.4, 0.8, "Ende")],
+        tags={"title": "Ein Titel", "COMMENT": "ein Kommentar"},
+        video_tags={"title": "Bild", "language": "eng"},
+    )
+    source = clip.write(tmp_path / "in.mkv")
+    notes, _ = convert(source, tmp_path / "out.mkv", paint=True)
+    assert notes == []
+    with av.open(source) as before, av.open(str(tmp_path / "out.mkv")) as after:
+        assert [s.type for s in after.streams] == [s.type for s in before.streams]
+        assert [s.language for s in after.streams] == [s.language for s in before.streams]
+        assert after.streams.attachments[0].data == FONT[2]
+        assert [c["metadata"]["title"] for c in after.chapters()] == ["Start", "Ende"]
+        assert [c["start"] * (c["time_base"] or 0) for c in after.chapters()] == [0, Fraction(2, 5)]
+        assert after.metadata["title"] == "Ein Titel"
+        assert after.metadata["COMMENT"] == "ein Kommentar"
+        assert after.streams.video[0].metadata["title"] == "Bild"
+        others = [s.index for s in before.streams if s.type in ("audio", "subtitle")]
+    for index in others:
+        assert packets(source, index) == packets(tmp_path / "out.mkv", index)
+
+
+def test_tags_chapters_and_timecode_of_an_mp4_come_through(tmp_path: Path) -> None:
+    tags = {
+        "title": "T",
+        "comment": "C",
+        "creation_time": "2020-01-02T03:04:05.000000Z",
+        "com.apple.quicktime.model": "Phone",
+    }
+    source = Clip(
+        tags=tags,
+        video_tags={"timecode": "01:00:00:00", "handler_name": "Mine"},
+        audio=["deu"],
+        chapters=[(0, 0.2, "one"), (0.2, 0.48, "two")],
+        container_options={"movflags": "use_metadata_tags"},
+    ).write(tmp_path / "in.mp4")
+    notes, _ = convert(source, tmp_path / "out.mp4")
+    assert notes == []
+    with av.open(source) as before, av.open(str(tmp_path / "out.mp4")) as after:
+        assert {key: after.metadata[key] for key in tags} == tags
+        assert [_seconds(chapter) for chapter in after.chapters()] == [_seconds(c) for c in before.chapters()]
+        assert after.streams.video[0].metadata["timecode"] == "01:00:00:00"
+        assert after.streams.video[0].metadata["handler_name"] == "Mine"
+        kinds = [stream.type for stream in before.streams]
+        assert [stream.type for stream in after.streams] == kinds  # chapter and timecode tracks once, not twice
+
+
+def _seconds(chapter: Any) -> tuple[Fraction, Fraction, str]:
+    base = chapter["time_base"]
+    return chapter["start"] * base, chapter["end"] * base, chapter["metadata"]["title"]
+
+
+def test_dispositions_are_kept(tmp_path: Path) -> None:
+    source = str(tmp_path / "in.mkv")
+    made = Clip(audio=["eng", "eng"]).write(tmp_path / "plain.mkv")
+    wanted = [Disposition.default, Disposition.comment, Disposition.default | Disposition.hearing_impaired]
+    with av.open(made) as plain, av.open(source, "w") as container:
+        copies = [container.add_stream_from_template(stream, opaque=True) for stream in plain.streams]
+        for copy, disposition in zip(copies, wanted, strict=True):
+            copy.disposition = disposition
+        for packet in plain.demux():
+            if packet.size:
+                packet.stream = copies[packet.stream_index]
+                container.mux(packet)
+    convert(source, tmp_path / "out.mkv")
+    with av.open(str(tmp_path / "out.mkv")) as after:
+        assert [stream.disposition for stream in after.streams] == wanted
+
+
+def test_what_the_container_refuses_is_named(tmp_path: Path) -> None:
+    source = Clip(audio=["eng"], subtitles=["deu"], attachments=[FONT]).write(tmp_path / "in.mkv")
+    notes, _ = convert(source, tmp_path / "out.mp4")
+    assert [stream for stream, _ in streams(tmp_path / "out.mp4")] == ["video", "audio"]
+    assert any("subtitle" in note and "subrip" in note and "deu" in note for note in notes)
+    assert any("attachment" in note and "font.ttf" in note for note in notes)
+    notes, _ = convert(source, tmp_path / "out.webm")
+    assert any("aac" in note for note in notes)
+
+
+def test_a_cover_picture_is_kept_and_a_second_video_is_left_out(tmp_path: Path) -> None:
+    first = Clip(audio=["eng"]).write(tmp_path / "one.mp4")
+    second = Clip(frames=6).write(tmp_path / "two.mp4")
+    source = str(tmp_path / "in.mp4")
+    png = av.CodecContext.create("png", "w")
+    assert isinstance(png, av.VideoCodecContext)
+    png.width, png.height, png.pix_fmt, png.time_base = 16, 16, "rgb24", Fraction(1, 25)
+    cover_frame = av.VideoFrame(16, 16, "rgb24")
+    cover_frame.pts = 0
+    cover: Any = [*png.encode(cover_frame), *png.encode(None)][0]
+    with av.open(first) as one, av.open(second) as two, av.open(source, "w") as container:
+        copies: list[tuple[Any, Any]] = [
+            (stream, container.add_stream_from_template(stream, opaque=True)) for stream in [*one.streams, *two.streams]
+        ]
+        picture: Any = container.add_stream("png", width=16, height=16, pix_fmt="rgb24")
+        picture.disposition = Disposition.attached_pic
+        for opened in (one, two):
+            for packet in opened.demux():
+                if packet.size:
+                    packet.stream = next(copy for stream, copy in copies if stream is packet.stream)
+                    container.mux(packet)
+        cover.stream = picture
+        container.mux(cover)
+    notes, _ = convert(source, tmp_path / "out.mp4")
+    assert any("video" in note and "left out" in note for note in notes)
+    with av.open(str(tmp_path / "out.mp4")) as after:
+        kept = [(s.type, bool(s.disposition & Disposition.attached_pic)) for s in after.streams]
+        assert kept == [("video", False), ("audio", False), ("video", True)]
+
+
+def test_data_streams_are_copied(tmp_path: Path) -> None:
+    source = str(tmp_path / "in.ts")
+    payload = [bytes([index]) * 20 for index in range(5)]
+    with av.open(Clip().write(tmp_path / "plain.mp4")) as plain, av.open(source, "w") as container:
+        video = container.add_stream_from_template(plain.streams.video[0], opaque=True)
+        data = container.add_data_stream("klv")
+        data.time_base = Fraction(1, 1000)
+        for index, content in enumerate(payload):
+            packet = av.Packet(content)
+            packet.stream, packet.time_base, packet.pts, packet.dts = data, Fraction(1, 1000), index * 80, index * 80
+            container.mux(packet)
+        for coded in plain.demux(video=0):
+            if coded.size:
+                coded.stream = video
+                container.mux(coded)
+    assert [packet.data for packet in packets(source, 1)] == payload
+    convert(source, tmp_path / "out.ts")
+    assert [packet.data for packet in packets(tmp_path / "out.ts", 1)] == payload
+    gaps = [packets(path, 1)[1].pts - shown(path)[0].time for path in (source, tmp_path / "out.ts")]
+    assert gaps[0] == gaps[1]
+
+
+def test_drop_frame_timecodes_skip_their_numbers() -> None:
+    """SMPTE ST 12-1: the first two numbers of a minute are left out, except every tenth minute."""
+    rate = Fraction(30000, 1001)
+    hours, minutes, seconds, frame = 0, 0, 0, 0
+    for count in range(40000):
+        if count % 611 == 0 or frame == 2:
+            counted = f"{hours:02}:{minutes:02}:{seconds:02};{frame:02}"
+            assert advance_timecode("00:00:00;00", count, rate) == counted
+        frame += 1
+        if frame == 30:
+            frame, seconds = 0, seconds + 1
+        if seconds == 60:
+            seconds, minutes = 0, minutes + 1
+            frame = 2 if minutes % 10 else 0
+    assert advance_timecode("01:00:00:24", 1, Fraction(25)) == "01:00:01:00"
+    assert advance_timecode("23:59:59:24", 1, Fraction(25)) == "00:00:00:00"
+    assert advance_timecode("not a timecode", 9, Fraction(25)) == "not a timecode"
