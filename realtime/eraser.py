@@ -10,7 +10,7 @@ erases in it; a file calls the two some frames apart, so that background which s
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -20,13 +20,15 @@ from realtime.errors import EraserError
 from realtime.exposure import Exposure, fit_exposure, membrane
 from realtime.fill import Filler
 from realtime.frame import Frame
+from realtime.hole import Hole, belongings, cut_hole, sliver_width
 from realtime.motion import Location, Registration, Sight, View
 from realtime.ops import Region
-from realtime.plate import GUESSED, SEEN, UNSEEN, Plate
+from realtime.plate import GUESSED, SEEN, UNSEEN, Evidence, Plate
 from realtime.segment import MatteFollower, Segmenter
 from realtime.selection import Selection
 from realtime.timing import StageTimer
 
+NOWHERE = Region(0, 0, 0, 0)
 FILL_MARGIN = 0.08  # share of the frame's height that a fill reaches beyond the picture
 PATIENCE = 3  # frames in a row for which a found mask must leave a pixel free before the plate believes it
 CPU_INTERVAL = 0.05  # seconds between two runs of the segmenter on a CPU: every second frame at 24 to 30 frames/s
@@ -70,9 +72,10 @@ class Stats:
 class Pending:
     """A frame that was observed and waits to be rendered.
 
-    roi: the rectangle that may change, None where nothing is to be erased. Within it: hole and alpha, (h, w) uint8;
-    background, (h, w, 3) float32 BGR in the plate's exposure, and trust, (h, w) uint8, as known when it was observed.
-    motion: 3x3, from the anchor of `epoch` to this frame's pixels; exposure: of this frame relative to the plate.
+    plate, motion, epoch: the shot's plate, and the 3x3 matrix from its anchor of that epoch to this frame's pixels;
+    exposure: of this frame relative to the plate; hole: None where nothing is to be erased. What the plate knew of
+    hole.roi when the frame was observed: background, (h, w, 3) float32 BGR in the plate's exposure, and trust, (h, w)
+    uint8.
     """
 
     frame: Frame
@@ -80,18 +83,20 @@ class Pending:
     motion: np.ndarray
     epoch: int
     exposure: Exposure
+    hole: Hole | None
+    background: np.ndarray
+    trust: np.ndarray
     timer: StageTimer
-    roi: Region | None = None
-    hole: np.ndarray = field(default_factory=lambda: np.zeros((0, 0), np.uint8))
-    alpha: np.ndarray = field(default_factory=lambda: np.zeros((0, 0), np.uint8))
-    background: np.ndarray = field(default_factory=lambda: np.zeros((0, 0, 3), np.float32))
-    trust: np.ndarray = field(default_factory=lambda: np.zeros((0, 0), np.uint8))
 
     @property
     def nbytes(self) -> int:
-        """Memory that waiting costs, the frame's own planes estimated by its size in BGR."""
-        arrays = self.hole.nbytes + self.alpha.nbytes + self.background.nbytes + self.trust.nbytes
-        return arrays + self.frame.image.nbytes * (2 if self.frame.native is not None else 1)
+        """Memory that waiting costs; the frame's own planes are estimated by its size in BGR."""
+        arrays = [self.background, self.trust, self.frame.image]
+        if self.hole is not None:
+            arrays += [self.hole.inside, self.hole.alpha, self.hole.guard]
+        if self.frame.native is not None:
+            arrays.append(self.frame.image)
+        return sum(array.nbytes for array in arrays)
 
 
 @dataclass(frozen=True)
@@ -157,74 +162,72 @@ class Eraser:
         timer = StageTimer()
         self.stats.frames += 1
         shot = self._shot_for(height, width)
-        with timer("segment"):
-            matte = shot.follower.matte(frame.image, frame.time) if shot.follower else None
         fixed = self._fixed_mask(frame.image, given)
+        with timer("segment"):
+            matte = shot.matte(frame)
         with timer("motion"):
             view = View.of(frame.image)
-            outside = _outside(view, matte, fixed)
-            location = shot.registration.locate(view, outside, shot.plate)
+            location = shot.registration.locate(view, _outside(view, matte, fixed), shot.plate)
             if location.lost:
                 self.stats.cuts += 1
                 self.reset()
                 shot = self._shot_for(height, width)
-                if shot.follower:
-                    matte = shot.follower.matte(frame.image, frame.time)
-                    outside = _outside(view, matte, fixed)
-                location = shot.registration.locate(view, outside, shot.plate)
-            motion = location.motion
+                matte = shot.matte(frame)
+                location = shot.registration.locate(view, _outside(view, matte, fixed), shot.plate)
+            motion, sight = location.motion, location.sight
             if shot.plate.needs_anchor(motion):
                 self.stats.anchors += 1
                 shot.plate.anchor(motion)
                 shot.registration.rebase()
                 motion = np.eye(3)
         with timer("exposure"):
-            exposure = _exposure(view, location.sight, outside)
+            exposure = _exposure(view, sight, _outside(view, matte, fixed))
+            expected = sight.exposed(exposure)
         with timer("mask"):
             mask = self._mask(shot, matte, fixed, location, (height, width))
-            mask = self._with_shadow(mask, matte is not None, view, location.sight, exposure)
-        pending = Pending(frame, shot.plate, motion, shot.plate.epoch, exposure, timer)
+            mask = belongings(mask, view, expected, sight, parts=matte is not None, shadow=self.settings.shadow)
         with timer("hole"):
-            self._cut_hole(pending, mask)
+            hole = cut_hole(mask, self.selection, self.settings.dilate)
         with timer("read"):
-            if pending.roi is not None:
-                pending.background, pending.trust = shot.plate.read(motion, pending.roi)
+            background, trust = shot.plate.read(motion, hole.roi if hole else NOWHERE)
         with timer("update"):
-            self._update(pending)
-        return pending
+            changed = masks.unlike(view.color, expected) & sight.seen
+            evidence = _evidence(hole, ops.at_least(ops.resize(changed, (height, width)), 128))
+            # Masks from outside are exact, those of a network may miss the object for a moment.
+            patience = 1 if matte is None else PATIENCE
+            shot.plate.update(exposure.remove(frame.image), motion, evidence, patience)
+        return Pending(frame, shot.plate, motion, shot.plate.epoch, exposure, hole, background, trust, timer)
 
     def render(self, pending: Pending) -> Result:
         """Erase in an observed frame, with what the plate has learnt up to now."""
-        frame, timer, roi = pending.frame, pending.timer, pending.roi
-        height, width = frame.image.shape[:2]
-        alpha, hole, trust = (np.zeros((height, width), np.uint8) for _ in range(3))
-        if roi is None:
-            return Result(frame, frame.image, alpha, hole, trust, None, timer.milliseconds)
-        picture = frame.image[roi.slices]
+        frame, hole, timer = pending.frame, pending.hole, pending.timer
+        alpha, inside, made_of = (np.zeros(frame.image.shape[:2], np.uint8) for _ in range(3))
+        if hole is None:
+            return Result(frame, frame.image, alpha, inside, made_of, None, timer.milliseconds)
+        inner = hole.roi.slices
+        picture = frame.image[inner]
         with timer("read"):
-            self._read_again(pending)
+            background, trust = _read_again(pending, hole)
         with timer("exposure"):
-            background = pending.exposure.apply(pending.background)
-            ring = ops.equals(pending.trust, SEEN) & ~pending.hole
-            background = background + membrane(picture, background, ring)
+            background = pending.exposure.apply(background)
+            background = background + membrane(picture, background, ops.equals(trust, SEEN) & ~hole.inside)
             background = np.clip(background + 0.5, 0, 255).astype(np.uint8)
             # What the plate does not know, the frame itself shows, outside the hole.
-            unknown = ops.equals(pending.trust, UNSEEN)
+            unknown = ops.equals(trust, UNSEEN)
             cv2.copyTo(picture, unknown, background)
         with timer("composite"):
-            erased = ops.composite(picture, background, pending.alpha)
+            erased = ops.composite(picture, background, hole.alpha)
         with timer("fill"):
-            unseen = unknown & pending.hole
+            unseen = unknown & hole.inside
             if unseen.any():
-                erased = self._fill(pending, erased, unseen)
+                erased = self._fill(pending, hole, erased, unseen)
         with timer("composite"):
             image = frame.image.copy()
-            image[roi.slices] = erased
-            alpha[roi.slices], hole[roi.slices] = pending.alpha, pending.hole
-            trust[roi.slices] = np.maximum(pending.trust, GUESSED) & pending.hole
-        self.stats.hole_pixels += cv2.countNonZero(pending.hole)
-        self.stats.seen_pixels += cv2.countNonZero(ops.equals(pending.trust, SEEN) & pending.hole)
-        return Result(frame, image, alpha, hole, trust, roi, timer.milliseconds)
+            image[inner], alpha[inner], inside[inner] = erased, hole.alpha, hole.inside
+            made_of[inner] = np.maximum(trust, GUESSED) & hole.inside
+        self.stats.hole_pixels += cv2.countNonZero(hole.inside)
+        self.stats.seen_pixels += cv2.countNonZero(ops.equals(trust, SEEN) & hole.inside)
+        return Result(frame, image, alpha, inside, made_of, hole.roi, timer.milliseconds)
 
     def _shot_for(self, height: int, width: int) -> _Shot:
         """The present shot, or a new one where there is none of this size."""
@@ -261,102 +264,29 @@ class Eraser:
             mask = mask | ops.at_least(ops.resize(smooth, size), masks.ON)
         return mask
 
-    def _with_shadow(self, mask: np.ndarray, found: bool, view: View, sight: Sight, exposure: Exposure) -> np.ndarray:
-        """The mask with what it leaves out of the object, as far as the plate can tell: parts, and shadows.
-
-        A mask from outside (`found` is false) says itself what belongs to the object, but seldom has its shadow.
-        """
-        small = ops.at_least(ops.resize(mask, view.size), 1)
-        region = ops.bounding_region(small)
-        if region is None or not (found or self.settings.shadow):
-            return mask
-        reach = max(4, max(region.height, region.width) // 4)
-        region = region.expand(reach, *view.size)
-        frame, seen = view.color[region.slices], sight.seen[region.slices]
-        background = sight.color[region.slices]
-        if not exposure.neutral:
-            background = np.clip(exposure.apply(background.astype(np.float32)), 0, 255).astype(np.uint8)
-        small = small[region.slices]
-        extra = np.zeros_like(small)
-        if found:
-            extra |= masks.left_out(frame, background, seen, small, reach // 2)
-        if self.settings.shadow:
-            extra |= masks.shadows(frame, background, seen, small, reach)
-        if not extra.any():
-            return mask
-        whole = np.zeros(view.size, np.uint8)
-        whole[region.slices] = extra
-        return mask | ops.at_least(ops.resize(whole, mask.shape), 128)
-
-    def _cut_hole(self, pending: Pending, mask: np.ndarray) -> None:
-        """Grow the mask outward into the hole, and feather it."""
-        size = mask.shape
-        region = ops.bounding_region(self.selection.protect(mask))
-        if region is None:
-            return
-        radius, soft = masks.growth(size[0], self.settings.dilate), _feather_width(size[0])
-        pending.roi = region.expand(radius + 2 * soft + 2, *size)
-        inner = pending.roi.slices
-        hole = np.zeros(size, np.uint8)
-        hole[inner] = ops.grow(mask[inner], radius)
-        pending.hole = self.selection.protect(hole)[inner]
-        hole[inner] = ops.feather(pending.hole, soft)
-        pending.alpha = self.selection.protect(hole)[inner]
-
-    def _update(self, pending: Pending) -> None:
-        """Refresh the plate from all that lies outside a guard band around the hole."""
-        image = pending.frame.image
-        usable = np.full(image.shape[:2], 255, np.uint8)
-        doubtful = np.zeros_like(usable)
-        if pending.roi is not None:
-            guard = ops.grow(pending.hole, _guard_width(image.shape[0]))
-            usable[pending.roi.slices] = ~guard
-            doubtful[pending.roi.slices] = guard & ~pending.hole
-        # Masks from outside are exact, those of a network may miss the object for a moment.
-        patience = PATIENCE if self.selection.classes else 1
-        pending.plate.update(pending.exposure.remove(image), pending.motion, usable, doubtful, patience)
-
-    def _read_again(self, pending: Pending) -> None:
-        """Let hole pixels that were not SEEN take what the plate has learnt since; SEEN ones keep their past."""
-        assert pending.roi is not None
-        stale = ~ops.equals(pending.trust, SEEN)
-        window = ops.bounding_region(stale & ops.at_least(pending.alpha, 1))
-        if window is None:
-            return
-        there = Region(
-            window.y0 + pending.roi.y0,
-            window.y1 + pending.roi.y0,
-            window.x0 + pending.roi.x0,
-            window.x1 + pending.roi.x0,
-        )
-        motion = pending.motion @ np.linalg.inv(pending.plate.since(pending.epoch))
-        color, trust = pending.plate.read(motion, there)
-        better = stale[window.slices] & cv2.compare(trust, pending.trust[window.slices], cv2.CMP_GE)
-        cv2.copyTo(color, better, pending.background[window.slices])
-        cv2.copyTo(trust, better, pending.trust[window.slices])
-
-    def _fill(self, pending: Pending, picture: np.ndarray, unseen: np.ndarray) -> np.ndarray:
-        """Complete the region's picture where nothing is known, and remember the guess in the plate."""
-        assert pending.roi is not None
-        frame, region = pending.frame, pending.roi
-        whole, hole = frame.image.copy(), np.zeros(frame.image.shape[:2], np.uint8)
-        whole[region.slices], hole[region.slices] = picture, unseen
+    def _fill(self, pending: Pending, hole: Hole, picture: np.ndarray, unseen: np.ndarray) -> np.ndarray:
+        """Complete the roi's picture where nothing is known, and remember the guess in the plate."""
+        frame, roi = pending.frame, hole.roi
+        height = frame.image.shape[0]
+        whole, missing = frame.image.copy(), np.zeros(frame.image.shape[:2], np.uint8)
+        whole[roi.slices], missing[roi.slices] = picture, unseen
         # A moving camera will soon show what lies just outside the picture: guess that part of the hole at once.
-        margin = round(FILL_MARGIN * frame.image.shape[0])
-        whole, hole = (ops.pad(layer, margin) for layer in (whole, hole))
-        there = Region(region.y0, region.y1 + 2 * margin, region.x0, region.x1 + 2 * margin)
-        if ops.shrink(unseen, _sliver_width(frame.image.shape[0])).any():
+        margin = round(FILL_MARGIN * height)
+        whole, missing = ops.pad(whole, margin), ops.pad(missing, margin)
+        padded = Region(roi.y0, roi.y1 + 2 * margin, roi.x0, roi.x1 + 2 * margin)
+        if ops.shrink(unseen, sliver_width(height)).any():
             self.stats.fills += 1
-            filled = self.filler.fill(whole, hole)[there.slices]
+            filled = self.filler.fill(whole, missing)[padded.slices]
         else:
             # Slivers at the hole's rim are bridged smoothly; a network would see nothing in them.
-            spread = ops.push_pull(whole[there.slices].astype(np.float32), (hole[there.slices] == 0).astype(np.float32))
+            known = ops.equals(missing[padded.slices], 0).astype(np.float32) / 255
+            spread = ops.push_pull(whole[padded.slices].astype(np.float32), known)
             filled = np.clip(np.rint(spread), 0, 255).astype(np.uint8)
-        motion = pending.motion @ np.linalg.inv(pending.plate.since(pending.epoch))
         guess = pending.exposure.remove(filled).astype(np.float32)
-        on_frame = Region(there.y0 - margin, there.y1 - margin, there.x0 - margin, there.x1 - margin)
-        pending.plate.write_guess(guess, motion, on_frame, hole[there.slices])
-        filled = filled[margin : margin + region.height, margin : margin + region.width]
+        pending.plate.write_guess(
+            guess, _present_motion(pending), padded.moved(-margin, -margin), missing[padded.slices]
+        )
+        filled = filled[margin : margin + roi.height, margin : margin + roi.width]
         return np.where(unseen[..., None] > 0, filled, picture)
 
 
@@ -368,6 +298,10 @@ class _Shot:
     registration: Registration
     smoother: masks.MaskSmoother
     follower: MatteFollower | None
+
+    def matte(self, frame: Frame) -> np.ndarray | None:
+        """The matte of the next frame's selected classes, at the network's size."""
+        return self.follower.matte(frame.image, frame.time) if self.follower else None
 
 
 def _outside(view: View, matte: np.ndarray | None, fixed: np.ndarray | None) -> np.ndarray:
@@ -389,16 +323,28 @@ def _exposure(view: View, sight: Sight, outside: np.ndarray) -> Exposure:
     return fit_exposure(plate, view.color[::stride, ::stride][chosen].astype(np.float32))
 
 
-def _feather_width(height: int) -> int:
-    """Pixels that the feather reaches outside the hole."""
-    return max(2, round(height * 0.006))
+def _evidence(hole: Hole | None, changed: np.ndarray) -> Evidence:
+    """What the plate may learn from a frame with this hole: all but the hole, and only weakly the band around it."""
+    usable, doubtful = np.full_like(changed, 255), np.zeros_like(changed)
+    if hole is not None:
+        usable[hole.roi.slices] = ~hole.guard
+        doubtful[hole.roi.slices] = hole.guard & ~hole.inside
+    return Evidence(usable, doubtful, changed)
 
 
-def _guard_width(height: int) -> int:
-    """Pixels around the hole whose background is doubtful: masks have soft and inexact edges."""
-    return max(3, round(height * 0.015))
+def _read_again(pending: Pending, hole: Hole) -> tuple[np.ndarray, np.ndarray]:
+    """Background and trust of a hole, now: what was SEEN keeps its past, the rest takes what was learnt since."""
+    background, trust = pending.background, pending.trust
+    stale = ~ops.equals(trust, SEEN)
+    window = ops.bounding_region(stale & ops.at_least(hole.alpha, 1))
+    if window is not None:
+        color, now = pending.plate.read(_present_motion(pending), window.moved(hole.roi.y0, hole.roi.x0))
+        better = stale[window.slices] & cv2.compare(now, trust[window.slices], cv2.CMP_GE)
+        cv2.copyTo(color, better, background[window.slices])
+        cv2.copyTo(now, better, trust[window.slices])
+    return background, trust
 
 
-def _sliver_width(height: int) -> int:
-    """Radius of a square that must fit into an unknown patch for it to be worth a network's fill."""
-    return max(1, round(height * 0.01))
+def _present_motion(pending: Pending) -> np.ndarray:
+    """The pending frame's motion from the plate's present anchor."""
+    return pending.motion @ np.linalg.inv(pending.plate.since(pending.epoch))

@@ -19,11 +19,6 @@ SHADOW_RATIO = 0.4, 0.93  # brightness of a shadow relative to the lit backgroun
 SHADOW_TINT = 0.07  # how far the three channels' ratios may differ inside a shadow
 
 
-def growth(height: int, dilate: int | None) -> int:
-    """Pixels that a mask is grown by: `dilate`, or about 1 % of the frame's height where that is None."""
-    return max(2, round(height * 0.01)) if dilate is None else dilate
-
-
 class MaskSmoother:
     """Steadies the mattes of one shot. State: the previous smoothed matte and the mask that came of it."""
 
@@ -60,17 +55,20 @@ def closed(mask: np.ndarray, largest: int) -> np.ndarray:
     return mask | np.negative(fill[labels].view(np.uint8)) if fill.any() else mask
 
 
+def unlike(frame: np.ndarray, background: np.ndarray) -> np.ndarray:
+    """Where two (h, w, 3) uint8 pictures in one exposure show different things: (h, w) uint8."""
+    return ops.at_least(ops.strongest(cv2.absdiff(frame, background)), CHANGED)
+
+
 def left_out(frame: np.ndarray, background: np.ndarray, seen: np.ndarray, mask: np.ndarray, reach: int) -> np.ndarray:
     """What the mask leaves out of the object: pixels unlike the background that hang together with the mask.
 
     frame, background: (h, w, 3) uint8 BGR, aligned and in one exposure; seen: (h, w) uint8, 255 where the background is
     known; mask: (h, w) uint8; reach: how far from the mask to look, pixels. Returns (h, w) uint8.
     """
-    difference = ops.strongest(cv2.absdiff(frame, background))
-    unlike = ops.at_least(difference, CHANGED) & seen
     # Misregistered edges are thin lines, hands and hair are not.
-    unlike = cv2.morphologyEx(unlike, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
-    return _touching(unlike, mask, reach)
+    solid = cv2.morphologyEx(unlike(frame, background) & seen, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
+    return _touching(solid, mask, reach, gap=1)
 
 
 def shadows(frame: np.ndarray, background: np.ndarray, seen: np.ndarray, mask: np.ndarray, reach: int) -> np.ndarray:
@@ -86,16 +84,17 @@ def shadows(frame: np.ndarray, background: np.ndarray, seen: np.ndarray, mask: n
     # In the dark a few grey levels of noise already make any ratio.
     dark = (darkest > low) & (brightest < high) & (brightest - darkest < SHADOW_TINT) & (ops.weakest(lit) > 30.0)
     shade = cv2.morphologyEx(dark.astype(np.uint8) * 255, cv2.MORPH_OPEN, np.ones((5, 5), np.uint8)) & seen
-    return _touching(shade, mask, reach)
+    # Blur and opening leave a gap to the object.
+    return _touching(shade, mask, reach, gap=5)
 
 
-def _touching(candidate: np.ndarray, mask: np.ndarray, reach: int) -> np.ndarray:
-    """The parts of `candidate` within `reach` of the mask that are connected to it. (h, w) uint8."""
+def _touching(candidate: np.ndarray, mask: np.ndarray, reach: int, *, gap: int) -> np.ndarray:
+    """The parts of `candidate` within `reach` of the mask that come within `gap` pixels of it. (h, w) uint8."""
     side = 2 * reach + 1
     near = candidate & cv2.dilate(mask, np.ones((side, side), np.uint8))
     if not near.any():
         return near
-    _, labels = cv2.connectedComponents(near | ops.grow(mask, 1))
+    _, labels = cv2.connectedComponents(near | ops.grow(mask, gap))
     touching = np.zeros(labels.max() + 1, np.uint8)
     touching[labels[mask > 0]] = 255
     touching[0] = 0

@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 
 from realtime import ops
+from realtime.exposure import Exposure
 from realtime.plate import SEEN, UNSEEN, Plate
 
 VIEW_SIDE = 640  # longest side of the picture that corners are tracked in
@@ -186,6 +187,12 @@ class Sight:
     color: np.ndarray
     known: np.ndarray
     seen: np.ndarray
+
+    def exposed(self, exposure: Exposure) -> np.ndarray:
+        """The colours as a frame of this exposure shows them, (h, w, 3) uint8."""
+        if exposure.neutral:
+            return self.color
+        return np.clip(exposure.apply(self.color.astype(np.float32)) + 0.5, 0, 255).astype(np.uint8)
 
     @staticmethod
     def of(plate: Plate, motion: np.ndarray, view: View) -> Sight:

@@ -35,6 +35,10 @@ class Region(NamedTuple):
     def width(self) -> int:
         return self.x1 - self.x0
 
+    def moved(self, y: int, x: int) -> Region:
+        """The same rectangle, `y` rows further down and `x` columns further right."""
+        return Region(self.y0 + y, self.y1 + y, self.x0 + x, self.x1 + x)
+
     def expand(self, margin: int, height: int, width: int) -> Region:
         """The rectangle with `margin` pixels more on each side, clipped to a (height, width) picture."""
         return Region(

@@ -6,6 +6,8 @@ grow too large. Colours are stored in the anchor's exposure. Reading resamples o
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import cv2
 import numpy as np
 
@@ -15,11 +17,27 @@ from realtime.ops import Region
 UNSEEN, GUESSED, SEEN = 0, 1, 2
 
 REFRESH = 1.0 / 8.0  # share of the new sample in the running average of a SEEN pixel
-CHANGED = 30.0  # grey levels, in the strongest channel, by which a sample shows something else than the plate
 SETTLED = 4  # times the patience that something else must stay in the open to replace what was SEEN
 MAX_FRAMES = 4.0  # canvas area, in frames, beyond which the plate is re-anchored
 MAX_ZOOM = 1.25  # scale between frame and plate, either way, beyond which it is re-anchored
 MARGIN = 0.25  # share of the frame that the canvas grows by beyond what is needed at once
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What a frame says about the background, (H, W) uint8 each.
+
+    usable: 255 where it shows background; doubtful: where it probably does; changed: where it shows something else than
+    the plate.
+    """
+
+    usable: np.ndarray
+    doubtful: np.ndarray
+    changed: np.ndarray
+
+    def warped(self, matrix: np.ndarray, size: tuple[int, int]) -> Evidence:
+        """The same in the pixels that `matrix` maps to."""
+        return Evidence(*(ops.warp_mask(mask, matrix, size) for mask in (self.usable, self.doubtful, self.changed)))
 
 
 class Plate:
@@ -62,6 +80,9 @@ class Plate:
         self, motion: np.ndarray, region: Region, size: tuple[int, int], *, cubic: bool = True
     ) -> tuple[np.ndarray, np.ndarray]:
         """As `read`, resampled straight into (H, W) = `size`."""
+        source = self._footprint(motion, region)
+        if source is None:
+            return np.zeros((*size, 3), np.float32), np.zeros(size, np.uint8)
         window = self._canvas_window(region) if _is_identity(motion) else None
         if window is not None:
             color, trust = self._color[window.slices], self._trust[window.slices]
@@ -72,21 +93,15 @@ class Plate:
             least = cv2.erode(trust, np.ones((side, side), np.uint8))
             return ops.resize(color, size), cv2.resize(least, size[::-1], interpolation=cv2.INTER_NEAREST_EXACT)
         to_size = ops.scaling((region.height, region.width), size) @ ops.translation(-region.x0, -region.y0)
-        source = self._footprint(motion, region)
-        if source is None:
-            return np.zeros((*size, 3), np.float32), np.zeros(size, np.uint8)
         x, y = self._origin[0] + source.x0, self._origin[1] + source.y0
         matrix = to_size @ motion @ ops.translation(x, y)
         color = ops.warp(self._color[source.slices], matrix, size, cubic=cubic)
         return color, _warp_trust(self._trust[source.slices], matrix, size)
 
-    def update(
-        self, image: np.ndarray, motion: np.ndarray, usable: np.ndarray, doubtful: np.ndarray, patience: int = 1
-    ) -> None:
+    def update(self, image: np.ndarray, motion: np.ndarray, evidence: Evidence, patience: int = 1) -> None:
         """Refresh the plate from a frame.
 
-        image: (H, W, 3) uint8 or float32 BGR, already in the anchor's exposure; motion: anchor -> frame pixels;
-        usable: (H, W) uint8, 255 where the frame shows background; doubtful: where it probably does.
+        image: (H, W, 3) uint8 or float32 BGR, already in the anchor's exposure; motion: anchor -> frame pixels.
 
         SEEN pixels are averaged, others overwritten, once they have been usable for `patience` frames in a row, so that
         a mask which misses its object for a moment leaves no ghost. A SEEN pixel that shows something else is not
@@ -98,7 +113,7 @@ class Plate:
         if _is_identity(motion):
             window = self._canvas_window(frame)
             if window is not None:
-                self._refresh(window, image, usable, doubtful, patience)
+                self._refresh(window, image, evidence, patience)
                 return
         window = self._cover(motion)
         if window is None:
@@ -107,8 +122,7 @@ class Plate:
         matrix = ops.translation(-x, -y) @ np.linalg.inv(motion)
         size = window.height, window.width
         warped = ops.warp(image, matrix, size)
-        usable, doubtful = ops.warp_mask(usable, matrix, size), ops.warp_mask(doubtful, matrix, size)
-        self._refresh(window, warped, usable, doubtful, patience)
+        self._refresh(window, warped, evidence.warped(matrix, size), patience)
 
     def write_guess(self, image: np.ndarray, motion: np.ndarray, region: Region, guessed: np.ndarray) -> None:
         """Store a fill as GUESSED where the plate is still UNSEEN.
@@ -159,16 +173,13 @@ class Plate:
         self._rebased.append(motion.copy())
         self.epoch += 1
 
-    def _refresh(
-        self, window: Region, image: np.ndarray, usable: np.ndarray, doubtful: np.ndarray, patience: int
-    ) -> None:
+    def _refresh(self, window: Region, image: np.ndarray, evidence: Evidence, patience: int) -> None:
         color, trust, age = (layer[window.slices] for layer in (self._color, self._trust, self._age))
-        age[:] = cv2.add(age, np.ones_like(age)) & usable
-        ripe, seen = ops.at_least(age, patience), ops.equals(trust, SEEN)
-        changed = ops.at_least(ops.strongest(cv2.absdiff(image.astype(np.float32, copy=False), color)), CHANGED)
+        age[:] = cv2.add(age, np.ones_like(age)) & evidence.usable
+        ripe, seen, changed = ops.at_least(age, patience), ops.equals(trust, SEEN), evidence.changed
         cv2.accumulateWeighted(image, color, REFRESH, ripe & seen & ~changed)
         fresh = (ripe & ~seen) | (changed & ops.at_least(age, SETTLED * patience))
-        weak = (usable | doubtful) & ~ripe & ops.equals(trust, UNSEEN)
+        weak = (evidence.usable | evidence.doubtful) & ~ripe & ops.equals(trust, UNSEEN)
         first = fresh | weak
         if first.any():
             cv2.copyTo(image.astype(np.float32, copy=False), first, color)
@@ -202,6 +213,8 @@ class Plate:
 
     def _footprint(self, motion: np.ndarray, region: Region) -> Region | None:
         """The canvas indices that a region of the frame is read from, with room for the bicubic kernel."""
+        if not region.height or not region.width:
+            return None
         if _is_identity(motion):
             extent: Region | None = region
         else:

@@ -5,7 +5,7 @@ import pytest
 
 from realtime import ops
 from realtime.motion import Registration, View, disagreement
-from realtime.plate import Plate
+from realtime.plate import Evidence, Plate
 from tests.realtime.pictures import look, texture
 
 HEIGHT, WIDTH = 180, 320
@@ -19,7 +19,7 @@ def follow(pictures, usable=None):
         view = View.of(picture)
         seen = EVERYWHERE if usable is None else usable
         location = registration.locate(view, seen, plate)
-        plate.update(picture, location.motion, seen, np.zeros_like(seen))
+        plate.update(picture, location.motion, Evidence(seen, ~seen & 0, ~seen & 0))
         locations.append(location)
     return locations
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from realtime import ops
 from realtime.ops import Region
-from realtime.plate import GUESSED, SEEN, UNSEEN, Plate
+from realtime.plate import GUESSED, SEEN, UNSEEN, Evidence, Plate
 from tests.realtime.pictures import disc, look, psnr, texture
 
 HEIGHT, WIDTH = 90, 160
@@ -16,9 +16,13 @@ ALL = np.full((HEIGHT, WIDTH), 255, np.uint8)
 NONE = np.zeros((HEIGHT, WIDTH), np.uint8)
 
 
+def evidence(usable=ALL, doubtful=NONE, changed=NONE):
+    return Evidence(usable, doubtful, changed)
+
+
 def learnt(picture, usable=ALL, doubtful=NONE):
     plate = Plate(HEIGHT, WIDTH)
-    plate.update(picture, np.eye(3), usable, doubtful)
+    plate.update(picture, np.eye(3), evidence(usable, doubtful))
     return plate
 
 
@@ -43,7 +47,7 @@ def test_a_still_camera_never_resamples(monkeypatch):
     monkeypatch.setattr(ops, "warp", refuse)
     monkeypatch.setattr(ops, "warp_mask", refuse)
     for _ in range(3):
-        plate.update(texture(HEIGHT, WIDTH), np.eye(3), ALL, NONE)
+        plate.update(texture(HEIGHT, WIDTH), np.eye(3), evidence())
         plate.read(np.eye(3), Region(10, 50, 20, 90))
         plate.read_scaled(np.eye(3), FRAME, (45, 80))
         plate.write_guess(np.zeros((40, 70, 3), np.float32), np.eye(3), Region(10, 50, 20, 90), NONE[10:50, 20:90])
@@ -62,7 +66,7 @@ def test_doubtful_pixels_are_guessed_and_replaced_at_once_when_seen():
     plate = learnt(np.full((HEIGHT, WIDTH, 3), 200, np.uint8), ~hole, hole)
     _, trust = plate.read(np.eye(3), FRAME)
     assert np.array_equal(trust == GUESSED, hole > 0)
-    plate.update(np.full((HEIGHT, WIDTH, 3), 100, np.uint8), np.eye(3), hole, NONE)
+    plate.update(np.full((HEIGHT, WIDTH, 3), 100, np.uint8), np.eye(3), evidence(hole))
     color, trust = plate.read(np.eye(3), FRAME)
     assert (trust == SEEN).all()
     assert (color[hole > 0] == 100).all()
@@ -84,10 +88,10 @@ def test_a_pixel_that_is_free_for_less_than_the_patience_leaves_no_ghost():
     hole = disc(HEIGHT, WIDTH, 80, 45, 20)
     plate = Plate(HEIGHT, WIDTH)
     for _ in range(3):
-        plate.update(picture, np.eye(3), ALL, NONE, patience=3)
+        plate.update(picture, np.eye(3), evidence(), patience=3)
     ghost = np.where(hole[..., None] > 0, 255, picture).astype(np.uint8)
     for usable in (~hole, ALL, ALL, ~hole):
-        plate.update(ghost, np.eye(3), usable, NONE, patience=3)
+        plate.update(ghost, np.eye(3), evidence(usable, changed=hole), patience=3)
     color, trust = plate.read(np.eye(3), FRAME)
     assert np.array_equal(color, picture)
     assert (trust == SEEN).all()
@@ -98,7 +102,7 @@ def test_averaging_takes_the_noise_off():
     plate = learnt(picture)
     for seed in range(40):
         noisy = picture + np.random.default_rng(seed).normal(0, 6, picture.shape)
-        plate.update(noisy.astype(np.uint8), np.eye(3), ALL, NONE)
+        plate.update(noisy.astype(np.uint8), np.eye(3), evidence())
     color, _ = plate.read(np.eye(3), FRAME)
     assert psnr(color + 0.5, picture, ALL) > psnr(noisy + 0.5, picture, ALL) + 8
 
@@ -109,7 +113,7 @@ def test_what_a_moved_camera_wrote_is_read_where_it_stands(shift):
     here, there = ops.translation(-50, -40), ops.translation(shift[0] - 50, shift[1] - 40)
     motion = there @ np.linalg.inv(here)
     plate = learnt(look(world, here, HEIGHT, WIDTH))
-    plate.update(look(world, there, HEIGHT, WIDTH), motion, ALL, NONE)
+    plate.update(look(world, there, HEIGHT, WIDTH), motion, evidence())
     color, trust = plate.read(motion, FRAME)
     inner = NONE.copy()
     inner[3:-3, 3:-3] = 255
@@ -129,7 +133,7 @@ def test_a_view_beyond_the_canvas_is_re_anchored_and_keeps_what_is_still_in_view
             motion = np.eye(3)
             _, trust = plate.read(motion, FRAME)
             assert (trust[3:-3, 3 : WIDTH - 24] == SEEN).all()
-        plate.update(look(world, camera, HEIGHT, WIDTH), motion, ALL, NONE)
+        plate.update(look(world, camera, HEIGHT, WIDTH), motion, evidence())
         memory.append(plate.nbytes)
     assert plate.epoch >= 1
     assert max(memory) <= 6 * (HEIGHT * WIDTH * 13)
@@ -158,3 +162,15 @@ def test_a_pixel_is_only_trusted_where_its_whole_footprint_was_seen(dx, dy, zoom
     motion = ops.translation(dx, dy) @ np.diag([zoom, zoom, 1.0])
     color, trust = plate.read(motion, FRAME)
     assert np.allclose(color[trust == SEEN], 100, atol=0.01)
+
+
+def test_what_passes_by_does_not_smear_the_plate_but_what_stays_replaces_it():
+    picture = np.full((HEIGHT, WIDTH, 3), 100, np.uint8)
+    place = disc(HEIGHT, WIDTH, 80, 45, 20)
+    other = np.where(place[..., None] > 0, 200, picture).astype(np.uint8)
+    plate = learnt(picture)
+    plate.update(other, np.eye(3), evidence(ALL, changed=place))
+    assert (plate.read(np.eye(3), FRAME)[0] == 100).all()
+    for _ in range(6):
+        plate.update(other, np.eye(3), evidence(ALL, changed=place))
+    assert np.array_equal(plate.read(np.eye(3), FRAME)[0], other)

@@ -1,0 +1,87 @@
+"""The hole: which pixels of a frame are replaced, and how softly, decided from the mask."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from realtime import masks, ops
+from realtime.motion import Sight, View
+from realtime.ops import Region
+from realtime.selection import Selection
+
+
+@dataclass(frozen=True)
+class Hole:
+    """The pixels of a frame that are replaced.
+
+    roi: the rectangle of the frame that may change. Within it, (h, w) uint8 each: inside: 255 where the pixel is
+    replaced wholly; alpha: the same, falling to 0 over the feather outside; guard: 255 on the hole and on a band around
+    it whose background is doubtful, since masks have soft and inexact edges.
+    """
+
+    roi: Region
+    inside: np.ndarray
+    alpha: np.ndarray
+    guard: np.ndarray
+
+
+def cut_hole(mask: np.ndarray, selection: Selection, dilate: int | None) -> Hole | None:
+    """Grow a mask outward into a hole and feather it; None where nothing is left to replace.
+
+    mask: (H, W) uint8, 255 = erase; selection: what it protects stays untouched; dilate: pixels to grow by, None for
+    about 1 % of the height.
+    """
+    size: tuple[int, int] = mask.shape[0], mask.shape[1]
+    region = ops.bounding_region(selection.protect(mask))
+    if region is None:
+        return None
+    radius, soft, doubt = growth(size[0], dilate), feather_width(size[0]), guard_width(size[0])
+    roi = region.expand(radius + 2 * soft + doubt + 2, *size)
+    allowed = selection.protect(np.full(size, 255, np.uint8))[roi.slices]
+    inside = ops.grow(mask[roi.slices], radius) & allowed
+    return Hole(roi, inside, ops.feather(inside, soft) & allowed, ops.grow(inside, doubt))
+
+
+def belongings(
+    mask: np.ndarray, view: View, expected: np.ndarray, sight: Sight, *, parts: bool, shadow: bool
+) -> np.ndarray:
+    """The mask with what it leaves out of its object, as far as the plate can tell.
+
+    mask: (H, W) uint8; expected: (h, w, 3) uint8, the plate as this view should show it; parts: add what hangs together
+    with the mask and is not background (hands, held things, hair); shadow: add shadows that touch it.
+    """
+    small = ops.at_least(ops.resize(mask, view.size), 1)
+    region = ops.bounding_region(small)
+    if region is None or not (parts or shadow):
+        return mask
+    reach = max(4, max(region.height, region.width) // 4)
+    region = region.expand(reach, *view.size)
+    frame, background, seen = (picture[region.slices] for picture in (view.color, expected, sight.seen))
+    extra = np.zeros(view.size, np.uint8)
+    if parts:
+        extra[region.slices] |= masks.left_out(frame, background, seen, small[region.slices], reach // 2)
+    if shadow:
+        extra[region.slices] |= masks.shadows(frame, background, seen, small[region.slices], reach)
+    return mask | ops.at_least(ops.resize(extra, (mask.shape[0], mask.shape[1])), 128) if extra.any() else mask
+
+
+def growth(height: int, dilate: int | None) -> int:
+    """Pixels that a mask is grown by: `dilate`, or about 1 % of the frame's height where that is None."""
+    return max(2, round(height * 0.01)) if dilate is None else dilate
+
+
+def feather_width(height: int) -> int:
+    """Pixels that the feather reaches outside the hole."""
+    return max(2, round(height * 0.006))
+
+
+def guard_width(height: int) -> int:
+    """Pixels around the hole in which a frame says little about the background."""
+    return max(3, round(height * 0.015))
+
+
+def sliver_width(height: int) -> int:
+    """Radius of the square that must fit into an unknown patch for it to be worth a network's fill."""
+    return max(1, round(height * 0.01))
