@@ -11,6 +11,25 @@ from benchmarks.data import DataMissingError, data_folder, read_picture
 
 
 @dataclass(frozen=True)
+class Clip:
+    """A clip of videos/. masks: whether there is one per frame beside it. frames: how many of them are used."""
+
+    fps: float
+    masks: bool
+    frames: int | None = None
+
+
+CLIPS = {
+    "bmx_trees": Clip(24, True),
+    "dance_twirl": Clip(24, True),
+    "tennis": Clip(24, True),
+    "desk_webcam_slide": Clip(30, False, 120),
+    "kitchen_handheld_audio": Clip(30, False, 120),
+    "parking_static_far": Clip(25, False, 120),
+}
+
+
+@dataclass(frozen=True)
 class RealShot:
     """One frame of a real clip. frame (H, W, 3) uint8 BGR, mask (H, W) uint8."""
 
@@ -19,13 +38,16 @@ class RealShot:
 
 
 def read_clip(name: str, limit: int | None = None) -> list[RealShot]:
-    """A clip of the reference data with the masks beside it: videos/NAME.mp4 and videos/NAME/masks/%05d.png."""
+    """A clip of CLIPS, from the start, at most `limit` frames; masks are empty where it has none."""
+    clip = CLIPS[name]
+    if clip.frames is not None:
+        limit = min(limit or clip.frames, clip.frames)
     frames = read_frames(f"videos/{name}.mp4", limit)
+    if not clip.masks:
+        return [RealShot(frame, np.zeros(frame.shape[:2], np.uint8)) for frame in frames]
     masks = [read_picture(f"videos/{name}_masks/{i:05d}.png", cv2.IMREAD_GRAYSCALE) for i in range(len(frames))]
-    return [
-        RealShot(frame, np.where(mask > 127, np.uint8(255), np.uint8(0)))
-        for frame, mask in zip(frames, masks, strict=True)
-    ]
+    binary = [np.where(mask > 127, np.uint8(255), np.uint8(0)) for mask in masks]
+    return [RealShot(frame, mask) for frame, mask in zip(frames, binary, strict=True)]
 
 
 def read_frames(relative: str, limit: int | None = None) -> list[np.ndarray]:

@@ -11,74 +11,35 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
 
-from benchmarks.baselines import Output, oracle, telea, temporal_median
-from benchmarks.clips import read_clip
+from benchmarks.clips import CLIPS
 from benchmarks.data import DataMissingError, data_folder
 from benchmarks.machine import describe_machine
-from benchmarks.metrics import Score
+from benchmarks.measure import Report, measure
 from benchmarks.room import read_room
-from benchmarks.runs import run_eraser
-from benchmarks.scenes import SCENES, Shot, scene
-from benchmarks.sheets import close_up, contact_sheet, overlay, write_picture
+from benchmarks.runs import Networks, Run
+from benchmarks.scenes import SCENES, scene
+from benchmarks.showcase import show_clip
 from benchmarks.tables import markdown_table, number, percent
 from benchmarks.targets import Target, check_targets
 from engines.errors import EngineError
 from engines.runtime import DEFAULT_FILLER, DEFAULT_SEGMENTER
-from realtime.eraser import Eraser, Settings
 from realtime.errors import EraserError
-from realtime.fill import Filler, load_filler
-from realtime.segment import Segmenter, load_segmenter
-from realtime.selection import Selection
+from realtime.fill import load_filler
+from realtime.segment import load_segmenter
 
-CLIPS = {"bmx_trees": 24, "dance_twirl": 24, "tennis": 24}  # with given masks; frames per second
 ROOM, ROOM_FPS = "room_static_a", 10
-PICKS = 4  # rows of a contact sheet
 HEADER = [
     *("method", "before", "later", "never", "all", "outside", "shadow", "flicker", "of Telea's"),
     *("leftover", "if shown", "missed", "gradient", "fills", "ms"),
 ]
-NOT_ON_SHEETS = ("temporal median", "oracle", "found 0 s")
 FIGURES = ["psnr_before", "psnr_later", "psnr_never", "psnr_all", "psnr_outside", "psnr_shadow"]
-
-
-@dataclass
-class Report:
-    """What was measured on one scene: per method its figures (see `metrics.Score.figures`), and a line about it."""
-
-    name: str
-    about: str
-    methods: dict[str, dict[str, float | None]] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Networks:
-    """What the erasers of a run share. segmenter: None where all masks are given."""
-
-    segmenter: Segmenter | None
-    filler: Filler
-
-    def for_given(self) -> Eraser:
-        return Eraser(None, self.filler, Selection(classes=()), Settings())
-
-    def for_found(self) -> Eraser:
-        return Eraser(self.segmenter, self.filler, Selection(), Settings())
-
-
-@dataclass(frozen=True)
-class Run:
-    """One configuration of the eraser. name: as in tables, such as "eraser 1 s" or, with its own masks, "found 1 s"."""
-
-    name: str
-    lookahead: float
-    given: bool
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -130,123 +91,25 @@ def run_all(options: argparse.Namespace) -> None:
     if not options.quick:
         for name in options.clips:
             if name in CLIPS:
-                _show_clip(name, networks, runs, options)
+                show_clip(name, networks, runs, options.out, options.frames)
     _write(options, reports, targets)
     print(f"\nWritten to {options.out}")
 
 
 def _measure_all(options: argparse.Namespace, networks: Networks, runs: list[Run]) -> Iterator[Report]:
+    keep = {"quick": options.quick, "folder": options.out}
     for name in options.scenes:
         if name != "none":
             made = scene(name, options.frames)
-            yield measure(name, list(made), made.fps, networks, runs, options)
+            yield measure(name, list(made), made.fps, networks, runs, **keep)
     if ROOM in options.clips:
         shots = read_room(options.frames)
+        report = measure(ROOM, shots, ROOM_FPS, networks, runs, **keep)
         floor = float(np.median([shot.floor for shot in shots]))
-        report = measure(ROOM, shots, ROOM_FPS, networks, runs, options, with_oracle=False)
         report.about += (
             f". Truth is the clean plate in the frame's exposure; outside the mask it agrees to {floor:.1f} dB"
         )
         yield report
-
-
-def measure(
-    name: str,
-    shots: Sequence[Any],
-    fps: float,
-    networks: Networks,
-    runs: list[Run],
-    options: argparse.Namespace,
-    with_oracle: bool = True,
-) -> Report:
-    """Run every method over one clip with known background; writes its contact sheet unless --quick.
-
-    shots: `scenes.Shot`, or alike.
-    """
-    methods: dict[str, Callable[[], Iterable[Output]]] = {}
-    if not options.quick:
-        methods = {"Telea": lambda: telea(shots), "temporal median": lambda: temporal_median(shots)}
-        if with_oracle:
-            methods["oracle"] = lambda: oracle(shots)
-    methods |= {run.name: _eraser_method(shots, fps, networks, run) for run in runs}
-
-    report = Report(name, _about(shots))
-    picks = _picks(shots)
-    pictures: dict[str, dict[int, np.ndarray]] = {
-        "before": {i: shots[i].frame for i in picks},
-        "truth": {i: shots[i].truth.astype(np.uint8) for i in picks},
-    }
-    for method, start in methods.items():
-        score = Score()
-        pictures[method] = {}
-        for shot, output in zip(shots, start(), strict=True):
-            score.add(output, shot)
-            if shot.index in picks:
-                pictures[method][shot.index] = output.image
-        report.methods[method] = score.figures()
-    _relate_flicker(report)
-    if not options.quick:
-        shown = {method: column for method, column in pictures.items() if method not in NOT_ON_SHEETS}
-        _write_sheet(options.out / f"{name}.png", shown, {i: shots[i].mask for i in picks}, fps)
-    return report
-
-
-def _eraser_method(shots: Sequence[Any], fps: float, networks: Networks, run: Run) -> Callable[[], Iterable[Output]]:
-    make = networks.for_given if run.given else networks.for_found
-    return lambda: run_eraser(shots, make, fps=fps, lookahead=run.lookahead, given=run.given)
-
-
-def _about(shots: Sequence[Shot]) -> str:
-    labels = np.sum([np.bincount(shot.shown.ravel(), minlength=4) for shot in shots], axis=0)
-    hole = max(1, labels[1:].sum())
-    before, later, never = (f"{100 * count / hole:.1f} %" for count in labels[1:])
-    share = 100 * hole / labels.sum()
-    return (
-        f"{len(shots)} frames, hole {share:.1f} % of the picture; "
-        f"of it {before} shown before, {later} only later, {never} never"
-    )
-
-
-def _relate_flicker(report: Report) -> None:
-    """Add each method's flicker as a multiple of Telea's."""
-    reference = report.methods.get("Telea", {}).get("flicker")
-    for figures in report.methods.values():
-        flicker = figures["flicker"]
-        figures["flicker_of_telea"] = flicker / reference if flicker is not None and reference else None
-
-
-def _picks(shots: Sequence[Any]) -> list[int]:
-    """Frames for a contact sheet: evenly among those that have something to erase."""
-    masked = [index for index, shot in enumerate(shots) if shot.mask.any()] or [0]
-    return [masked[i] for i in sorted({round(x) for x in np.linspace(0, len(masked) - 1, PICKS)})]
-
-
-def _show_clip(name: str, networks: Networks, runs: list[Run], options: argparse.Namespace) -> None:
-    """Write the contact sheet of a real clip whose background nobody knows, erased with its masks."""
-    shots = read_clip(name, options.frames)
-    picks = _picks(shots)
-    pictures = {
-        "before": {i: shots[i].frame for i in picks},
-        "mask": {i: overlay(shots[i].frame, shots[i].mask) for i in picks},
-    }
-    methods: dict[str, Callable[[], Iterable[Output]]] = {"Telea": lambda: telea(shots)}
-    methods |= {run.name: _eraser_method(shots, CLIPS[name], networks, run) for run in runs if run.given}
-    for method, start in methods.items():
-        pictures[method] = {i: output.image for i, output in enumerate(start()) if i in picks}
-    _write_sheet(options.out / f"{name}.png", pictures, {i: shots[i].mask for i in picks}, CLIPS[name])
-
-
-def _write_sheet(
-    path: Path, pictures: dict[str, dict[int, np.ndarray]], masks: dict[int, np.ndarray], fps: float
-) -> None:
-    """A contact sheet of whole frames, then of the surroundings of each hole. pictures: method -> frame -> picture."""
-    label = "{}, {:.2f} s".format
-    rows = [(label(path.stem, i / fps), [column[i] for column in pictures.values()]) for i in masks]
-    rows += [
-        (label(f"{path.stem}, close up", i / fps), [close_up(column[i], mask) for column in pictures.values()])
-        for i, mask in masks.items()
-    ]
-    write_picture(path, contact_sheet(list(pictures), rows, 480))
 
 
 def report_text(report: Report) -> str:

@@ -4,12 +4,46 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 
 from benchmarks.baselines import Masked, Output
-from realtime.eraser import Eraser
+from realtime.eraser import Eraser, Pending, Settings
+from realtime.fill import Filler
 from realtime.frame import Frame
+from realtime.segment import Segmenter
+from realtime.selection import Selection
+
+Method = Callable[[], Iterable[Output]]  # starts a method on its clip
+
+
+@dataclass(frozen=True)
+class Networks:
+    """What the erasers of a run share. segmenter: None where all masks are given."""
+
+    segmenter: Segmenter | None
+    filler: Filler
+
+    def for_given(self) -> Eraser:
+        return Eraser(None, self.filler, Selection(classes=()), Settings())
+
+    def for_found(self) -> Eraser:
+        return Eraser(self.segmenter, self.filler, Selection(), Settings())
+
+
+@dataclass(frozen=True)
+class Run:
+    """One configuration of the eraser. name: as in tables, such as "eraser 1 s" or, with its own masks, "found 1 s"."""
+
+    name: str
+    lookahead: float
+    given: bool
+
+    def method(self, clip: Sequence[Masked], fps: float, networks: Networks) -> Method:
+        """This run on a clip, to be started when it is called."""
+        make = networks.for_given if self.given else networks.for_found
+        return lambda: run_eraser(clip, make, fps=fps, lookahead=self.lookahead, given=self.given)
 
 
 def run_eraser(
@@ -24,7 +58,7 @@ def run_eraser(
     eraser = make()
     ahead = round(lookahead * fps)
     rate = Fraction(fps).limit_denominator(1001)
-    waiting: deque = deque()
+    waiting: deque[tuple[Pending, float]] = deque()
 
     def render() -> Output:
         pending, spent = waiting.popleft()
