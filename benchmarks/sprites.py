@@ -111,7 +111,7 @@ def place(
     scale = pose.height / rows
     cos, sin = np.cos(pose.tilt) * scale, np.sin(pose.tilt) * scale
     foot = np.array([[1, 0, -(cols - 1) / 2], [0, 1, -(rows - 1)], [0, 0, 1]], float)
-    to_world = np.array([[1, 0, pose.x], [0, 1, pose.y], [0, 0, 1]])
+    to_world = np.array([[1, 0, pose.x], [0, 1, pose.y], [0, 0, 1]], float)
     to_world[:2, :2] = lay @ [[cos, -sin], [sin, cos]]
     to_world = to_world @ foot
     to_picture = camera @ to_world
