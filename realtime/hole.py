@@ -56,14 +56,16 @@ def belongings(
     region = ops.bounding_region(small)
     if region is None or not (parts or shadow):
         return mask
-    reach = max(4, max(region.height, region.width) // 4)
-    region = region.expand(reach, *view.size)
+    # Parts are held close to the body; a shadow can be as long as its object, though few are longer than this.
+    reach = max(4, max(region.height, region.width) // 8)
+    shadow_reach = max(4, min(max(region.height, region.width), view.size[0] // 3))
+    region = region.expand(shadow_reach if shadow else reach, *view.size)
     frame, background, seen = (picture[region.slices] for picture in (view.color, expected, sight.seen))
     extra = np.zeros(view.size, np.uint8)
     if parts:
-        extra[region.slices] |= masks.left_out(frame, background, seen, small[region.slices], reach // 2)
+        extra[region.slices] |= masks.left_out(frame, background, seen, small[region.slices], reach)
     if shadow:
-        extra[region.slices] |= masks.shadows(frame, background, seen, small[region.slices], reach)
+        extra[region.slices] |= masks.shadows(frame, background, seen, small[region.slices], shadow_reach)
     return mask | ops.at_least(ops.resize(extra, (mask.shape[0], mask.shape[1])), 128) if extra.any() else mask
 
 

@@ -1,0 +1,44 @@
+"""Stand-ins for the two networks, with answers that a test can foresee."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import numpy as np
+
+from realtime.segment import Segmenter
+
+
+class RedEngine:
+    """A segmentation engine that takes everything very red for a person."""
+
+    device = "cpu"
+    runtime = "fake"
+
+    def __init__(self):
+        self.card = SimpleNamespace(name="red", classes=("person", "dog"), sizes=((96, 160),), multiple=32)
+        self.sizes = []
+
+    def run(self, image):
+        self.sizes.append(image.shape)
+        red, green = image[:, 0], image[:, 1]
+        half = ((red > 0.8) & (green < 0.15)).astype(np.float32)[:, None, ::2, ::2]
+        return {"matte": np.concatenate([half, np.zeros_like(half)], axis=1)}
+
+
+class PaintingFiller:
+    """Fills with one colour and remembers what it was asked."""
+
+    name = "paint"
+
+    def __init__(self, color=(0, 200, 0)):
+        self.color = color
+        self.asked = []
+
+    def fill(self, image, mask):
+        self.asked.append((image.copy(), mask.copy()))
+        return np.where(mask[..., None] > 0, np.array(self.color, np.uint8), image)
+
+
+def red_segmenter():
+    return Segmenter(RedEngine())
