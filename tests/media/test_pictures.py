@@ -185,7 +185,7 @@ def test_a_sequence_gives_a_video(tmp_path: Path, size: tuple[int, int]) -> None
     with open_source(str(tmp_path / "out.mp4")) as result:
         assert (result.info.width, result.info.height) == size
         image = next(iter(result)).image
-    assert np.abs(image.astype(int) - picture(0, *size)).mean() < 4
+    assert np.abs(image.astype(int) - picture(0, *size)).mean() < 6
 
 
 def test_a_video_gives_a_sequence(tmp_path: Path) -> None:

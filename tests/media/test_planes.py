@@ -162,6 +162,24 @@ def test_colour_follows_the_frame_s_matrix_and_range(matrix: int, red: float, bl
     assert np.abs(upright_image(written)[20, 20].astype(int) - (b, g, r)).max() <= 2
 
 
+@pytest.mark.parametrize("size", [(64, 96), (63, 95)])
+@pytest.mark.parametrize("pixel_format", ["yuv420p", "yuvj420p"])
+def test_the_fast_conversion_is_not_darker_than_the_truth(pixel_format: str, size: tuple[int, int]) -> None:
+    native = frame_of(cv2.GaussianBlur(texture(*size), (0, 0), 4), pixel_format)
+    native.colorspace = 6
+    luma = plane_arrays(native)[0].astype(float)
+    u, v = (plane.astype(float) - 128 for plane in plane_arrays(native)[1:])
+    u, v = (c.repeat(2, 0).repeat(2, 1)[: size[0], : size[1]] for c in (u, v))
+    scale = (1, 1) if pixel_format == "yuvj420p" else (255 / 219, 255 / 224)
+    y = luma * scale[0] if pixel_format == "yuvj420p" else (luma - 16) * scale[0]
+    blue, red = y + 1.772 * u * scale[1], y + 1.402 * v * scale[1]
+    green = (y - 0.114 * blue - 0.299 * red) / 0.587
+    truth = np.clip(np.stack([blue, green, red], -1), 0, 255)
+    error = upright_image(native) - truth
+    assert np.abs(error.mean(axis=(0, 1))).max() < 0.6
+    assert np.abs(error).mean() < 2
+
+
 @pytest.mark.parametrize(("height", "matrix"), [(576, 6), (720, 1)])
 def test_where_the_matrix_is_not_said_definition_decides(height: int, matrix: int) -> None:
     def picture_of(said: int) -> np.ndarray:
