@@ -16,6 +16,8 @@ from realtime.source import Source, SourceInfo
 
 RATE = Fraction(25)  # pictures per second of a sequence, where a video is made of it or a time is given
 
+_NOTED_LOSSES = 5  # broken pictures that are named
+
 
 class ImageSource(Source):
     """Pictures in order, all of one size.
@@ -61,7 +63,8 @@ class ImageSource(Source):
                 picture = read_picture(self.paths[index])
             except EraserError as error:
                 self.lost += 1
-                self.notes.append(str(error))
+                if self.lost <= _NOTED_LOSSES:
+                    self.notes.append(str(error))
                 continue
             if picture.image.shape != self.first.image.shape:
                 raise EraserError(

@@ -33,6 +33,16 @@ _MOV_TAGS = re.compile(
     r"language|location|lyrics|make|media_type|model|network|performer|rating|season_number|"
     r"show|synopsis|timecode|title|track|year"
 )
+# What a transport stream has a stream type for.
+_MPEGTS_CODECS = frozenset(
+    (
+        *("aac", "aac_latm", "ac3", "dts", "eac3", "mp2", "mp3", "opus", "s302m", "truehd"),
+        *("dvb_subtitle", "dvb_teletext", "hdmv_pgs_subtitle"),
+    )
+)
+
+
+_COVER_NOTE = "The file's cover picture is kept as it is: look whether it shows what was erased."
 
 
 class Chapter(TypedDict):
@@ -56,7 +66,7 @@ class Cut:
         """Move a packet to its time in the output; False when it lies outside. Subtitles are clipped, others whole."""
         base = packet.time_base
         time = packet.pts if packet.pts is not None else packet.dts
-        if time is None or packet.stream.disposition & Disposition.attached_pic:
+        if time is None or _is_cover(packet.stream):
             return True
         begin = time * base
         length = (packet.duration or 0) * base
@@ -86,9 +96,15 @@ class Copies:
     """
 
     def __init__(
-        self, source: InputContainer, erased: Stream, output: OutputContainer, add_erased: Callable[[], None]
+        self,
+        source: InputContainer,
+        erased: Stream,
+        output: OutputContainer,
+        add_erased: Callable[[], None],
+        cover: Callable[[int], bytes | None],
     ) -> None:
-        """add_erased: adds the erased stream to `output`; called when its turn comes, so that the order stays."""
+        """add_erased: adds the erased stream to `output`; called when its turn comes, so that the order stays.
+        cover: the contents of the cover picture that a stream of the source is."""
         self.notes: list[str] = []
         self._streams: dict[int, Stream] = {}
         self._output = output
@@ -99,13 +115,18 @@ class Copies:
                 add_erased()
             elif _is_rebuilt(stream, chapters):
                 continue
-            elif stream.type == "video" and not stream.disposition & Disposition.attached_pic:
+            elif stream.type == "video" and not _is_cover(stream):
                 self.notes.append(f"{_describe(stream)} is left out: only one video stream is erased.")
+            elif _is_cover(stream) and output.format.name == "matroska":
+                _attach_cover(output, stream, cover(stream.index))
+                self.notes.append(_COVER_NOTE)
             elif _takes(output, stream):
                 copy = _add(output, stream)
                 copy.metadata.update(own_tags(stream.metadata))
                 copy.disposition = stream.disposition
                 self._streams[stream.index] = copy
+                if _is_cover(stream):
+                    self.notes.append(_COVER_NOTE)
             else:
                 self.notes.append(f"{_describe(stream)} is left out: {output.format.name} files do not take it.")
 
@@ -193,10 +214,25 @@ def _is_rebuilt(stream: Stream, chapters: bool) -> bool:
     )
 
 
+def _is_cover(stream: Stream) -> bool:
+    return bool(stream.disposition & Disposition.attached_pic)
+
+
+def _attach_cover(output: OutputContainer, stream: Stream, picture: bytes | None) -> None:
+    """Matroska keeps cover pictures as attachments."""
+    kind = "png" if stream.codec_context is not None and stream.codec_context.name == "png" else "jpeg"
+    if picture is not None:
+        extension = "png" if kind == "png" else "jpg"
+        name = stream.metadata.get("filename", f"cover.{extension}")
+        output.add_attachment(name, f"image/{kind}", picture)
+
+
 def _takes(output: OutputContainer, stream: Stream) -> bool:
     """Does the container take this stream? Found by writing a header that holds it alone."""
     if isinstance(stream, AttachmentStream) and output.format.name != "matroska":
         return False
+    if output.format.name == "mpegts" and stream.codec_context is not None and _codec(stream) not in _MPEGTS_CODECS:
+        return False  # it would be written, and no player could tell what it is
     try:
         trial = av.open(io.BytesIO(), "w", format=output.format.name)
         _add(trial, stream)
@@ -213,8 +249,12 @@ def _add(output: OutputContainer, stream: Stream) -> Stream:
     return output.add_stream_from_template(stream, opaque=True)
 
 
+def _codec(stream: Stream) -> str | None:
+    return stream.name if stream.codec_context is None else stream.codec_context.codec.canonical_name
+
+
 def _describe(stream: Stream) -> str:
     """Stream #2 (subtitle, mov_text, eng)"""
-    name = stream.codec_context.codec.canonical_name if stream.codec_context is not None else stream.name
+    name = _codec(stream)
     details = ", ".join(part for part in (stream.type, name, stream.language) if part)
     return f"Stream #{stream.index} ({details})"

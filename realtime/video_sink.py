@@ -144,7 +144,11 @@ class VideoSink(Sink):
             )
             self.notes = list(choice.notes)
             self._copies = Copies(
-                source.container, source.stream, self._file.container, lambda: self._add_video(choice)
+                source.container,
+                source.stream,
+                self._file.container,
+                add_erased=lambda: self._add_video(choice),
+                cover=source.first_packet,
             )
             self.notes = [*self.notes, *self._copies.notes]
             self._add_tags()

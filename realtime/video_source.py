@@ -26,7 +26,6 @@ from fractions import Fraction
 
 import av
 import av.error
-from av.container import Flags as ContainerFlags
 from av.container import InputContainer
 from av.format import Flags as FormatFlags
 from av.packet import Packet
@@ -45,6 +44,7 @@ _READ_ERRORS = 32  # failed reads in a row after which the rest of a damaged fil
 _SEEK_BACK = (0, 2, 10, 60)  # s before the start, until a key frame is found that comes before it
 _OTHER_STREAMS_LAG = 5  # s that other streams may lie behind the video in the file
 _NO_TIMES = {"avi"}  # formats that store only the order in which frames are decoded, one a tick
+_GUESS_TIMES = 1  # AVFMT_FLAG_GENPTS
 _TEXT_ART = {"tty", "bin", "xbin", "adf", "idf"}  # FFmpeg renders text files as video
 
 
@@ -80,7 +80,7 @@ class VideoSource(Source):
         self._has_times = self.container.format.name not in _NO_TIMES
         if not self._has_times:
             # PyAV lets FFmpeg guess them; with B-frames it guesses wrong.
-            self.container.flags = int((ContainerFlags(self.container.flags) & ~ContainerFlags.gen_pts).value)
+            self.container.flags &= ~_GUESS_TIMES
 
     def _prepare(self, start: float | None, end: float | None) -> None:
         self.time_base = self.stream.time_base or Fraction(1, 1000)
@@ -120,6 +120,10 @@ class VideoSource(Source):
         for stream in self.container.streams:
             if stream.index not in self._wanted and stream.index != self.stream.index:
                 stream.discard = Discard.all
+
+    def first_packet(self, stream: int) -> bytes | None:
+        """The first packet of a stream, where it came before the first frame, as cover pictures do."""
+        return next((bytes(packet) for packet in self._aside if packet.stream_index == stream), None)
 
     def take_packets(self) -> Iterator[Packet]:
         """The packets put aside since the last call, in the order of the file."""
@@ -324,12 +328,14 @@ class VideoSource(Source):
             if self._end is not None:
                 last = entries.search_timestamp(int(self._end / self.time_base), any_frame=True)
             self._lose(max(0, last - entries.search_timestamp(self._last_dts, any_frame=True)))
-        elif self._end is None and self._last_pts is not None and self._rate:
+        elif self._end is None and self._last_pts is not None and self._rate and _is_cut_short(self.path):
             end = _tagged_end(self.stream)
+            if not self._has_times and self.stream.frames:
+                end = self.stream.frames / self._rate
+            elif end is None and self.container.duration:
+                end = Fraction(self.container.duration, 1_000_000)
             if end is not None:
-                missing = round((end - self._last_pts * self.time_base) * self._rate) - 1
-                if missing >= 2:  # a tag may be off by a frame
-                    self._lose(missing)
+                self._lose(max(1, round((end - self._last_pts * self.time_base) * self._rate) - 1))
 
     def _put_aside(self, packet: Packet) -> None:
         if packet.size and (self._wanted is None or packet.stream_index in self._wanted):
@@ -428,6 +434,24 @@ def _video_stream(container: InputContainer, path: str) -> VideoStream:
     if stream.codec_context is None:
         raise EraserError(f"FFmpeg here has no decoder for the video in {path}. Convert it first.")
     return stream
+
+
+def _is_cut_short(path: str) -> bool:
+    """Does a Matroska, WebM or AVI file say in its head that it is longer than it is?"""
+    if not os.path.isfile(path):
+        return False
+    with open(path, "rb") as file:
+        head = file.read(4096)
+    if head[:4] == b"RIFF":
+        return int.from_bytes(head[4:8], "little") + 8 > os.path.getsize(path)
+    segment = head.find(b"\x18\x53\x80\x67")  # EBML (RFC 8794): an element's id, then its size; all ones: not known
+    if head[:4] != b"\x1a\x45\xdf\xa3" or segment < 0:
+        return False
+    first = head[segment + 4]
+    length = 9 - first.bit_length()
+    size = int.from_bytes(head[segment + 4 : segment + 4 + length], "big") & ((1 << 7 * length) - 1)
+    known = size != (1 << 7 * length) - 1
+    return known and segment + 4 + length + size > os.path.getsize(path)
 
 
 def _tagged_end(stream: VideoStream) -> Fraction | None:

@@ -35,10 +35,22 @@ def corrupt(path: str, begin: float, end: float, density: float = 0.02) -> str:
     return path
 
 
-@pytest.mark.parametrize("name", ["in.mp4", "in.mkv"])
-@pytest.mark.parametrize("codec", ["libx264", "libx265", "libsvtav1"])
+@pytest.mark.parametrize(
+    ("name", "codec"),
+    [
+        ("in.mp4", "libx264"),
+        ("in.mp4", "libx265"),
+        ("in.mp4", "libsvtav1"),
+        ("in.mkv", "libx264"),
+        ("in.mkv", "libsvtav1"),
+        ("in.avi", "mpeg4"),
+    ],
+)
 def test_a_truncated_file_gives_what_is_there_and_counts_the_rest(tmp_path: Path, name: str, codec: str) -> None:
-    clip = Clip(codec, frames=50, options={"g": "10"}, container_options=FAST_START if name == "in.mp4" else {})
+    container_options = FAST_START if name == "in.mp4" else {}
+    time_base = Fraction(1, 25) if name == "in.avi" else Fraction(1, 12800)
+    options = {"g": "10", **({"b": "4M"} if codec == "mpeg4" else {})}
+    clip = Clip(codec, frames=50, options=options, container_options=container_options, time_base=time_base)
     source = truncate(clip.write(tmp_path / name), 0.6)
     _, opened = convert(source, tmp_path / "out.mp4")
     frames = shown(tmp_path / "out.mp4")
@@ -59,6 +71,13 @@ def test_corrupt_bytes_cost_some_frames_and_no_more(tmp_path: Path, name: str, c
     assert opened.lost > 0
     assert 20 < len(frames) <= 60
     assert index_of(frames[-1].frame.to_ndarray(format="bgr24")) == 59 % 12
+
+
+def test_a_last_frame_that_stays_long_is_no_loss(tmp_path: Path) -> None:
+    """A screen recording's last picture may stand for seconds."""
+    source = Clip(pts=lambda i: 512 * i, audio=["eng"], audio_delay=3.0).write(tmp_path / "in.mkv")
+    _, opened = convert(source, tmp_path / "out.mkv")
+    assert opened.lost == 0
 
 
 @pytest.mark.parametrize("name", ["in.mp4", "in.mkv", "in.ts", "in.avi", "in.webm"])

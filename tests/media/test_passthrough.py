@@ -145,9 +145,14 @@ def test_a_cover_picture_is_kept_and_a_second_video_is_left_out(tmp_path: Path) 
         container.mux(cover)
     notes, _ = convert(source, tmp_path / "out.mp4")
     assert any("video" in note and "left out" in note for note in notes)
+    assert any("cover" in note for note in notes)
     with av.open(str(tmp_path / "out.mp4")) as after:
         kept = [(s.type, bool(s.disposition & Disposition.attached_pic)) for s in after.streams]
         assert kept == [("video", False), ("audio", False), ("video", True)]
+    convert(source, tmp_path / "out.mkv")
+    convert(str(tmp_path / "out.mkv"), tmp_path / "again.mp4")
+    for name in ("out.mkv", "again.mp4"):
+        assert [packet.data for packet in packets(tmp_path / name, 2)] == [bytes(cover)]
 
 
 def test_data_streams_are_copied(tmp_path: Path) -> None:

@@ -31,6 +31,16 @@ def test_variable_frame_rate_stays_as_it_is(tmp_path: Path, source_container: st
     assert [index_of(f.frame.to_ndarray(format="bgr24")) for f in shown(output)] == list(range(FRAMES))
 
 
+@pytest.mark.parametrize("codec", ["hevc", "vp9", "av1", "ffv1"])
+@pytest.mark.parametrize("container", ["mp4", "mkv"])
+def test_every_codec_keeps_uneven_times(tmp_path: Path, codec: str, container: str) -> None:
+    source = Clip(pts=lambda i: 3000 + uneven(i)).write(tmp_path / "in.mp4")
+    output = tmp_path / f"out.{container}"
+    convert(source, output, codec=codec)
+    assert max(abs(a - b) for a, b in zip(times(source), times(output), strict=True)) <= TICK[container]
+    assert [index_of(f.frame.to_ndarray(format="bgr24")) for f in shown(output)] == list(range(FRAMES))
+
+
 @pytest.mark.parametrize(
     "time_base", [Fraction(1, 25), Fraction(1, 90000), Fraction(1001, 30000), Fraction(1, 1000000)]
 )
