@@ -175,7 +175,7 @@ class Eraser:
                 matte = shot.matte(frame)
                 location = shot.registration.locate(view, _outside(view, matte, fixed), shot.plate)
             motion, sight = location.motion, location.sight
-            if shot.plate.needs_anchor(motion):
+            if shot.plate.needs_anchor(motion) or shot.registration.settled:
                 self.stats.anchors += 1
                 shot.plate.anchor(motion)
                 shot.registration.rebase()

@@ -36,8 +36,13 @@ class Exposure:
         return plate if self.neutral else plate * self.gain + self.offset
 
     def remove(self, frame: np.ndarray) -> np.ndarray:
-        """Frame values as the plate stores them; the inverse of `apply`."""
-        return frame if self.neutral else (frame.astype(np.float32) - self.offset) / self.gain
+        """Frame values, (H, W, 3) uint8 or float32, as the plate stores them; the inverse of `apply`."""
+        if self.neutral:
+            return frame
+        if frame.dtype == np.uint8:
+            values = np.arange(256, dtype=np.float32)[None, :, None]
+            return cv2.LUT(frame, (values - self.offset) / self.gain)
+        return (frame - self.offset) / self.gain
 
 
 NEUTRAL = Exposure(np.ones(3, np.float32), np.zeros(3, np.float32))

@@ -18,6 +18,8 @@ from realtime.plate import SEEN, UNSEEN, Plate
 
 VIEW_SIDE = 640  # longest side of the picture that corners are tracked in
 STILL_SHIFT = 0.06  # median corner shift, pixels of the full frame, under which the camera counts as still
+HELD_SHIFT = 0.6  # pixels that the frame's corners must at least move by for a camera that stood still to have moved
+REST = 20  # frames without motion after which a camera counts as come to rest
 MAX_CORNERS = 400
 MIN_CORNERS = 12  # fewer good matches than this decide nothing
 BACKWARD_ERROR = 0.5  # pixels that a corner tracked forward and backward may miss its start by
@@ -220,12 +222,12 @@ class Location:
 
 
 class Registration:
-    """Follows the camera through one shot. State: the previous view, its motion, and whether the camera moved."""
+    """Follows the camera through one shot. State: the previous view, its motion, and for how long it has rested."""
 
     def __init__(self) -> None:
         self._view: View | None = None
         self._motion = np.eye(3)
-        self._moving = False
+        self._rest = REST  # frames since the camera last moved
 
     def locate(self, view: View, usable: np.ndarray, plate: Plate) -> Location:
         """Find the motion of the next frame.
@@ -239,19 +241,29 @@ class Registration:
             return Location(self._motion, np.eye(3), 1.0, False, Sight.of(plate, self._motion, view))
         before = self._motion
         corners = find_corners(view.contrast, usable)
-        followed = self._follow(view, corners) if self._moving else None
+        followed = self._follow(view, corners) if self._rest == 0 else None
         motion, sight, aligned = self._align(view, corners, plate, followed)
         if not aligned.good and followed is None:
             followed = self._follow(view, corners)
             motion, sight, aligned = self._align(view, corners, plate, followed)
+        if followed is None or np.array_equal(followed.matrix, np.eye(3)):
+            # Exposure and passing shadows move corners by a trifle, which is no reason to resample.
+            for pose in (np.eye(3), before):
+                if not np.array_equal(motion, pose) and _corner_shift(motion, pose, plate.frame_size) < HELD_SHIFT:
+                    motion, sight = pose, Sight.of(plate, pose, view)
         self._view, self._motion = view, motion
-        self._moving = not np.array_equal(motion, before)
-        step = motion @ np.linalg.inv(before) if self._moving else np.eye(3)
+        self._rest = self._rest + 1 if np.array_equal(motion, before) else 0
+        step = np.eye(3) if self._rest else motion @ np.linalg.inv(before)
         tracked = aligned.good or (followed is not None and followed.good) or len(corners) < MIN_CORNERS
         comparable = usable & ops.shrink(sight.known, 2)
         unlike = disagreement(view.contrast, equalised(sight.color), comparable)
         lost = unlike > UNRELATED or (unlike > UNRELATED / 2 and not tracked)
         return Location(motion, step, aligned.inliers, lost, sight)
+
+    @property
+    def settled(self) -> bool:
+        """Whether the camera has come to rest away from the anchor, so that a new anchor would save all resampling."""
+        return self._rest >= REST and not np.array_equal(self._motion, np.eye(3))
 
     def rebase(self) -> None:
         """The frame last located has become the plate's anchor."""
@@ -285,6 +297,13 @@ class Registration:
             return motion, sight, fit
         motion = _normalised(view.to_frame(np.linalg.inv(fit.matrix)) @ motion)
         return motion, Sight.of(plate, motion, view), fit
+
+
+def _corner_shift(first: np.ndarray, second: np.ndarray, size: tuple[int, int]) -> float:
+    """How far, at most, two motions place a corner of the (H, W) frame apart, pixels."""
+    corners = ops.region_corners(ops.Region(0, size[0], 0, size[1]))
+    apart = ops.transform_points(first @ np.linalg.inv(second), corners) - corners
+    return float(np.linalg.norm(apart, axis=1).max())
 
 
 def _normalised(matrix: np.ndarray) -> np.ndarray:

@@ -123,6 +123,16 @@ def test_a_moving_camera_shows_the_real_background():
         assert psnr(result.image, scene, mask) > 31
 
 
+def test_a_camera_that_comes_to_rest_gets_a_new_anchor_and_stops_resampling():
+    world = texture(HEIGHT + 60, WIDTH + 100)
+    cameras = [ops.translation(-10.0 - 3.3 * min(index, 8), -20) for index in range(40)]
+    core = eraser()
+    pendings = [core.observe(frame(look(world, c, HEIGHT, WIDTH), i), walk(i)) for i, c in enumerate(cameras)]
+    assert not np.array_equal(pendings[20].motion, np.eye(3))
+    assert np.array_equal(pendings[-1].motion, np.eye(3))
+    assert core.stats.anchors == 1
+
+
 def test_the_plates_exposure_follows_the_frame():
     masks = [walk(index) for index in range(30)]
     steps = [round(20 * np.sin(index / 4)) for index in range(30)]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 
@@ -117,3 +118,17 @@ def test_disagreement_is_zero_for_the_same_picture_and_about_one_for_unrelated_o
 def test_views_have_at_most_640_pixels_on_their_longest_side():
     assert View.of(np.zeros((1080, 1920, 3), np.uint8)).size == (360, 640)
     assert View.of(np.zeros((100, 60, 3), np.uint8)).size == (100, 60)
+
+
+def test_a_real_still_camera_is_still_while_a_person_walks_in_and_the_exposure_drifts(eraser_data):
+    capture = cv2.VideoCapture(str(eraser_data / "videos" / "room_static_a.mp4"))
+    masked = np.zeros((432, 768), np.uint8)
+    registration, plate = Registration(), Plate(432, 768)
+    for _ in range(90):
+        _, picture = capture.read()
+        view = View.of(picture)
+        usable = np.full(view.size, 255, np.uint8)
+        usable[:, view.size[1] // 3 : view.size[1] * 3 // 4] = 0  # where the person walks and stands
+        location = registration.locate(view, usable, plate)
+        assert np.array_equal(location.motion, np.eye(3))
+        plate.update(picture, location.motion, Evidence(~masked, masked, masked))
