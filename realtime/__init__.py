@@ -2,4 +2,61 @@
 
     from realtime import Eraser, erase_video
     erase_video("in.mp4", "out.mp4")
+
+The names below are imported when first used, so that importing one module of the package costs no more than it needs.
 """
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from realtime.eraser import Eraser, Pending, Result, Settings, Stats
+    from realtime.errors import EraserError, UsageError
+    from realtime.files import erase_video
+    from realtime.fill import load_filler
+    from realtime.frame import Frame
+    from realtime.segment import load_segmenter
+    from realtime.selection import Box, Selection
+    from realtime.source import open_source
+
+__all__ = [
+    "Box",
+    "Eraser",
+    "EraserError",
+    "Frame",
+    "Pending",
+    "Result",
+    "Selection",
+    "Settings",
+    "Stats",
+    "UsageError",
+    "erase_video",
+    "load_filler",
+    "load_segmenter",
+    "open_source",
+]
+
+_MODULES = {
+    "Box": "selection",
+    "Eraser": "eraser",
+    "EraserError": "errors",
+    "Frame": "frame",
+    "Pending": "eraser",
+    "Result": "eraser",
+    "Selection": "selection",
+    "Settings": "eraser",
+    "Stats": "eraser",
+    "UsageError": "errors",
+    "erase_video": "files",
+    "load_filler": "fill",
+    "load_segmenter": "segment",
+    "open_source": "source",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _MODULES:
+        raise AttributeError(f"module 'realtime' has no attribute '{name}'")
+    return getattr(import_module(f"realtime.{_MODULES[name]}"), name)
