@@ -8,6 +8,7 @@ repeated); and only then one that loses something. Whatever differs from the inp
 
 from __future__ import annotations
 
+import io
 import os
 import struct
 from collections.abc import Iterable, Iterator, Sequence
@@ -159,7 +160,7 @@ def choose_encoder(
         wanted, pixel_format, width, height, accepted, _chain(codec, source_codec, wanted, container, accepted)
     ):
         options = _options(encoder, crf, first, field_order, lossless or crf == 0)
-        if _opens(encoder, held, width, height, options):
+        if _opens(container, encoder, held, width, height, options):
             notes = _notes(container, source_codec, codec_name, wanted, shape_of(held), asked=codec is not None)
             return Choice(encoder, held, options, tuple(notes))
     if codec is not None:
@@ -340,17 +341,16 @@ def side_data(frame: av.VideoFrame, name: str) -> bytes | None:
     return next((bytes(item) for item in items if item.type.name == name), None)
 
 
-def _opens(encoder: str, pixel_format: str, width: int, height: int, options: dict[str, str]) -> bool:
+def _opens(
+    container: OutputContainer, encoder: str, pixel_format: str, width: int, height: int, options: dict[str, str]
+) -> bool:
+    """Do encoder and container take this? Found by writing the header of such a file into memory."""
     if encoder == "libsvtav1":
         os.environ.setdefault("SVT_LOG", "1")  # it writes a page about itself to stderr; only errors are of interest
-    context = av.CodecContext.create(encoder, "w")
-    assert isinstance(context, av.VideoCodecContext)
-    context.width, context.height, context.pix_fmt = width, height, pixel_format
-    context.time_base = Fraction(1, 25)
-    context.framerate = Fraction(25)
-    context.options = dict(options)
     try:
-        context.open()
+        with av.open(io.BytesIO(), "w", format=container.format.name) as trial:
+            trial.add_stream(encoder, rate=25, options=dict(options), width=width, height=height, pix_fmt=pixel_format)
+            trial.start_encoding()
     except (av.error.FFmpegError, ValueError):
         return False
     return True
@@ -361,8 +361,8 @@ def _notes(
 ) -> Iterator[str]:
     if codec != source_codec and not asked and source_codec:
         yield (
-            f"The video is written as {_title(codec)}: here {_title(source_codec)} is not, for {wanted.text} in"
-            f" {_extension(container)}."
+            f"The video is written as {_title(codec)}, since {wanted.text} {_title(source_codec)} in"
+            f" {_extension(container)} is not possible here."
         )
     if wanted.alpha and not held.alpha:
         yield f"The video's transparency is lost in {_extension(container)} files. Choose .mov or .mkv."

@@ -26,6 +26,9 @@ from realtime.video_source import VideoSource
 _MOV_FAMILY = {"mov", "mp4", "ipod", "3gp", "3g2", "psp", "ismv", "f4v"}
 _WITH_CHAPTERS = _MOV_FAMILY | {"matroska", "webm", "nut", "asf", "ogg"}
 _WITH_ROTATION = _MOV_FAMILY | {"matroska", "webm"}
+# PyAV cannot give a Matroska track its pixels' aspect ratio; these encoders write it into their own headers.
+_ASPECT_IN_STREAM = {"matroska", "webm"}
+_WITH_ASPECT = {"libx264", "libx264rgb", "libx265"}
 _MANY_FILES = {"hls", "dash", "segment", "stream_segment", "image2", "tee", "smoothstreaming"}
 _UNSPECIFIED = 2  # of AVColorPrimaries, AVColorTransferCharacteristic and AVColorSpace
 # Side data of frames that no encoder here is given, by what a user calls it.
@@ -190,15 +193,20 @@ class VideoSink(Sink):
             value = getattr(first, name)
             setattr(context, name, value if value != _UNSPECIFIED else getattr(given, name))
         context.color_range = 2 if first.format.name.startswith("yuvj") else first.color_range or given.color_range
-        if source.stream.sample_aspect_ratio:
+        container = self._file.container.format.name
+        if source.stream.sample_aspect_ratio not in (None, 0, 1):
             context.sample_aspect_ratio = source.stream.sample_aspect_ratio
+            if container in _ASPECT_IN_STREAM and choice.encoder not in _WITH_ASPECT:
+                self.notes.append(
+                    f"The pixels' aspect ratio ({context.sample_aspect_ratio}) cannot be written here. Choose .mp4."
+                )
         if source.info.interlaced:
             context.flags |= CodecFlags.interlaced_dct | CodecFlags.interlaced_me
             context.field_order = given.field_order
         matrix = side_data(first, "DISPLAYMATRIX")
         if matrix is not None:
             stream.set_display_matrix(struct.unpack("9i", matrix))
-            if source.rotation and self._file.container.format.name not in _WITH_ROTATION:
+            if source.rotation and container not in _WITH_ROTATION:
                 self.notes.append(
                     "This container cannot say that the video is to be shown rotated. Choose .mp4 or .mkv."
                 )

@@ -34,6 +34,7 @@ def choice(
         ("mpeg4", "yuv420p", "mp4", "libx264", "yuv420p"),
         ("prores", "yuva444p12le", "mov", "prores_ks", "yuva444p10le"),
         ("qtrle", "bgra", "mkv", "ffv1", "bgra"),
+        ("vp9", "yuv420p", "mov", "libx265", "yuv420p"),
         ("dvvideo", "yuv411p", "mp4", "libx264", "yuv422p"),
     ],
 )
@@ -70,7 +71,7 @@ def test_quality_is_passed_on(tmp_path: Path) -> None:
 
 def test_codecs_have_their_usual_names(tmp_path: Path) -> None:
     for name, encoder in {"h265": "libx265", "x264": "libx264", "AV1": "libsvtav1", "prores": "prores_ks"}.items():
-        assert choice(tmp_path, "mov", "yuv420p", codec=name).encoder == encoder
+        assert choice(tmp_path, "mkv", "yuv420p", codec=name).encoder == encoder
 
 
 def test_what_cannot_be_is_said(tmp_path: Path) -> None:

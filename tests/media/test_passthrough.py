@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,10 @@ import pytest
 from av.stream import Disposition
 
 from realtime.passthrough import advance_timecode
-from tests.media.clips import Clip, convert, packets, shown
+from realtime.sink import open_sink
+from realtime.source import open_source
+from realtime.video_source import VideoSource
+from tests.media.clips import Clip, convert, packets, shown, untouched
 
 FONT = ("font.ttf", "font/ttf", bytes(range(256)) * 40)
 
@@ -194,3 +198,60 @@ def test_drop_frame_timecodes_skip_their_numbers() -> None:
     assert advance_timecode("01:00:00:24", 1, Fraction(25)) == "01:00:01:00"
     assert advance_timecode("23:59:59:24", 1, Fraction(25)) == "00:00:00:00"
     assert advance_timecode("not a timecode", 9, Fraction(25)) == "not a timecode"
+
+
+def test_subtitles_of_an_mp4_are_copied_and_its_chapter_track_is_not(tmp_path: Path) -> None:
+    """Both are text tracks; only one of them is subtitles."""
+    source = str(tmp_path / "in.mp4")
+    made = Clip(frames=25).write(tmp_path / "plain.mp4")
+    texts = [f"line {number}".encode() for number in range(3)]
+    with av.open(made) as plain, av.open(source, "w") as container:
+        video = container.add_stream_from_template(plain.streams.video[0], opaque=True)
+        subtitles: Any = container.add_mux_stream("mov_text")
+        subtitles.time_base = Fraction(1, 1000)
+        subtitles.metadata["language"] = "deu"
+        chapter = {"id": 1, "start": 0, "end": 900, "time_base": Fraction(1, 1000), "metadata": {"title": "one"}}
+        container.set_chapters([chapter])  # type: ignore[list-item]
+        for number, text in enumerate(texts):
+            packet: Any = av.Packet(len(text).to_bytes(2, "big") + text)
+            packet.stream, packet.time_base = subtitles, Fraction(1, 1000)
+            packet.pts = packet.dts = 300 * number
+            packet.duration = 200
+            container.mux(packet)
+        for coded in plain.demux(video=0):
+            if coded.size:
+                coded.stream = video
+                container.mux(coded)
+    notes, _ = convert(source, tmp_path / "out.mp4")
+    assert notes == []
+    assert [kind for kind, _ in streams(tmp_path / "out.mp4")] == [kind for kind, _ in streams(source)]
+    for path in (source, str(tmp_path / "out.mp4")):  # samples of two bytes are empty: nothing is shown
+        shown_texts = [(packet.data[2:], packet.pts) for packet in packets(path, 1) if len(packet.data) > 2]
+        assert shown_texts == [(text, Fraction(3 * number, 10)) for number, text in enumerate(texts)]
+    with av.open(str(tmp_path / "out.mp4")) as after:
+        assert [c["metadata"]["title"] for c in after.chapters()] == ["one"]
+        assert after.streams[1].language == "deu"
+
+
+def test_packets_whose_times_run_back_are_left_out_and_said(tmp_path: Path) -> None:
+    source = Clip(frames=25, audio=["eng"]).write(tmp_path / "in.mp4")
+    with open_source(source) as opened:
+        assert isinstance(opened, VideoSource)
+        sink = open_sink(str(tmp_path / "out.mp4"), opened)
+        take = opened.take_packets
+
+        def disturbed() -> Iterator[Any]:
+            for packet in take():
+                if packet.pts is not None and 20000 < packet.pts < 22000:
+                    packet.pts = packet.dts = 5
+                yield packet
+
+        opened.take_packets = disturbed  # type: ignore[method-assign]
+        for frame in opened:
+            sink.write(untouched(frame))
+        sink.finish()
+    assert [note for note in sink.notes if "damaged" in note] == [
+        "Some packets of stream #1 are damaged and were left out."
+    ]
+    assert len(packets(tmp_path / "out.mp4", 1)) == len(packets(source, 1)) - 2
+    assert len(shown(tmp_path / "out.mp4")) == 25

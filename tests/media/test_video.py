@@ -146,7 +146,8 @@ def test_odd_sizes_that_h264_refuses_take_another_codec_or_444(tmp_path: Path) -
             np.testing.assert_array_equal(a[-5:], b)  # below the painted box every sample is there
 
 
-def test_colour_tags_aspect_and_field_order_are_kept(tmp_path: Path) -> None:
+@pytest.mark.parametrize("codec", ["h264", "hevc", "vp9", "av1"])
+def test_colour_tags_and_aspect_are_kept(tmp_path: Path, codec: str) -> None:
     context = {
         "color_primaries": 9,
         "color_trc": 16,
@@ -155,12 +156,19 @@ def test_colour_tags_aspect_and_field_order_are_kept(tmp_path: Path) -> None:
         "sample_aspect_ratio": Fraction(4, 3),
     }
     source = Clip(context=context).write(tmp_path / "in.mp4")
-    convert(source, tmp_path / "out.mp4")
+    notes, _ = convert(source, tmp_path / "out.mp4", codec=codec)
+    assert notes == []
     with av.open(str(tmp_path / "out.mp4")) as container:
         stream = container.streams.video[0]
         frame = next(container.decode(stream))
         assert [frame.color_primaries, frame.color_trc, frame.colorspace, frame.color_range] == [9, 16, 9, 1]
         assert stream.sample_aspect_ratio == Fraction(4, 3)
+
+
+def test_an_aspect_that_cannot_be_written_is_said(tmp_path: Path) -> None:
+    source = Clip(context={"sample_aspect_ratio": Fraction(4, 3)}).write(tmp_path / "in.mp4")
+    assert any("aspect" in note for note in convert(source, tmp_path / "out.webm")[0])
+    assert convert(source, tmp_path / "out.mkv")[0] == []
 
 
 @pytest.mark.parametrize("codec", ["libx265", "libx264", "libsvtav1"])
