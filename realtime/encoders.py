@@ -288,14 +288,7 @@ def _options(
             options["svtav1-params"] = ":".join(details)
     elif encoder == "libvpx-vp9" and lossless:
         options["lossless"] = "1"
-    if encoder not in _SETTINGS:
-        options = {name: value for name, value in options.items() if name in _option_names(encoder)}
     return options
-
-
-def _option_names(encoder: str) -> set[str]:
-    supported = av.CodecContext.create(encoder, "w").supported_options
-    return {option.name for option in (*supported.private, *supported.generic)}
 
 
 def _hdr_parameters(encoder: str, first: av.VideoFrame | None) -> list[str]:

@@ -20,7 +20,7 @@ from functools import lru_cache
 import av
 import cv2
 import numpy as np
-from av.video.reformatter import ColorRange, Colorspace, Interpolation
+from av.video.reformatter import ColorRange
 
 # Formats whose planes can be written in place: one component a plane, or whole components side by side in a pixel.
 _PLANAR = re.compile(r"(yuv(a|j)?4[1-4][0-4]p|gbra?p|gray|ya)(8|9|10|12|14|16)?(le|be)?")
@@ -54,18 +54,13 @@ _PLANAR_TWIN = {
     "pal8": "bgra",
 }
 
-# AVColorSpace of a frame to swscale's constant; others (YCgCo, ICtCp) have none and are read as the default.
-_MATRIX = {
-    1: Colorspace.ITU709,
-    4: Colorspace.FCC,
-    5: Colorspace.ITU601,
-    6: Colorspace.ITU601,
-    7: Colorspace.SMPTE240M,
-    9: Colorspace.BT2020,
-    10: Colorspace.BT2020,
-}
+# AVColorSpace of a frame to swscale's SWS_CS_*; others (YCgCo, ICtCp) have none and are read as the default.
+_BT709, _BT601 = 1, 5
+_MATRIX = {1: _BT709, 4: 4, 5: _BT601, 6: _BT601, 7: 7, 9: 9, 10: 9}
 _FAST_FORMATS = {"yuv420p", "yuvj420p", "yuv422p"}
-_SCALING = Interpolation.BILINEAR | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
+# Of swscale.h; PyAV names them only since version 18, which does not run on Python 3.10.
+_BILINEAR, _FULL_CHROMA, _ACCURATE = 0x2, 0x2000, 0x40000
+_SCALING = _BILINEAR | _FULL_CHROMA | _ACCURATE
 _MARGIN = 4  # px around the patch, so that chroma at its rim is averaged as it would be in the whole frame
 
 
@@ -96,7 +91,7 @@ def to_writable(frame: av.VideoFrame) -> av.VideoFrame:
 def upright_image(frame: av.VideoFrame, rotation: int = 0) -> np.ndarray:
     """The picture as a viewer shows it: (H, W, 3) uint8 BGR, turned by `rotation` clockwise quarter turns."""
     fast = frame.format.name in _FAST_FORMATS and frame.width % 8 == 0 and frame.height % 2 == 0
-    converted = _to_bgr(frame, Interpolation.BILINEAR if fast else _SCALING)
+    converted = _to_bgr(frame, _BILINEAR if fast else _SCALING)
     bgr: np.ndarray = converted.to_ndarray()
     if fast:
         bias = _fast_bias(frame.format.name, _matrix(frame), _range(frame))
@@ -108,7 +103,7 @@ def upright_image(frame: av.VideoFrame, rotation: int = 0) -> np.ndarray:
     return upright.copy() if converted is frame else np.ascontiguousarray(upright)
 
 
-def _to_bgr(frame: av.VideoFrame, interpolation: Interpolation) -> av.VideoFrame:
+def _to_bgr(frame: av.VideoFrame, interpolation: int) -> av.VideoFrame:
     return frame.reformat(
         format="bgr24",
         src_colorspace=_matrix(frame),
@@ -120,7 +115,7 @@ def _to_bgr(frame: av.VideoFrame, interpolation: Interpolation) -> av.VideoFrame
 
 
 @lru_cache(maxsize=64)
-def _fast_bias(name: str, matrix: Colorspace, color_range: ColorRange) -> list[int]:
+def _fast_bias(name: str, matrix: int, color_range: ColorRange) -> list[int]:
     """What swscale's fast conversion adds to blue, green and red on this machine, whole grey levels.
 
     It takes a twentieth of the time of the accurate one and rounds down where that one rounds to the nearest: about one
@@ -132,7 +127,7 @@ def _fast_bias(name: str, matrix: Colorspace, color_range: ColorRange) -> list[i
     noise = np.random.default_rng(0)
     for plane in plane_arrays(sample):
         plane[...] = noise.integers(100, 156, plane.shape[1:], np.uint8)  # rows alike: chroma in between is the same
-    fast, accurate = (_to_bgr(sample, way).to_ndarray().astype(int) for way in (Interpolation.BILINEAR, _SCALING))
+    fast, accurate = (_to_bgr(sample, way).to_ndarray().astype(int) for way in (_BILINEAR, _SCALING))
     return [round(level) for level in (fast - accurate).mean(axis=(0, 1))]
 
 
@@ -321,7 +316,9 @@ def _any_in_block(mask: np.ndarray, step_y: int, step_x: int) -> np.ndarray:
 
 def _convert_like(native: av.VideoFrame, bgr: np.ndarray) -> av.VideoFrame:
     """A patch of BGR in the pixel format, matrix and range of `native`."""
-    return av.VideoFrame.from_ndarray(bgr, format="bgr24").reformat(
+    patch = av.VideoFrame.from_ndarray(bgr, format="bgr24")
+    patch.colorspace = _matrix(native)  # PyAV 17 hands BT.2020 on from here only; its number is the same there
+    return patch.reformat(
         format=native.format.name,
         dst_colorspace=_matrix(native),
         src_color_range=ColorRange.JPEG,
@@ -331,8 +328,8 @@ def _convert_like(native: av.VideoFrame, bgr: np.ndarray) -> av.VideoFrame:
     )
 
 
-def _matrix(frame: av.VideoFrame) -> Colorspace:
-    usual = Colorspace.ITU709 if max(frame.width, frame.height * 16 // 9) >= 1280 else Colorspace.ITU601
+def _matrix(frame: av.VideoFrame) -> int:
+    usual = _BT709 if max(frame.width, frame.height * 16 // 9) >= 1280 else _BT601
     return _MATRIX.get(frame.colorspace, usual)
 
 

@@ -143,7 +143,7 @@ class VideoSink(Sink):
                 codec=codec,
                 crf=crf,
                 first=first,
-                field_order=source.stream.codec_context.field_order or 0,
+                field_order=source.field_order,
             )
             self.notes = list(choice.notes)
             self._copies = Copies(
@@ -202,7 +202,8 @@ class VideoSink(Sink):
                 )
         if source.info.interlaced:
             context.flags |= CodecFlags.interlaced_dct | CodecFlags.interlaced_me
-            context.field_order = given.field_order
+            if source.field_order:
+                context.field_order = source.field_order
         matrix = side_data(first, "DISPLAYMATRIX")
         if matrix is not None:
             stream.set_display_matrix(struct.unpack("9i", matrix))

@@ -314,9 +314,14 @@ class VideoSource(Source):
         self._index += frames
 
     @property
+    def field_order(self) -> int:
+        """AVFieldOrder: 0 not known, 1 progressive, above that interlaced. PyAV tells it since version 18."""
+        return getattr(self.stream.codec_context, "field_order", 0)
+
+    @property
     def _fields_apart(self) -> bool:
         """Interlaced streams may hold a packet for each field, two for each frame."""
-        return self.stream.codec_context.field_order > 1
+        return self.field_order > 1
 
     def _count_tail(self) -> None:
         """Frames behind the last one that came: still in the decoder, or promised by the file's index or tags."""
