@@ -73,9 +73,8 @@ class Pending:
     """A frame that was observed and waits to be rendered.
 
     plate, motion, epoch: the shot's plate, and the 3x3 matrix from its anchor of that epoch to this frame's pixels;
-    exposure: of this frame relative to the plate; hole: None where nothing is to be erased. What the plate knew of
-    hole.roi when the frame was observed: background, (h, w, 3) float32 BGR in the plate's exposure, and trust, (h, w)
-    uint8.
+    exposure: of this frame relative to the plate; hole: None where nothing is to be erased; background, trust: (h, w, 3)
+    uint8 BGR in the plate's exposure and (h, w) uint8, what the plate knew of hole.roi when the frame was observed.
     """
 
     frame: Frame
@@ -210,8 +209,8 @@ class Eraser:
             background, trust = _read_again(pending, hole)
         with timer("exposure"):
             background = pending.exposure.apply(background)
-            background = background + membrane(picture, background, ops.equals(trust, SEEN) & ~hole.inside)
-            background = np.clip(background + 0.5, 0, 255).astype(np.uint8)
+            correction = membrane(picture, background, ops.equals(trust, SEEN) & ~hole.inside)
+            background = ops.to_uint8(background + correction)
             # What the plate does not know, the frame itself shows, outside the hole.
             unknown = ops.equals(trust, UNSEEN)
             cv2.copyTo(picture, unknown, background)
@@ -281,8 +280,8 @@ class Eraser:
             # Slivers at the hole's rim are bridged smoothly; a network would see nothing in them.
             known = ops.equals(missing[padded.slices], 0).astype(np.float32) / 255
             spread = ops.push_pull(whole[padded.slices].astype(np.float32), known)
-            filled = np.clip(np.rint(spread), 0, 255).astype(np.uint8)
-        guess = pending.exposure.remove(filled).astype(np.float32)
+            filled = ops.to_uint8(spread)
+        guess = pending.exposure.remove(filled)
         pending.plate.write_guess(
             guess, _present_motion(pending), padded.moved(-margin, -margin), missing[padded.slices]
         )

@@ -32,17 +32,21 @@ class Exposure:
         return bool(np.abs(ends).max() < 1.0)
 
     def apply(self, plate: np.ndarray) -> np.ndarray:
-        """Plate values as this frame would show them: (..., 3) float32 from float32."""
-        return plate if self.neutral else plate * self.gain + self.offset
+        """Plate values, (H, W, 3) uint8, as this frame would show them: (H, W, 3) float32."""
+        if self.neutral:
+            return plate.astype(np.float32)
+        values = np.arange(256, dtype=np.float32)[None, :, None]
+        return cv2.LUT(plate, values * self.gain + self.offset)
 
     def remove(self, frame: np.ndarray) -> np.ndarray:
-        """Frame values, (H, W, 3) uint8 or float32, as the plate stores them; the inverse of `apply`."""
+        """Frame values, (H, W, 3) uint8, as the plate stores them; the inverse of `apply`.
+
+        Returns (H, W, 3) float32, or the frame itself where the exposure is neutral.
+        """
         if self.neutral:
             return frame
-        if frame.dtype == np.uint8:
-            values = np.arange(256, dtype=np.float32)[None, :, None]
-            return cv2.LUT(frame, (values - self.offset) / self.gain)
-        return (frame - self.offset) / self.gain
+        values = np.arange(256, dtype=np.float32)[None, :, None]
+        return cv2.LUT(frame, (values - self.offset) / self.gain)
 
 
 NEUTRAL = Exposure(np.ones(3, np.float32), np.zeros(3, np.float32))

@@ -192,15 +192,12 @@ class Sight:
 
     def exposed(self, exposure: Exposure) -> np.ndarray:
         """The colours as a frame of this exposure shows them, (h, w, 3) uint8."""
-        if exposure.neutral:
-            return self.color
-        return np.clip(exposure.apply(self.color.astype(np.float32)) + 0.5, 0, 255).astype(np.uint8)
+        return ops.to_uint8(exposure.apply(self.color))
 
     @staticmethod
     def of(plate: Plate, motion: np.ndarray, view: View) -> Sight:
         height, width = plate.frame_size
         color, trust = plate.read_scaled(motion, ops.Region(0, height, 0, width), view.size, cubic=False)
-        color = np.clip(color + 0.5, 0, 255).astype(np.uint8)
         unseen = ops.equals(trust, UNSEEN)
         cv2.copyTo(view.color, unseen, color)
         return Sight(color, ~unseen, ops.equals(trust, SEEN))

@@ -102,6 +102,11 @@ def resize(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return cv2.resize(image, (size[1], size[0]), interpolation=interpolation)
 
 
+def to_uint8(image: np.ndarray) -> np.ndarray:
+    """A float32 picture rounded and clipped to uint8."""
+    return np.asarray(cv2.add(image, (0, 0, 0, 0), dtype=cv2.CV_8U))  # type: ignore[call-overload]  # a scalar is fine
+
+
 def pad(image: np.ndarray, margin: int) -> np.ndarray:
     """The picture with `margin` pixels more on each side, repeating its edge."""
     return cv2.copyMakeBorder(image, margin, margin, margin, margin, cv2.BORDER_REPLICATE)

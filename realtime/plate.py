@@ -71,7 +71,7 @@ class Plate:
     def read(self, motion: np.ndarray, region: Region) -> tuple[np.ndarray, np.ndarray]:
         """What the plate knows of a region of the frame.
 
-        motion: anchor -> frame pixels. Returns (h, w, 3) float32 BGR in the anchor's exposure, and (h, w) uint8 trust;
+        motion: anchor -> frame pixels. Returns (h, w, 3) uint8 BGR in the anchor's exposure, and (h, w) uint8 trust;
         colours where trust is UNSEEN mean nothing. Bicubic; a pixel counts as known when its whole footprint is.
         """
         return self.read_scaled(motion, region, (region.height, region.width))
@@ -82,21 +82,23 @@ class Plate:
         """As `read`, resampled straight into (H, W) = `size`."""
         source = self._footprint(motion, region)
         if source is None:
-            return np.zeros((*size, 3), np.float32), np.zeros(size, np.uint8)
+            return np.zeros((*size, 3), np.uint8), np.zeros(size, np.uint8)
         window = self._canvas_window(region) if _is_identity(motion) else None
         if window is not None:
             color, trust = self._color[window.slices], self._trust[window.slices]
             if size == trust.shape:
-                return color.copy(), trust.copy()
+                return ops.to_uint8(color), trust.copy()
             # The least trusted of the pixels that are averaged counts.
             side = -(-region.height // size[0])
             least = cv2.erode(trust, np.ones((side, side), np.uint8))
-            return ops.resize(color, size), cv2.resize(least, size[::-1], interpolation=cv2.INTER_NEAREST_EXACT)
+            return ops.to_uint8(ops.resize(color, size)), cv2.resize(
+                least, size[::-1], interpolation=cv2.INTER_NEAREST_EXACT
+            )
         to_size = ops.scaling((region.height, region.width), size) @ ops.translation(-region.x0, -region.y0)
         x, y = self._origin[0] + source.x0, self._origin[1] + source.y0
         matrix = to_size @ motion @ ops.translation(x, y)
         color = ops.warp(self._color[source.slices], matrix, size, cubic=cubic)
-        return color, _warp_trust(self._trust[source.slices], matrix, size)
+        return ops.to_uint8(color), _warp_trust(self._trust[source.slices], matrix, size)
 
     def update(self, image: np.ndarray, motion: np.ndarray, evidence: Evidence, patience: int = 1) -> None:
         """Refresh the plate from a frame.
