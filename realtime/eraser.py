@@ -73,8 +73,8 @@ class Pending:
     """A frame that was observed and waits to be rendered.
 
     plate, motion, epoch: the shot's plate, and the 3x3 matrix from its anchor of that epoch to this frame's pixels;
-    exposure: of this frame relative to the plate; hole: None where nothing is to be erased; background, trust: (h, w, 3)
-    uint8 BGR in the plate's exposure and (h, w) uint8, what the plate knew of hole.roi when the frame was observed.
+    exposure: of this frame relative to the plate; hole: None where nothing is to be erased; background, (h, w, 3) uint8
+    BGR in the plate's exposure, and trust, (h, w) uint8: what the plate knew of hole.roi when the frame was observed.
     """
 
     frame: Frame
