@@ -12,6 +12,7 @@ import io
 import os
 import struct
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
@@ -340,12 +341,15 @@ def _opens(
     """Do encoder and container take this? Found by writing the header of such a file into memory."""
     if encoder == "libsvtav1":
         os.environ.setdefault("SVT_LOG", "1")  # it writes a page about itself to stderr; only errors are of interest
+    trial = av.open(io.BytesIO(), "w", format=container.format.name)
     try:
-        with av.open(io.BytesIO(), "w", format=container.format.name) as trial:
-            trial.add_stream(encoder, rate=25, options=dict(options), width=width, height=height, pix_fmt=pixel_format)
-            trial.start_encoding()
+        trial.add_stream(encoder, rate=25, options=dict(options), width=width, height=height, pix_fmt=pixel_format)
+        trial.start_encoding()
     except (av.error.FFmpegError, ValueError):
         return False
+    finally:
+        with suppress(av.error.FFmpegError):  # some muxers cannot end a file without frames
+            trial.close()
     return True
 
 

@@ -30,6 +30,7 @@ _WITH_ROTATION = _MOV_FAMILY | {"matroska", "webm"}
 _ASPECT_IN_STREAM = {"matroska", "webm"}
 _WITH_ASPECT = {"libx264", "libx264rgb", "libx265"}
 _MANY_FILES = {"hls", "dash", "segment", "stream_segment", "image2", "tee", "smoothstreaming"}
+_ONE_PICTURE = {"avif"}
 _UNSPECIFIED = 2  # of AVColorPrimaries, AVColorTransferCharacteristic and AVColorSpace
 # Side data of frames that no encoder here is given, by what a user calls it.
 _LOST_SIDE_DATA = {
@@ -58,7 +59,7 @@ class VideoFile:
         except (av.error.FFmpegError, ValueError) as error:
             target.discard()
             raise _unknown_extension(target.output) from error
-        if self.container.format.name in _MANY_FILES or self.container.default_video_codec == "none":
+        if self.container.format.name in _MANY_FILES | _ONE_PICTURE or self.container.default_video_codec == "none":
             self.abort()
             raise _unknown_extension(target.output)
 
@@ -213,9 +214,9 @@ class VideoSink(Sink):
                 )
         stream.disposition = source.stream.disposition
         stream.metadata.update(own_tags(source.stream.metadata))
-        timecode = stream.metadata.get("timecode")
-        if timecode and source.cut.start is not None and source.info.rate:
-            stream.metadata["timecode"] = advance_timecode(timecode, source.first_index, source.info.rate)
+        for key, value in stream.metadata.items():
+            if key.lower() == "timecode" and source.cut.start is not None and source.info.rate:
+                stream.metadata[key] = advance_timecode(value, source.first_index, source.info.rate)
         lost = {_LOST_SIDE_DATA[name] for name in side_data_names(first) & _LOST_SIDE_DATA.keys()}
         self.notes += [f"The video's {name} cannot be written here and is left out." for name in sorted(lost)]
 

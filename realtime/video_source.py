@@ -40,6 +40,7 @@ from realtime.source import Source, SourceInfo
 
 _NETWORK_TIMEOUT = 15.0  # s without data before an address is given up
 _DECODER_THREADS = min(4, os.cpu_count() or 1)
+_NETWORK_ERRORS = 2  # of these timeouts in a row, after which an address is given up
 _READ_ERRORS = 32  # failed reads in a row after which the rest of a damaged file is given up
 _SEEK_BACK = (0, 2, 10, 60)  # s before the start, until a key frame is found that comes before it
 _OTHER_STREAMS_LAG = 5  # s that other streams may lie behind the video in the file
@@ -162,7 +163,7 @@ class VideoSource(Source):
     def _demux(self) -> Iterator[Packet]:
         """Packets of all streams; a damaged place is stepped over. The last packet of a stream is empty."""
         errors = 0
-        while errors < _READ_ERRORS:
+        while errors < (_NETWORK_ERRORS if _is_address(self.path) else _READ_ERRORS):
             packets = self.container.demux()
             while True:
                 try:
@@ -175,6 +176,7 @@ class VideoSource(Source):
                     break
                 errors = 0
                 yield packet
+        self.notes.append("The input broke off; what came until then is written.")
 
     def _seek(self, start: Fraction) -> Iterator[Packet]:
         """Packets from a key frame at or before `start`; sets the index of that frame. From the input's beginning where
@@ -399,7 +401,7 @@ class VideoSource(Source):
         if self._start is not None:
             assert self.first.pts is not None
             return self.first.pts * self.time_base
-        anywhere = "://" in self.path or FormatFlags.ts_discont in FormatFlags(self.container.format.flags)
+        anywhere = _is_address(self.path) or FormatFlags.ts_discont in FormatFlags(self.container.format.flags)
         return origin if anywhere else Fraction(0)
 
     def _add_notes(self) -> None:
@@ -412,15 +414,21 @@ class VideoSource(Source):
             self.notes.append("The video's transparency cannot be read here; the output is opaque.")
 
 
+def _is_address(path: str) -> bool:
+    return "://" in path
+
+
 def _open(path: str) -> InputContainer:
-    address = "://" in path
+    address = _is_address(path)
     if not address:
         if not os.path.exists(path):
             raise EraserError(f"There is no file {path}. Check the path.")
         if os.path.isfile(path) and os.path.getsize(path) == 0:
             raise EraserError(f"{path} is empty. Give a file that plays.")
     try:
-        container = av.open(path, timeout=_NETWORK_TIMEOUT if address else None, metadata_errors="replace")
+        # An absolute path, because FFmpeg takes what stands before a colon for a protocol.
+        name = path if address else os.path.abspath(path)
+        container = av.open(name, timeout=_NETWORK_TIMEOUT if address else None, metadata_errors="replace")
     except (av.error.FFmpegError, OSError, ValueError) as error:
         reason = (getattr(error, "strerror", None) or str(error)).rstrip(".")
         hint = "Check the address and the network." if address else "Check that the file plays."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.server
+import socket
 import threading
 from collections.abc import Iterator
 from functools import partial
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from realtime import video_source
 from realtime.errors import EraserError
 from realtime.source import open_source
 from tests.media.clips import Clip, convert, index_of, times
@@ -49,6 +51,26 @@ def test_a_start_in_a_stream_that_cannot_seek_is_reached_by_reading(tmp_path: Pa
         frames = list(source)
     assert [frame.index for frame in frames] == list(range(25, 50))
     assert index_of(frames[0].image) == 25 % 12
+
+
+def test_a_stream_that_stops_answering_ends_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = Path(Clip(frames=60, options={"g": "12"}).write(tmp_path / "in.ts")).read_bytes()
+    server = socket.create_server(("127.0.0.1", 0))
+    held = []
+
+    def serve() -> None:
+        connection, _ = server.accept()
+        held.append(connection)  # kept open, and silent
+        connection.recv(4096)
+        connection.sendall(b"HTTP/1.0 200 OK\r\nContent-Type: video/mp2t\r\n\r\n" + data[: len(data) * 2 // 3])
+
+    threading.Thread(target=serve, daemon=True).start()
+    monkeypatch.setattr(video_source, "_NETWORK_TIMEOUT", 1.0)
+    notes, _ = convert(f"http://127.0.0.1:{server.getsockname()[1]}/in.ts", tmp_path / "out.mp4")
+    for connection in [*held, server]:
+        connection.close()
+    assert any("broke off" in note for note in notes)
+    assert 20 < len(times(tmp_path / "out.mp4")) < 60
 
 
 def test_a_missing_file_is_said(address: str) -> None:

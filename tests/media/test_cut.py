@@ -75,11 +75,13 @@ def test_subtitles_and_chapters_are_clipped(tmp_path: Path) -> None:
     assert [p.pts for p in packets(tmp_path / "out.mkv", 1)] == [0, Fraction(1, 10)]
 
 
-def test_timecode_advances_with_the_start(tmp_path: Path) -> None:
-    source = Clip(**LONG, video_tags={"timecode": "01:00:00:00"}).write(tmp_path / "in.mov")  # type: ignore[arg-type]
-    convert(source, tmp_path / "out.mov", start=1.04)
-    with av.open(str(tmp_path / "out.mov")) as container:
-        assert container.streams.video[0].metadata["timecode"] == "01:00:01:01"
+@pytest.mark.parametrize("extension", ["mov", "mp4", "mkv"])
+def test_timecode_advances_with_the_start(tmp_path: Path, extension: str) -> None:
+    source = Clip(**LONG, video_tags={"timecode": "01:00:00:00"})  # type: ignore[arg-type]
+    convert(source.write(tmp_path / f"in.{extension}"), tmp_path / f"out.{extension}", start=1.04)
+    with av.open(str(tmp_path / f"out.{extension}")) as container:
+        tags = {key.lower(): value for key, value in container.streams.video[0].metadata.items()}
+        assert tags["timecode"] == "01:00:01:01"
 
 
 def test_the_output_starts_at_zero_with_its_first_frame(tmp_path: Path) -> None:
