@@ -85,7 +85,8 @@ class VideoSource(Source):
 
     def _prepare(self, start: float | None, end: float | None) -> None:
         self.time_base = self.stream.time_base or Fraction(1, 1000)
-        self._has_full_index = self.container.format.name.startswith("mov") and len(self.stream.index_entries) > 0
+        in_mov = self.container.format.name.startswith("mov")
+        self._has_full_index = in_mov and len(self.stream.index_entries) == self.stream.frames > 0
         self._rate = self.stream.average_rate or self.stream.guessed_rate or None
         self._wanted: set[int] | None = None
         self._aside: deque[Packet] = deque()
@@ -331,10 +332,11 @@ class VideoSource(Source):
             self._lose(len(self._in_decoder))
         if self._has_full_index and self._last_dts is not None:
             entries = self.stream.index_entries
-            last = len(entries) - 1
+            stop = len(entries)
             if self._end is not None:
-                last = entries.search_timestamp(int(self._end / self.time_base), any_frame=True)
-            self._lose(max(0, last - entries.search_timestamp(self._last_dts, any_frame=True)))
+                stop = entries.search_timestamp(int(self._end / self.time_base), any_frame=True) + 1
+            unread = entries[entries.search_timestamp(self._last_dts, any_frame=True) + 1 : stop]
+            self._lose(sum(not entry.is_discard for entry in unread))
         elif self._end is None and self._last_pts is not None and self._rate and _is_cut_short(self.path):
             end = _tagged_end(self.stream)
             if not self._has_times and self.stream.frames:

@@ -32,6 +32,16 @@ def test_frames_from_a_start_are_the_input_s_and_keep_their_index(tmp_path: Path
     assert all((a.image == b.image).all() for a, b in zip(part, expected, strict=True))
 
 
+@pytest.mark.parametrize("start", [0.5, 1.3])
+def test_fragmented_files_are_cut_right(tmp_path: Path, start: float) -> None:
+    options = {"movflags": "frag_keyframe+empty_moov+default_base_moof"}
+    source = Clip(**LONG, container_options=options).write(tmp_path / "in.mp4")  # type: ignore[arg-type]
+    with open_source(source, start=start) as opened:
+        frames = list(opened)
+    assert [frame.index for frame in frames] == list(range(-(-round(start * 100) // 4), 60))
+    assert [index_of(frame.image) for frame in frames] == [frame.index % 12 for frame in frames]
+
+
 def test_open_groups_of_pictures_are_cut_right(tmp_path: Path) -> None:
     """Pictures shown before a key frame, but stored behind it, can't be decoded from there."""
     options = {"x264-params": "open-gop=1:keyint=12:min-keyint=12:bframes=3:b-adapt=0:scenecut=0", "preset": "medium"}
