@@ -24,6 +24,7 @@ MAX_CORNERS = 400
 MIN_CORNERS = 12  # fewer good matches than this decide nothing
 BACKWARD_ERROR = 0.5  # pixels that a corner tracked forward and backward may miss its start by
 MIN_INLIERS = 0.4  # share of the matches that must agree on one homography
+PLAIN = 3.0  # standard deviation, grey levels, of an equalised view that shows nothing but noise
 NOISE_CONTRAST = 10.0  # grey levels of an equalised view that may be nothing but noise
 UNRELATED = 0.75  # disagreement beyond which two pictures show different scenes
 
@@ -86,6 +87,8 @@ class Match:
 
 def find_corners(contrast: np.ndarray, usable: np.ndarray) -> np.ndarray:
     """Up to MAX_CORNERS well spread corners of an equalised view where `usable` is set: (N, 2) float32 (x, y)."""
+    if contrast.std() < PLAIN:
+        return np.zeros((0, 2), np.float32)
     spread = max(5.0, contrast.shape[1] / 60)
     corners = cv2.goodFeaturesToTrack(contrast, MAX_CORNERS, 0.01, spread, mask=usable)
     return np.zeros((0, 2), np.float32) if corners is None else corners.reshape(-1, 2)
