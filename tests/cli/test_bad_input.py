@@ -195,13 +195,13 @@ def test_debug_shows_where_an_error_comes_from(folder):
 def long_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A clip that keeps the command busy for many seconds."""
     path = tmp_path_factory.mktemp("long") / "long.mp4"
-    still = media.background(360, 640)
-    return media.write_video(path, [still] * 1500, rate=30, crf=30)
+    still = media.background(180, 320)
+    return media.write_video(path, [still] * 1200, rate=30, crf=30)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals are of POSIX")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("after", ["20 %", ""])
+@pytest.mark.parametrize("after", ["10 %", ""])
 def test_an_interrupt_leaves_nothing(tmp_path, long_clip, number, after):
     (tmp_path / "out.mp4").write_bytes(b"precious")
     extras = ["--preview", str(tmp_path / "p.mp4"), "--save-mask", str(tmp_path / "m.mkv"), "--overwrite"]
@@ -225,13 +225,20 @@ def test_an_interrupt_leaves_nothing(tmp_path, long_clip, number, after):
     assert snapshot(tmp_path) == {"out.mp4": b"precious"}
 
 
+@pytest.fixture(scope="session")
+def noise(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A clip that takes far more room than there is."""
+    frames = np.random.default_rng(1).integers(0, 256, (40, media.HEIGHT, media.WIDTH, 3), np.uint8)
+    return media.write_video(tmp_path_factory.mktemp("noise") / "noise.mp4", list(frames))
+
+
 @pytest.mark.skipif(os.name == "nt", reason="limits are of POSIX")
-def test_a_file_that_cannot_grow_is_a_full_disk(folder, long_clip):
+def test_a_file_that_cannot_grow_is_a_full_disk(folder, noise):
     """The limit on a file's size stands for a disk that fills up: it fails in the same system call."""
     import resource
 
     line = fail(
-        folder, long_clip, folder / "out.mp4", *SELECT, "--crf", 1, code=1,
+        folder, noise, folder / "out.mp4", *SELECT, "--crf", 1, code=1,
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000)),
     )  # fmt: skip
     assert "out.mp4" in line
@@ -251,8 +258,8 @@ def small_disk(tmp_path):
     subprocess.run(["umount", disk], check=True)
 
 
-def test_a_full_disk(small_disk, long_clip):
-    line = fail(small_disk, long_clip, small_disk / "out.mp4", *SELECT, "--crf", 1, code=1)
+def test_a_full_disk(small_disk, noise):
+    line = fail(small_disk, noise, small_disk / "out.mp4", *SELECT, "--crf", 1, code=1)
     assert "full" in line.lower() or "space" in line.lower()
 
 
