@@ -214,6 +214,8 @@ class _Display:
         rate = progress.frames / max(1e-9, time.monotonic() - self._started)
         if self._bar is not None:
             self._bar.update(self._bar.task_ids[0], completed=progress.frames, total=progress.total, rate=rate)
+        elif progress.total == 1:
+            return  # a picture: the summary says it all
         elif progress.total:
             tenths = min(10, progress.frames * 10 // progress.total)
             if tenths > self._tenths:
@@ -243,11 +245,16 @@ class _Display:
     def summary(self, report: Report) -> None:
         """What was done, in a line; a loss is told even when quiet."""
         if report.lost:
-            _say(f"warning: {report.lost} frames of {report.input} are damaged and were lost; the others are done")
+            _say(
+                f"warning: frames of {report.input} that are damaged and were lost: {report.lost}; the others are done"
+            )
         if self._quiet:
             return
         self._tell(report.notes)
-        _say(f"{report.output}: {report.frames} frames in {report.seconds:.1f} s ({report.fps:.1f} frames/s)")
+        if report.frames == 1:
+            _say(f"{report.output}: done in {report.seconds:.1f} s")
+        else:
+            _say(f"{report.output}: {report.frames} frames in {report.seconds:.1f} s ({report.fps:.1f} frames/s)")
 
 
 def _open_bar() -> Any:

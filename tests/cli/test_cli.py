@@ -134,10 +134,11 @@ def test_start_and_end_cut_the_video_and_masks_count_from_its_first_frame(folder
 
 def test_a_picture_gives_a_picture(tmp_path):
     cv2.imwrite(str(tmp_path / "in.png"), media.pictures(3)[1])
-    succeed(
+    lines = succeed(
         tmp_path / "in.png", tmp_path / "out.png", *CLASSICAL, "--box", BOX,
         "--save-mask", tmp_path / "hole.png", "--preview", tmp_path / "preview.png",
     )  # fmt: skip
+    assert len(lines) == 1
     before = media.read_picture(tmp_path / "in.png")
     after = media.read_picture(tmp_path / "out.png")
     hole = media.read_picture(tmp_path / "hole.png")
