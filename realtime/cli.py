@@ -245,9 +245,7 @@ class _Display:
     def summary(self, report: Report) -> None:
         """What was done, in a line; a loss is told even when quiet."""
         if report.lost:
-            _say(
-                f"warning: frames of {report.input} that are damaged and were lost: {report.lost}; the others are done"
-            )
+            _say(f"warning: {report.input} is damaged; frames that were lost: {report.lost}. The others are done")
         if self._quiet:
             return
         self._tell(report.notes)
