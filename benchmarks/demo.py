@@ -3,8 +3,8 @@
     python -m benchmarks.demo --out demo
 
 An astronaut's portrait (NASA, public domain), cut out by the project's own segmenter, drifts past a photo of a rocket
-at dusk (SpaceX, public domain) before a hand-held camera; `erase_video` erases her. Both photos come with
-scikit-image. Written: before.mp4, after.mp4, before_after.jpg.
+at dusk (SpaceX, public domain) before a hand-held camera; `erase_video` erases her. Both photos come with scikit-image.
+Written: before.mp4, after.mp4, before_after.jpg.
 """
 
 from __future__ import annotations
@@ -83,16 +83,17 @@ def launch_pad(segmenter: Segmenter, frames: int) -> Scene:
     cameras = [
         look_at((width - 1) / 2 + x[i], height - 186 + y[i], scale, roll[i], (WIDTH, HEIGHT)) for i in range(frames)
     ]
+    along = 2 * progress - 1  # she comes and goes fast, and takes her time before the rocket
     poses = [
         Pose(
-            x=-120 + (width + 240) * p,
-            y=height + 4 + 5 * np.sin(9 * p),
+            x=width / 2 + (width / 2 + 260) * (0.3 * u + 0.7 * u**3),
+            y=height + 4 + 5 * np.sin(5 * u),
             height=TALL / scale,
-            tilt=0.05 * np.sin(7 * p),
-            phase=8 * p,
+            tilt=-0.15 * u * abs(u) + 0.03 * np.sin(6 * u),
+            phase=5 * u,
             bend=-0.01,
         )
-        for p in progress
+        for u in along
     ]
     return Scene(
         "launch pad", world, cameras, [(astronaut, poses)], np.ones(frames), np.zeros(frames), 1, WIDTH, HEIGHT
