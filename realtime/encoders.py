@@ -277,7 +277,8 @@ def _options(
         options["x265-params"] = ":".join(details)
     elif encoder.startswith("libx264"):
         if lossless:
-            options.update(crf="0", qp="0")
+            del options["crf"]  # 0 is not lossless above 8 bits
+            options["qp"] = "0"
         if field_order in _SHOWN_FIRST:
             details.append(f"{_SHOWN_FIRST[field_order]}=1")
         if details:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import TypedDict
@@ -40,8 +41,6 @@ _MPEGTS_CODECS = frozenset(
         *("dvb_subtitle", "dvb_teletext", "hdmv_pgs_subtitle"),
     )
 )
-
-
 _COVER_NOTE = "The file's cover picture is kept as it is: look whether it shows what was erased."
 
 
@@ -233,13 +232,16 @@ def _takes(output: OutputContainer, stream: Stream) -> bool:
         return False
     if output.format.name == "mpegts" and stream.codec_context is not None and _codec(stream) not in _MPEGTS_CODECS:
         return False  # it would be written, and no player could tell what it is
+    trial = av.open(io.BytesIO(), "w", format=output.format.name)
     try:
-        trial = av.open(io.BytesIO(), "w", format=output.format.name)
         _add(trial, stream)
         if stream.type in ("audio", "subtitle", "data"):
             trial.start_encoding()
     except (av.error.FFmpegError, ValueError):
         return False
+    finally:
+        with suppress(av.error.FFmpegError):  # some muxers cannot end a file without packets
+            trial.close()
     return True
 
 

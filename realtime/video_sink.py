@@ -72,9 +72,8 @@ class VideoFile:
         )
         assert isinstance(stream, VideoStream)
         self.stream = stream
-        stream.codec_context.flags |= (
-            CodecFlags.frame_duration
-        )  # else the last frame lasts as long as the encoder likes
+        # Otherwise the last frame lasts as long as the encoder likes.
+        stream.codec_context.flags |= CodecFlags.frame_duration
         stream.time_base = stream.codec_context.time_base = _encoder_time_base(choice.encoder, time_base, hint)
         if stream.codec_context.codec.canonical_name == "hevc" and self.container.format.name in _MOV_FAMILY:
             stream.codec_context.codec_tag = "hvc1"  # the one of two that Apple's players know
@@ -277,7 +276,10 @@ class PictureVideo(PictureSink):
         self._file.encode(frame)
 
     def finish(self) -> None:
-        self._file.finish()
+        if self._gray is None:  # no picture came
+            self._file.abort()
+        else:
+            self._file.finish()
 
     def abort(self) -> None:
         self._file.abort()

@@ -98,7 +98,7 @@ class VideoSource(Source):
         self._last_dts: int | None = None
         self._last_pts: int | None = None
         self._index = 0
-        self._key_pts: int | None = None  # of the key frame sought; pictures before it may be garbage
+        self._key_pts: int | None = None  # of the first key frame; pictures before it may lack what they refer to
         self._packets = self._demux() if self._start is None else self._seek(self._start)
         self._frames = self._read()
         first = next(self._frames, None)
@@ -236,9 +236,11 @@ class VideoSource(Source):
         for frame in self._decode():
             pts = frame.pts
             assert pts is not None
-            if self._key_pts is not None and pts < self._key_pts:
+            before_key = self._key_pts is not None and pts < self._key_pts
+            if before_key and self._start is not None:
                 continue
-            self._hurt |= frame.is_corrupt
+            corrupt = frame.is_corrupt and not before_key
+            self._hurt |= corrupt
             index = self._index
             self._index += 1
             time = pts * self.time_base
@@ -247,8 +249,8 @@ class VideoSource(Source):
             if self._end is not None and time >= self._end:
                 self._read_other_streams(self._end)
                 return
-            self.damaged += frame.is_corrupt
-            self.lost += frame.is_corrupt
+            self.damaged += corrupt
+            self.lost += corrupt
             yield index, frame
         self._count_tail()
 
@@ -264,6 +266,8 @@ class VideoSource(Source):
         yield from self._decode_packet(None)
 
     def _decode_packet(self, packet: Packet | None) -> list[av.VideoFrame]:
+        if self._key_pts is None and packet is not None and packet.is_keyframe:
+            self._key_pts = packet.pts
         counts = packet is None or packet.pts is None or self._key_pts is None or packet.pts >= self._key_pts
         if packet is not None and packet.size:
             self._hurt |= packet.is_corrupt

@@ -60,10 +60,21 @@ def test_untouched_samples_survive_a_lossless_codec(tmp_path: Path, codec: str, 
     assert_samples_kept_outside_the_box(source, tmp_path / "out.mkv")
 
 
-@pytest.mark.parametrize("pixel_format", ["yuv420p", "yuv444p"])
-def test_untouched_samples_survive_lossless_h264(tmp_path: Path, pixel_format: str) -> None:
+@pytest.mark.parametrize(
+    ("codec", "pixel_format"),
+    [
+        ("h264", "yuv420p"),
+        ("h264", "yuv444p"),
+        ("h264", "yuv420p10le"),
+        ("hevc", "yuv420p"),
+        ("hevc", "yuv422p10le"),
+        ("vp9", "yuv420p"),
+        ("av1", "yuv420p"),
+    ],
+)
+def test_a_crf_of_0_loses_nothing(tmp_path: Path, codec: str, pixel_format: str) -> None:
     source = Clip(pixel_format=pixel_format).write(tmp_path / "in.mp4")
-    convert(source, tmp_path / "out.mp4", paint=True, crf=0)
+    convert(source, tmp_path / "out.mp4", paint=True, crf=0, codec=codec)
     assert_samples_kept_outside_the_box(source, tmp_path / "out.mp4")
 
 
