@@ -73,6 +73,32 @@ def test_corrupt_bytes_cost_some_frames_and_no_more(tmp_path: Path, name: str, c
     assert index_of(frames[-1].frame.to_ndarray(format="bgr24")) == 59 % 12
 
 
+@pytest.mark.parametrize(("codec", "name"), [("libx264", "cut.mkv"), ("libx265", "cut.mkv"), ("libx265", "cut.ts")])
+def test_a_stream_cut_at_an_open_group_of_pictures_is_not_damaged(tmp_path: Path, codec: str, name: str) -> None:
+    """It starts with pictures that refer to what was cut off; every player leaves them out."""
+    parameters = "open-gop=1:keyint=12:min-keyint=12:bframes=3:scenecut=0:log-level=error"
+    if codec == "libx264":
+        parameters = "open-gop=1:keyint=12:min-keyint=12:bframes=3:b-adapt=0:scenecut=0"
+    options = {f"{codec[3:]}-params": parameters, "preset": "medium"}
+    made = Clip(codec, frames=60, options=options).write(tmp_path / "whole.mkv")
+    keys = 0
+    with av.open(made) as whole, av.open(str(tmp_path / name), "w") as container:
+        copy = container.add_stream_from_template(whole.streams.video[0], opaque=True)
+        leading = 0
+        for packet in whole.demux(video=0):
+            keys += packet.is_keyframe
+            if keys == 2 and packet.is_keyframe:
+                key = packet.pts or 0
+            if keys >= 2 and packet.size:
+                leading += (packet.pts or 0) < key
+                packet.stream = copy
+                container.mux(packet)
+    assert leading > 0
+    _, opened = convert(str(tmp_path / name), tmp_path / "out.mp4")
+    assert opened.lost == 0
+    assert len(shown(tmp_path / "out.mp4")) >= 60 - 12 - leading
+
+
 def test_a_last_frame_that_stays_long_is_no_loss(tmp_path: Path) -> None:
     """A screen recording's last picture may stand for seconds."""
     source = Clip(pts=lambda i: 512 * i, audio=["eng"], audio_delay=3.0).write(tmp_path / "in.mkv")
