@@ -340,6 +340,17 @@ def _sway() -> Scene:
     return _make("sway", world, [look_at(279.5, 164.5)] * count, [sitter], seed=8)
 
 
+def _rises() -> Scene:
+    """Webcam: the room is empty at first, then a person comes up from below, hair first, and stays."""
+    count = 100
+    x = tremble(count, 51, 15, rates=(0.2, 0.8))
+    height = 315 + 240 * (1 - _ease((np.arange(count) - 10) / 45))
+    poses = [Pose(300 + x[i], height[i], 235, 0.02 * np.sin(i / 9), phase=0.07 * i, bend=-0.02) for i in range(count)]
+    sitter = _person("hsd_0073", 235, open_bottom=True), poses
+    world = _photos("dghbg_20250319135306906")
+    return _make("rises", world, [look_at(269.5, 169.5)] * count, [sitter], seed=11)
+
+
 def _shadow() -> Scene:
     """Still camera; a person crosses a driveway and casts a shadow on it. The mask leaves the shadow out."""
     count = 90
@@ -358,5 +369,6 @@ SCENES: dict[str, Callable[[], Scene]] = {
     "two": _two,
     "stays": _stays,
     "sway": _sway,
+    "rises": _rises,
     "shadow": _shadow,
 }
