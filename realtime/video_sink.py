@@ -16,6 +16,7 @@ from av.video.stream import VideoStream
 
 from realtime.encoders import Choice, choose_encoder, side_data, side_data_names
 from realtime.errors import EraserError, UsageError
+from realtime.losses import field_order
 from realtime.passthrough import Copies, advance_timecode, cut_chapters, needs_metadata_tags, own_tags
 from realtime.planes import as_format, write_replaced
 from realtime.sink import PictureSink, Replaced, Sink
@@ -143,7 +144,7 @@ class VideoSink(Sink):
                 codec=codec,
                 crf=crf,
                 first=first,
-                field_order=source.field_order,
+                field_order=field_order(source.stream),
             )
             self.notes = list(choice.notes)
             self._copies = Copies(
@@ -202,8 +203,8 @@ class VideoSink(Sink):
                 )
         if source.info.interlaced:
             context.flags |= CodecFlags.interlaced_dct | CodecFlags.interlaced_me
-            if source.field_order:
-                context.field_order = source.field_order
+            if field_order(source.stream):
+                context.field_order = field_order(source.stream)
         matrix = side_data(first, "DISPLAYMATRIX")
         if matrix is not None:
             stream.set_display_matrix(struct.unpack("9i", matrix))

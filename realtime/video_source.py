@@ -9,17 +9,13 @@ Times. `Frame.pts` is the input's own clock. `cut` says which part of it is writ
 for a whole file, the first frame's time after --start, the start of the clock for formats whose clocks start anywhere
 (MPEG transport streams, network streams).
 
-Damage. A packet or a frame that cannot be read or decoded is stepped over. `lost` counts the frames that this cost:
-packets that went into the decoder and never came out, those that a file's index promises behind the place where it
-breaks off, and frames that the decoder patched up and gave all the same (`damaged`).
+Damage. A packet or a frame that cannot be read or decoded is stepped over; `realtime.losses` counts what that costs.
 """
 
 from __future__ import annotations
 
-import heapq
 import itertools
 import os
-import re
 from collections import deque
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
@@ -34,6 +30,7 @@ from av.video.stream import VideoStream
 
 from realtime.errors import EraserError, UsageError
 from realtime.frame import Frame
+from realtime.losses import Losses, field_order, has_full_index
 from realtime.passthrough import Cut
 from realtime.planes import depth, to_writable, upright_image, writable_format
 from realtime.source import Source, SourceInfo
@@ -82,28 +79,23 @@ class VideoSource(Source):
         if not self._has_times:
             # PyAV lets FFmpeg guess them; with B-frames it guesses wrong.
             self.container.flags &= ~_GUESS_TIMES
+        self._losses = Losses(self.path, self.container, self.stream, has_times=self._has_times)
 
     def _prepare(self, start: float | None, end: float | None) -> None:
         self.time_base = self.stream.time_base or Fraction(1, 1000)
-        in_mov = self.container.format.name.startswith("mov")
-        self._has_full_index = in_mov and len(self.stream.index_entries) == self.stream.frames > 0
         self._rate = self.stream.average_rate or self.stream.guessed_rate or None
         self._wanted: set[int] | None = None
         self._aside: deque[Packet] = deque()
         origin = Fraction(self.container.start_time or 0, 1_000_000)
         self._start = None if not start else origin + Fraction(start).limit_denominator(1_000_000)
         self._end = None if end is None else origin + Fraction(end).limit_denominator(1_000_000)
-        self._hurt = False  # has any damage been seen?
-        self._in_decoder: list[int] = []  # heap: pts of packets in the decoder
-        self._last_dts: int | None = None
         self._last_pts: int | None = None
-        self._index = 0
-        self._key_pts: int | None = None  # of the first key frame; pictures before it may lack what they refer to
+        self._index = 0  # of the next frame
         self._packets = self._demux() if self._start is None else self._seek(self._start)
         self._frames = self._read()
         first = next(self._frames, None)
         if first is None:
-            if self._start is not None and not self._hurt:
+            if self._start is not None and not self._losses.seen:
                 raise EraserError(f"{self.path} has no frame at or after {start:g} s. Choose an earlier --start.")
             raise EraserError(f"No frame of {self.path} could be decoded. Check that the file plays.")
         self._pending: tuple[int, av.VideoFrame] | None = first
@@ -172,7 +164,7 @@ class VideoSource(Source):
                 except StopIteration:
                     return
                 except av.error.FFmpegError:
-                    self._hurt = True
+                    self._losses.seen = True
                     errors += 1
                     break
                 errors = 0
@@ -191,7 +183,7 @@ class VideoSource(Source):
             key, group = self._key_frame(packets)
             if key is not None and key.pts is not None and key.pts * self.time_base <= start:
                 self._index = self._count_before(key, group)
-                self._key_pts = key.pts
+                self._losses.key_pts = key.pts
                 return itertools.chain(group, packets)
         self.close()
         self._open()
@@ -213,7 +205,7 @@ class VideoSource(Source):
     def _count_before(self, key: Packet, read: list[Packet]) -> int:
         """How many frames are shown before the key frame. `read`: the packets up to its time to be shown."""
         assert key.pts is not None
-        if self._has_full_index and key.dts is not None:
+        if has_full_index(self.container, self.stream) and key.dts is not None:
             entries = self.stream.index_entries
             position = entries.search_timestamp(key.dts, any_frame=True)
             hidden = sum(entry.is_discard for entry in entries[: max(0, position)])
@@ -233,29 +225,26 @@ class VideoSource(Source):
 
     def _read(self) -> Iterator[tuple[int, av.VideoFrame]]:
         """(index, frame) of the part asked for."""
-        for frame in self._decode():
-            pts = frame.pts
-            assert pts is not None
-            before_key = self._key_pts is not None and pts < self._key_pts
-            if before_key and self._start is not None:
-                continue
-            corrupt = frame.is_corrupt and not before_key
-            self._hurt |= corrupt
+        for frame, damaged in self._decode():
+            assert frame.pts is not None
+            key_pts = self._losses.key_pts
+            if self._start is not None and key_pts is not None and frame.pts < key_pts:
+                continue  # shown before the key frame sought, without what it refers to
             index = self._index
             self._index += 1
-            time = pts * self.time_base
+            time = frame.pts * self.time_base
             if self._start is not None and time < self._start:
                 continue
             if self._end is not None and time >= self._end:
                 self._read_other_streams(self._end)
                 return
-            self.damaged += corrupt
-            self.lost += corrupt
+            self.damaged += damaged
+            self.lost += damaged
             yield index, frame
-        self._count_tail()
+        self._lose(self._losses.behind_the_last(self._end, self._rate))
 
-    def _decode(self) -> Iterator[av.VideoFrame]:
-        """Every frame that decodes, with strictly rising pts."""
+    def _decode(self) -> Iterator[tuple[av.VideoFrame, bool]]:
+        """Every frame that decodes, with strictly rising pts, and whether it is damaged."""
         for packet in self._packets:
             if packet.stream_index != self.stream.index:
                 self._put_aside(packet)
@@ -265,90 +254,35 @@ class VideoSource(Source):
             yield from self._decode_packet(packet)
         yield from self._decode_packet(None)
 
-    def _decode_packet(self, packet: Packet | None) -> list[av.VideoFrame]:
-        if self._key_pts is None and packet is not None and packet.is_keyframe:
-            self._key_pts = packet.pts
-        counts = packet is None or packet.pts is None or self._key_pts is None or packet.pts >= self._key_pts
+    def _decode_packet(self, packet: Packet | None) -> list[tuple[av.VideoFrame, bool]]:
         if packet is not None and packet.size:
-            self._hurt |= packet.is_corrupt
-            self._last_dts = packet.dts if packet.dts is not None else self._last_dts
-            time = packet.pts if self._has_times else packet.dts
-            if counts and time is not None and not packet.is_discard:
-                heapq.heappush(self._in_decoder, time)
+            self._losses.sent(packet)
         try:
             frames = self.stream.decode(packet)
         except av.error.EOFError:
             return []  # flushed already
         except av.error.FFmpegError:
-            self._hurt |= counts
+            self._losses.refused(packet)
             return []
-        for frame in frames:
-            self._stamp(frame)
-        return frames
+        return [(frame, self._stamp(frame)) for frame in frames]
 
-    def _stamp(self, frame: av.VideoFrame) -> None:
-        """Give the frame a time after the last one's, and count the packets that should have come out before it."""
-        if not self._has_times and self._in_decoder:
-            frame.pts = self._in_decoder[0]  # frames are shown one after the other, at the times of the packets
+    def _stamp(self, frame: av.VideoFrame) -> bool:
+        """Give the frame a time after the last one's, and count what is lost before it. Is it damaged itself?"""
         pts = frame.pts if frame.pts is not None else frame.dts
-        if pts is not None:
-            self._count_missing(pts)
-        step = frame.duration or 1
+        if not self._has_times and self._losses.next_time is not None:
+            pts = self._losses.next_time  # frames are shown one after the other, at the times of the packets
         if pts is None:
-            pts = 0 if self._last_pts is None else self._last_pts + step
-        elif self._last_pts is not None and pts <= self._last_pts:
+            pts = 0 if self._last_pts is None else self._last_pts + (frame.duration or 1)
+        missing, damaged = self._losses.came(frame, pts)
+        self._lose(missing)
+        if self._last_pts is not None and pts <= self._last_pts:
             pts = self._last_pts + 1
         frame.pts = self._last_pts = pts
-
-    def _count_missing(self, pts: int) -> None:
-        """Packets older than a frame that came out will not come any more."""
-        missing = 0
-        while self._in_decoder and self._in_decoder[0] < pts:
-            heapq.heappop(self._in_decoder)
-            missing += 1
-        if self._in_decoder and self._in_decoder[0] == pts:
-            heapq.heappop(self._in_decoder)
-        if (self._hurt or self._hides_errors) and not self._fields_apart and self._last_pts is not None:
-            self._lose(missing)
-
-    @property
-    def _hides_errors(self) -> bool:
-        """FFmpeg's HEVC decoder drops what it cannot decode without a word."""
-        return self.stream.codec_context.codec.canonical_name == "hevc"
+        return damaged
 
     def _lose(self, frames: int) -> None:
         self.lost += frames
         self._index += frames
-
-    @property
-    def field_order(self) -> int:
-        """AVFieldOrder: 0 not known, 1 progressive, above that interlaced. PyAV tells it since version 18."""
-        return getattr(self.stream.codec_context, "field_order", 0)
-
-    @property
-    def _fields_apart(self) -> bool:
-        """Interlaced streams may hold a packet for each field, two for each frame."""
-        return self.field_order > 1
-
-    def _count_tail(self) -> None:
-        """Frames behind the last one that came: still in the decoder, or promised by the file's index or tags."""
-        if self._hurt and not self._fields_apart:
-            self._lose(len(self._in_decoder))
-        if self._has_full_index and self._last_dts is not None:
-            entries = self.stream.index_entries
-            stop = len(entries)
-            if self._end is not None:
-                stop = entries.search_timestamp(int(self._end / self.time_base), any_frame=True) + 1
-            unread = entries[entries.search_timestamp(self._last_dts, any_frame=True) + 1 : stop]
-            self._lose(sum(not entry.is_discard for entry in unread))
-        elif self._end is None and self._last_pts is not None and self._rate and _is_cut_short(self.path):
-            end = _tagged_end(self.stream)
-            if not self._has_times and self.stream.frames:
-                end = self.stream.frames / self._rate
-            elif end is None and self.container.duration:
-                end = Fraction(self.container.duration, 1_000_000)
-            if end is not None:
-                self._lose(max(1, round((end - self._last_pts * self.time_base) * self._rate) - 1))
 
     def _put_aside(self, packet: Packet) -> None:
         if packet.size and (self._wanted is None or packet.stream_index in self._wanted):
@@ -398,7 +332,7 @@ class VideoSource(Source):
             rate=rate,
             frames=frames,
             duration=None if length is None else float(length),
-            interlaced=self.first.interlaced_frame or self._fields_apart,
+            interlaced=self.first.interlaced_frame or field_order(self.stream) > 1,
             codec=self.stream.codec_context.codec.canonical_name,
             pixel_format=writable_format(self.first.format.name),
         )
@@ -453,31 +387,3 @@ def _video_stream(container: InputContainer, path: str) -> VideoStream:
     if stream.codec_context is None:
         raise EraserError(f"FFmpeg here has no decoder for the video in {path}. Convert it first.")
     return stream
-
-
-def _is_cut_short(path: str) -> bool:
-    """Does a Matroska, WebM or AVI file say in its head that it is longer than it is?"""
-    if not os.path.isfile(path):
-        return False
-    with open(path, "rb") as file:
-        head = file.read(4096)
-    if head[:4] == b"RIFF":
-        return int.from_bytes(head[4:8], "little") + 8 > os.path.getsize(path)
-    segment = head.find(b"\x18\x53\x80\x67")  # EBML (RFC 8794): an element's id, then its size; all ones: not known
-    if head[:4] != b"\x1a\x45\xdf\xa3" or segment < 0:
-        return False
-    first = head[segment + 4]
-    length = 9 - first.bit_length()
-    size = int.from_bytes(head[segment + 4 : segment + 4 + length], "big") & ((1 << 7 * length) - 1)
-    known = size != (1 << 7 * length) - 1
-    return known and segment + 4 + length + size > os.path.getsize(path)
-
-
-def _tagged_end(stream: VideoStream) -> Fraction | None:
-    """When the stream ends by Matroska's DURATION tag ("HH:MM:SS.nnnnnnnnn"), which the muxer writes last; seconds."""
-    tag = next((value for key, value in stream.metadata.items() if key.upper().startswith("DURATION")), "")
-    match = re.fullmatch(r"(\d+):(\d+):(\d+(?:\.\d+)?)", tag)
-    if match is None:
-        return None
-    hours, minutes, seconds = match.groups()
-    return Fraction(hours) * 3600 + Fraction(minutes) * 60 + Fraction(seconds)
