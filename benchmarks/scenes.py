@@ -175,7 +175,7 @@ def crossing(width: int, height: int, frames: int) -> Scene:
     photo = read_picture("backgrounds/val/house_489_frontal.jpg")
     room = ((0, max(0, height - photo.shape[0])), (0, max(0, width - photo.shape[1])), (0, 0))
     world = np.pad(photo, room, mode="symmetric")[:height, :width].astype(np.float32)
-    tall = min(0.9 * height, 0.67 * width)
+    tall = min(0.945 * height, 0.7 * width)
     walker = _person("ccp_0073", tall), _walk(frames, (0.05 * width, 0.95 * width), 0.98 * height, tall)
     made = _make("crossing", world, [np.eye(3)] * frames, [walker], seed=9)
     made.width, made.height = width, height
