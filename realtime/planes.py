@@ -7,8 +7,8 @@ patch that was replaced and writes it into the frame's own planes; all other sam
     image = upright_image(native, rotation)                      # (H, W, 3) uint8 BGR
     write_replaced(native, image, alpha, roi, rotation)          # hole and feather, into native's planes
 
-Colour follows the frame's tags. Where a stream does not say its matrix, BT.709 is taken for high definition and BT.601
-below (the rule of ITU-R BT.709 / BT.601 that players use); a range that is not said is limited, full for RGB and yuvj.
+Colour follows the frame's tags. Where a stream does not say its matrix, BT.709 is taken for high definition (1280 or
+more columns, or more than 576 rows) and BT.601 below, as players do; a range that is not said is limited, full for RGB and yuvj.
 """
 
 from __future__ import annotations
@@ -329,7 +329,7 @@ def _convert_like(native: av.VideoFrame, bgr: np.ndarray) -> av.VideoFrame:
 
 
 def _matrix(frame: av.VideoFrame) -> int:
-    usual = _BT709 if max(frame.width, frame.height * 16 // 9) >= 1280 else _BT601
+    usual = _BT709 if frame.width >= 1280 or frame.height > 576 else _BT601
     return _MATRIX.get(frame.colorspace, usual)
 
 

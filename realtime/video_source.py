@@ -151,8 +151,6 @@ class VideoSource(Source):
         if note not in self.notes:
             self.notes.append(note)
 
-    # Reading: packets, decoded frames, frames of the part that was asked for.
-
     def _demux(self) -> Iterator[Packet]:
         """Packets of all streams; a damaged place is stepped over. The last packet of a stream is empty."""
         errors = 0
@@ -304,8 +302,6 @@ class VideoSource(Source):
             self._put_aside(packet)
             if time is None or time * packet.time_base >= end:
                 unfinished.discard(packet.stream_index)
-
-    # Describing.
 
     def _describe(self, origin: Fraction) -> SourceInfo:
         upright = (self.first.width, self.first.height)[:: -1 if self.rotation % 2 else 1]
