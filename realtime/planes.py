@@ -8,7 +8,8 @@ patch that was replaced and writes it into the frame's own planes; all other sam
     write_replaced(native, image, alpha, roi, rotation)          # hole and feather, into native's planes
 
 Colour follows the frame's tags. Where a stream does not say its matrix, BT.709 is taken for high definition (1280 or
-more columns, or more than 576 rows) and BT.601 below, as players do; a range that is not said is limited, full for RGB and yuvj.
+more columns, or more than 576 rows) and BT.601 below, as players do; a range that is not said is limited, for RGB and
+yuvj full.
 """
 
 from __future__ import annotations
@@ -85,7 +86,7 @@ def to_writable(frame: av.VideoFrame) -> av.VideoFrame:
     name = writable_format(frame.format.name)
     if name == frame.format.name:
         return frame
-    return frame.reformat(format=name, src_colorspace=_matrix(frame), dst_colorspace=_matrix(frame), threads=1)
+    return frame.reformat(format=name, src_colorspace=matrix_of(frame), dst_colorspace=matrix_of(frame), threads=1)
 
 
 def upright_image(frame: av.VideoFrame, rotation: int = 0) -> np.ndarray:
@@ -94,7 +95,7 @@ def upright_image(frame: av.VideoFrame, rotation: int = 0) -> np.ndarray:
     converted = _to_bgr(frame, _BILINEAR if fast else _SCALING)
     bgr: np.ndarray = converted.to_ndarray()
     if fast:
-        bias = _fast_bias(frame.format.name, _matrix(frame), _range(frame))
+        bias = _fast_bias(frame.format.name, matrix_of(frame), range_of(frame))
         if any(bias):
             shifted = cv2.subtract(np.asarray(bgr, np.uint8), np.array([*bias, 0], float))
             bgr = cv2.threshold(shifted, 1, 0, cv2.THRESH_TOZERO)[1]  # black is exact, and stays so
@@ -106,8 +107,8 @@ def upright_image(frame: av.VideoFrame, rotation: int = 0) -> np.ndarray:
 def _to_bgr(frame: av.VideoFrame, interpolation: int) -> av.VideoFrame:
     return frame.reformat(
         format="bgr24",
-        src_colorspace=_matrix(frame),
-        src_color_range=_range(frame),
+        src_colorspace=matrix_of(frame),
+        src_color_range=range_of(frame),
         dst_color_range=ColorRange.JPEG,
         interpolation=interpolation,
         threads=1,
@@ -180,9 +181,9 @@ def as_format(frame: av.VideoFrame, name: str) -> av.VideoFrame:
     # swscale gives a frame with the old one's side data and tags; then its samples are replaced by the exact ones.
     result = frame.reformat(
         format=name,
-        src_colorspace=_matrix(frame),
-        dst_colorspace=_matrix(frame),
-        dst_color_range=_range(frame),
+        src_colorspace=matrix_of(frame),
+        dst_colorspace=matrix_of(frame),
+        dst_color_range=range_of(frame),
         threads=1,
     )
     if result.format.name != name:  # swscale takes yuvj420p and full-range yuv420p for one and the same
@@ -190,14 +191,14 @@ def as_format(frame: av.VideoFrame, name: str) -> av.VideoFrame:
         result.pts = frame.pts
         if frame.time_base is not None:
             result.time_base = frame.time_base
-    result.color_range = _range(frame)
+    result.color_range = range_of(frame)
     given, wanted = _components(frame), _components(result)
     if set(given) - {"A"} == {"Y"} and "U" in wanted:
         for plane in (wanted["U"], wanted["V"]):
             plane.array[...] = 1 << (plane.bits - 1 + plane.shift)
     elif set(given) - {"A"} != set(wanted) - {"A"}:
         return result
-    full = _range(frame) == ColorRange.JPEG
+    full = range_of(frame) == ColorRange.JPEG
     for key in given.keys() & wanted.keys():
         source, target = given[key], wanted[key]
         if (
@@ -317,23 +318,25 @@ def _any_in_block(mask: np.ndarray, step_y: int, step_x: int) -> np.ndarray:
 def _convert_like(native: av.VideoFrame, bgr: np.ndarray) -> av.VideoFrame:
     """A patch of BGR in the pixel format, matrix and range of `native`."""
     patch = av.VideoFrame.from_ndarray(bgr, format="bgr24")
-    patch.colorspace = _matrix(native)  # PyAV 17 hands BT.2020 on from here only; its number is the same there
+    patch.colorspace = matrix_of(native)  # PyAV 17 hands BT.2020 on from here only; its number is the same there
     return patch.reformat(
         format=native.format.name,
-        dst_colorspace=_matrix(native),
+        dst_colorspace=matrix_of(native),
         src_color_range=ColorRange.JPEG,
-        dst_color_range=_range(native),
+        dst_color_range=range_of(native),
         interpolation=_SCALING,
         threads=1,
     )
 
 
-def _matrix(frame: av.VideoFrame) -> int:
+def matrix_of(frame: av.VideoFrame) -> int:
+    """The YUV matrix to read or write a frame with, as SWS_CS_*; AVColorSpace has the same numbers for these."""
     usual = _BT709 if frame.width >= 1280 or frame.height > 576 else _BT601
     return _MATRIX.get(frame.colorspace, usual)
 
 
-def _range(frame: av.VideoFrame) -> ColorRange:
+def range_of(frame: av.VideoFrame) -> ColorRange:
+    """MPEG: limited; JPEG: full."""
     name = frame.format.name
     if frame.format.is_rgb or name.startswith("yuvj"):
         return ColorRange.JPEG

@@ -14,11 +14,11 @@ from av.codec.context import Flags as CodecFlags
 from av.container import OutputContainer
 from av.video.stream import VideoStream
 
-from realtime.encoders import Choice, choose_encoder, side_data, side_data_names
+from realtime.encoders import Choice, choose_encoder, shape_of, side_data, side_data_names
 from realtime.errors import EraserError, UsageError
 from realtime.losses import field_order
 from realtime.passthrough import Copies, advance_timecode, cut_chapters, needs_metadata_tags, own_tags
-from realtime.planes import as_format, write_replaced
+from realtime.planes import as_format, matrix_of, range_of, write_replaced
 from realtime.sink import PictureSink, Replaced, Sink
 from realtime.source import Source
 from realtime.target import Target
@@ -194,6 +194,8 @@ class VideoSink(Sink):
             value = getattr(first, name)
             setattr(context, name, value if value != _UNSPECIFIED else getattr(given, name))
         context.color_range = 2 if first.format.name.startswith("yuvj") else first.color_range or given.color_range
+        if shape_of(choice.pixel_format).kind == "yuv" != shape_of(source.info.pixel_format).kind:
+            context.colorspace, context.color_range = matrix_of(first), range_of(first)
         container = self._file.container.format.name
         if source.stream.sample_aspect_ratio not in (None, 0, 1):
             context.sample_aspect_ratio = source.stream.sample_aspect_ratio

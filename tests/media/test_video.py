@@ -86,6 +86,18 @@ def test_untouched_samples_of_rgb_video_survive(tmp_path: Path) -> None:
         np.testing.assert_array_equal(one.planes, other.planes)
 
 
+@pytest.mark.parametrize(("codec", "name"), [("av1", "out.mp4"), ("vp9", "out.webm"), ("h264", "out.mkv")])
+@pytest.mark.parametrize(("encoder", "pixel_format"), [("qtrle", "rgb24"), ("png", "gray"), ("ffv1", "gray10le")])
+def test_rgb_and_gray_keep_their_colours_in_any_codec(
+    tmp_path: Path, encoder: str, pixel_format: str, codec: str, name: str
+) -> None:
+    source = Clip(encoder, pixel_format=pixel_format).write(tmp_path / ("in.mkv" if encoder == "ffv1" else "in.mov"))
+    convert(source, tmp_path / name, codec=codec, crf=5)
+    with open_source(source) as before, open_source(str(tmp_path / name)) as after:
+        for one, other in zip(before, after, strict=True):
+            assert np.abs(one.image.astype(int) - other.image).mean() < 5
+
+
 @pytest.mark.parametrize("rotation", [90, 180, 270])
 def test_a_rotated_video_is_erased_where_the_viewer_sees_it_and_stays_rotated(tmp_path: Path, rotation: int) -> None:
     source = Clip(rotation=rotation).write(tmp_path / "in.mp4")
