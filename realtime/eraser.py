@@ -166,13 +166,15 @@ class Eraser:
             matte = shot.matte(frame)
         with timer("motion"):
             view = View.of(frame.image)
-            location = shot.registration.locate(view, _outside(view, matte, fixed), shot.plate)
+            outside = _outside(view, matte, fixed)
+            location = shot.registration.locate(view, outside, shot.plate)
             if location.lost:
                 self.stats.cuts += 1
                 self.reset()
                 shot = self._shot_for(height, width)
                 matte = shot.matte(frame)
-                location = shot.registration.locate(view, _outside(view, matte, fixed), shot.plate)
+                outside = _outside(view, matte, fixed)
+                location = shot.registration.locate(view, outside, shot.plate)
             motion, sight = location.motion, location.sight
             if shot.plate.needs_anchor(motion) or shot.registration.settled:
                 self.stats.anchors += 1
@@ -180,7 +182,7 @@ class Eraser:
                 shot.registration.rebase()
                 motion = np.eye(3)
         with timer("exposure"):
-            exposure = _exposure(view, sight, _outside(view, matte, fixed))
+            exposure = _exposure(view, sight, outside)
             expected = sight.exposed(exposure)
         with timer("mask"):
             mask = self._mask(shot, matte, fixed, location, (height, width))
@@ -310,7 +312,7 @@ def _outside(view: View, matte: np.ndarray | None, fixed: np.ndarray | None) -> 
         objects |= ops.at_least(ops.resize(matte, view.size), masks.OFF)
     if fixed is not None:
         objects |= ops.at_least(ops.resize(fixed, view.size), 1)
-    return ~ops.grow(objects, max(4, view.size[0] // 40))
+    return ~ops.grow_square(objects, max(4, view.size[0] // 40))
 
 
 def _exposure(view: View, sight: Sight, outside: np.ndarray) -> Exposure:

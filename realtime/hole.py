@@ -41,7 +41,7 @@ def cut_hole(mask: np.ndarray, selection: Selection, dilate: int | None) -> Hole
     roi = region.expand(radius + 2 * soft + doubt + 2, *size)
     allowed = selection.protect(np.full(size, 255, np.uint8))[roi.slices]
     inside = ops.grow(mask[roi.slices], radius) & allowed
-    return Hole(roi, inside, ops.feather(inside, soft) & allowed, ops.grow(inside, doubt))
+    return Hole(roi, inside, ops.feather(inside, soft) & allowed, ops.grow_square(inside, doubt))
 
 
 def belongings(

@@ -90,8 +90,7 @@ def shadows(frame: np.ndarray, background: np.ndarray, seen: np.ndarray, mask: n
 
 def _touching(candidate: np.ndarray, mask: np.ndarray, reach: int, *, gap: int) -> np.ndarray:
     """The parts of `candidate` within `reach` of the mask that come within `gap` pixels of it. (h, w) uint8."""
-    side = 2 * reach + 1
-    near = candidate & cv2.dilate(mask, np.ones((side, side), np.uint8))
+    near = candidate & ops.grow_square(mask, reach)
     if not near.any():
         return near
     _, labels = cv2.connectedComponents(near | ops.grow(mask, gap))

@@ -19,11 +19,12 @@ from realtime.plate import SEEN, UNSEEN, Plate
 VIEW_SIDE = 640  # longest side of the picture that corners are tracked in
 STILL_SHIFT = 0.06  # median corner shift, pixels of the full frame, under which the camera counts as still
 HELD_SHIFT = 0.6  # pixels that the frame's corners must at least move by for a camera that stood still to have moved
+CORNERS_LAST = 8  # frames at rest after which corners are sought anew
 REST = 20  # frames without motion after which a camera counts as come to rest
 MAX_CORNERS = 400
 MIN_CORNERS = 12  # fewer good matches than this decide nothing
 BACKWARD_ERROR = 0.5  # pixels that a corner tracked forward and backward may miss its start by
-MIN_INLIERS = 0.4  # share of the matches that must agree on one homography
+MIN_INLIERS = 0.3  # share of the corners that must be found again and agree on one homography
 PLAIN = 3.0  # standard deviation, grey levels, of an equalised view that shows nothing but noise
 NOISE_CONTRAST = 10.0  # grey levels of an equalised view that may be nothing but noise
 UNRELATED = 0.75  # disagreement beyond which two pictures show different scenes
@@ -48,9 +49,10 @@ class View:
     def of(image: np.ndarray) -> View:
         """The view of a (H, W, 3) uint8 BGR picture."""
         size = image.shape[:2]
-        factor = min(1.0, VIEW_SIDE / max(size))
-        reduced = max(1, round(size[0] * factor)), max(1, round(size[1] * factor))
-        color = ops.resize(image, reduced) if factor < 1 else image
+        # Averaging whole blocks of pixels is several times cheaper than any other reduction.
+        factor = -(-max(size) // VIEW_SIDE)
+        reduced = max(1, size[0] // factor), max(1, size[1] // factor)
+        color = ops.resize(image, reduced) if factor > 1 else image
         return View(color, equalised(color), ops.scaling(size, reduced))
 
     @property
@@ -73,7 +75,7 @@ class Match:
     """How one view lies on another.
 
     matrix: 3x3, source view to destination view pixels; exactly the identity when nothing moved.
-    inliers: share of the matched corners that agree with it; corners: how many were matched.
+    inliers: share of the corners that were found again and agree with it; corners: how many there were.
     """
 
     matrix: np.ndarray
@@ -111,18 +113,19 @@ def match(
         return Match(np.eye(3), 0.0, len(corners))
     shift = np.array(guess, np.float32)
     there, found = _track(source, destination, corners, corners + shift)
+    if np.count_nonzero(found) >= MIN_CORNERS and _is_still(corners[found], (there - corners)[found], still_shift):
+        # Medians need no proof by tracking back.
+        return Match(np.eye(3), float(found.mean()), len(corners))
     back, found_back = _track(destination, source, there, there - shift)
     kept = found & found_back
     kept &= np.linalg.norm(back - corners, axis=1) < BACKWARD_ERROR
     start, end = corners[kept], there[kept]
     if len(start) < MIN_CORNERS:
         return Match(np.eye(3), 0.0, len(corners))
-    if _is_still(start, end - start, still_shift):
-        return Match(np.eye(3), 1.0, len(start))
     matrix, inlier = cv2.findHomography(start, end, cv2.USAC_MAGSAC, 0.75, maxIters=1000, confidence=0.999)
     if matrix is None or not _plausible(matrix, source.shape[:2]):
-        return Match(np.eye(3), 0.0, len(start))
-    return Match(matrix, float(inlier.mean()), len(start))
+        return Match(np.eye(3), 0.0, len(corners))
+    return Match(matrix, float(inlier.sum()) / len(corners), len(corners))
 
 
 def _track(
@@ -185,17 +188,18 @@ def disagreement(first: np.ndarray, second: np.ndarray, usable: np.ndarray) -> f
 class Sight:
     """The plate as a frame sees it, at view size.
 
-    color: (h, w, 3) uint8 BGR in the anchor's exposure, the frame's own pixels where the plate is UNSEEN;
-    known: (h, w) uint8, 255 where it is not UNSEEN; seen: (h, w) uint8, 255 where it is SEEN.
+    color: (h, w, 3) uint8 BGR in the anchor's exposure, the frame's own pixels where the plate is UNSEEN; contrast: the
+    same, equalised; known: (h, w) uint8, 255 where it is not UNSEEN; seen: (h, w) uint8, 255 where it is SEEN.
     """
 
     color: np.ndarray
+    contrast: np.ndarray
     known: np.ndarray
     seen: np.ndarray
 
     def exposed(self, exposure: Exposure) -> np.ndarray:
         """The colours as a frame of this exposure shows them, (h, w, 3) uint8."""
-        return ops.to_uint8(exposure.apply(self.color))
+        return self.color if exposure.neutral else ops.to_uint8(exposure.apply(self.color))
 
     @staticmethod
     def of(plate: Plate, motion: np.ndarray, view: View) -> Sight:
@@ -203,7 +207,7 @@ class Sight:
         color, trust = plate.read_scaled(motion, ops.Region(0, height, 0, width), view.size, cubic=False)
         unseen = ops.equals(trust, UNSEEN)
         cv2.copyTo(view.color, unseen, color)
-        return Sight(color, ~unseen, ops.equals(trust, SEEN))
+        return Sight(color, equalised(color), ~unseen, ops.equals(trust, SEEN))
 
 
 @dataclass(frozen=True)
@@ -222,12 +226,16 @@ class Location:
 
 
 class Registration:
-    """Follows the camera through one shot. State: the previous view, its motion, and for how long it has rested."""
+    """Follows the camera through one shot.
+
+    State: the previous view, its motion and corners, and for how long the camera has rested.
+    """
 
     def __init__(self) -> None:
         self._view: View | None = None
         self._motion = np.eye(3)
-        self._rest = REST  # frames since the camera last moved
+        self._corners = np.zeros((0, 2), np.float32)
+        self._rest = 0  # frames since the camera last moved
 
     def locate(self, view: View, usable: np.ndarray, plate: Plate) -> Location:
         """Find the motion of the next frame.
@@ -237,13 +245,14 @@ class Registration:
         the plate as seen from there. One that stood still is held against the plate at once, which costs less.
         """
         if self._view is None:
-            self._view = view
+            self._view, self._rest = view, CORNERS_LAST
             return Location(self._motion, np.eye(3), 1.0, False, Sight.of(plate, self._motion, view))
         before = self._motion
-        corners = find_corners(view.contrast, usable)
+        corners = self._corners_of(view, usable)
         followed = self._follow(view, corners) if self._rest == 0 else None
         motion, sight, aligned = self._align(view, corners, plate, followed)
         if not aligned.good and followed is None:
+            corners = find_corners(view.contrast, usable)
             followed = self._follow(view, corners)
             motion, sight, aligned = self._align(view, corners, plate, followed)
         if followed is None or np.array_equal(followed.matrix, np.eye(3)):
@@ -256,7 +265,7 @@ class Registration:
         step = np.eye(3) if self._rest else motion @ np.linalg.inv(before)
         tracked = aligned.good or (followed is not None and followed.good) or len(corners) < MIN_CORNERS
         comparable = usable & ops.shrink(sight.known, 2)
-        unlike = disagreement(view.contrast, equalised(sight.color), comparable)
+        unlike = disagreement(view.contrast, sight.contrast, comparable)
         lost = unlike > UNRELATED or (unlike > UNRELATED / 2 and not tracked)
         return Location(motion, step, aligned.inliers, lost, sight)
 
@@ -268,6 +277,13 @@ class Registration:
     def rebase(self) -> None:
         """The frame last located has become the plate's anchor."""
         self._motion = np.eye(3)
+
+    def _corners_of(self, view: View, usable: np.ndarray) -> np.ndarray:
+        """Corners of this view. Those of a camera at rest stay where they are: they are sought anew now and then."""
+        if self._rest % CORNERS_LAST == 0:
+            self._corners = find_corners(view.contrast, usable)
+            return self._corners
+        return _at(self._corners, usable)
 
     def _follow(self, view: View, corners: np.ndarray) -> Match:
         """The match of this view with the previous one."""
@@ -289,14 +305,18 @@ class Registration:
             still_shift = 0.0
         sight = Sight.of(plate, motion, view)
         # A corner whose surroundings reach into what the plate does not know would be compared with itself.
-        known = ops.shrink(sight.known, 9)
-        at = np.rint(corners).astype(int)
-        common = corners[known[at[:, 1], at[:, 0]] > 0]
-        fit = match(common, view.contrast, equalised(sight.color), still_shift=still_shift)
+        common = _at(corners, ops.shrink(sight.known, 9))
+        fit = match(common, view.contrast, sight.contrast, still_shift=still_shift)
         if not fit.good or np.array_equal(fit.matrix, np.eye(3)):
             return motion, sight, fit
         motion = _normalised(view.to_frame(np.linalg.inv(fit.matrix)) @ motion)
         return motion, Sight.of(plate, motion, view), fit
+
+
+def _at(corners: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """Those of the (N, 2) corners that lie where the mask is set."""
+    nearest = np.rint(corners).astype(int)
+    return corners[mask[nearest[:, 1], nearest[:, 0]] > 0]
 
 
 def _corner_shift(first: np.ndarray, second: np.ndarray, size: tuple[int, int]) -> float:

@@ -133,6 +133,12 @@ def grow(mask: np.ndarray, radius: int) -> np.ndarray:
     return cv2.dilate(mask, _disc(radius))
 
 
+def grow_square(mask: np.ndarray, radius: int) -> np.ndarray:
+    """A (H, W) uint8 mask dilated by a square of `radius` pixels, which costs much less than a disc."""
+    side = 2 * radius + 1
+    return cv2.dilate(mask, np.ones((side, side), np.uint8))
+
+
 def shrink(mask: np.ndarray, radius: int) -> np.ndarray:
     """A (H, W) uint8 mask eroded by a square of `radius` pixels; the picture's edge does not erode."""
     side = 2 * radius + 1
