@@ -120,6 +120,16 @@ def test_pasted_people_are_labelled_where_they_show() -> None:
         assert image[marked == 0].sum() < 0.3 * image[marked > 0].sum()
 
 
+def test_things_pasted_over_people_hide_them_and_are_nobody() -> None:
+    samples = segmenter_samples()
+    everywhere = np.full((64, 64), 255, np.uint8)
+    for seed in range(10):
+        image, label = samples._distract(np.random.default_rng(seed), np.zeros((64, 64, 3), np.uint8), everywhere)
+        assert image.shape == (64, 64, 3)
+        assert set(np.unique(label)) <= {0, 255}
+        assert not image[cv2.erode(label, np.ones((13, 13), np.uint8)) > 0].any()
+
+
 def test_holes_keep_to_their_share() -> None:
     rng = np.random.default_rng(0)
     shares = [(holes.random_hole(rng, [person()], (64, 64), (0.1, 0.4)) > 0).mean() for _ in range(30)]
