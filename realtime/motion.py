@@ -18,7 +18,9 @@ from realtime.plate import SEEN, UNSEEN, Plate
 
 VIEW_SIDE = 640  # longest side of the picture that corners are tracked in
 STILL_SHIFT = 0.06  # median corner shift, pixels of the full frame, under which the camera counts as still
-HELD_SHIFT = 0.6  # pixels that the frame's corners must at least move by for a camera that stood still to have moved
+HELD_SHIFT = 0.6  # pixels between the frame's corners and the anchor's by which a camera is still at its anchor
+CREPT_SHIFT = 1.2  # pixels by which a camera that seems still from frame to frame must have crept to have moved
+CREPT_INLIERS = 0.75  # share of the corners that must say so
 CORNERS_LAST = 8  # frames at rest after which corners are sought anew
 REST = 20  # frames without motion after which a camera counts as come to rest
 MAX_CORNERS = 400
@@ -255,11 +257,9 @@ class Registration:
             corners = find_corners(view.contrast, usable)
             followed = self._follow(view, corners)
             motion, sight, aligned = self._align(view, corners, plate, followed)
-        if followed is None or np.array_equal(followed.matrix, np.eye(3)):
-            # Exposure and passing shadows move corners by a trifle, which is no reason to resample.
-            for pose in (np.eye(3), before):
-                if not np.array_equal(motion, pose) and _corner_shift(motion, pose, plate.frame_size) < HELD_SHIFT:
-                    motion, sight = pose, Sight.of(plate, pose, view)
+        if followed is None and not np.array_equal(motion, before):
+            followed = self._follow(view, corners)
+        motion, sight = self._hold(view, plate, motion, sight, aligned, followed)
         self._view, self._motion = view, motion
         self._rest = self._rest + 1 if np.array_equal(motion, before) else 0
         step = np.eye(3) if self._rest else motion @ np.linalg.inv(before)
@@ -277,6 +277,24 @@ class Registration:
     def rebase(self) -> None:
         """The frame last located has become the plate's anchor."""
         self._motion = np.eye(3)
+
+    def _hold(
+        self, view: View, plate: Plate, motion: np.ndarray, sight: Sight, aligned: Match, followed: Match | None
+    ) -> tuple[np.ndarray, Sight]:
+        """Keep the anchor's or the last pose while nothing moved from frame to frame.
+
+        Changing exposure and shadows shift corners against the plate, which is no reason to resample; but a camera that
+        creeps on, too slowly to be seen from frame to frame, has moved after all.
+        """
+        size = plate.frame_size
+        nudge = _corner_shift(view.to_frame(followed.matrix), np.eye(3), size) if followed else 0.0
+        if nudge >= (HELD_SHIFT if self._rest else 1e-9):
+            return motion, sight
+        crept = CREPT_SHIFT if aligned.inliers >= CREPT_INLIERS else np.inf
+        for pose, slack in ((np.eye(3), HELD_SHIFT), (self._motion, crept)):
+            if _corner_shift(motion, pose, size) < slack:
+                return pose, sight if np.array_equal(motion, pose) else Sight.of(plate, pose, view)
+        return motion, sight
 
     def _corners_of(self, view: View, usable: np.ndarray) -> np.ndarray:
         """Corners of this view. Those of a camera at rest stay where they are: they are sought anew now and then."""

@@ -132,3 +132,12 @@ def test_a_real_still_camera_is_still_while_a_person_walks_in_and_the_exposure_d
         location = registration.locate(view, usable, plate)
         assert np.array_equal(location.motion, np.eye(3))
         plate.update(picture, location.motion, Evidence(~masked, masked, masked))
+
+
+def test_a_camera_that_creeps_is_followed_though_no_step_can_be_seen():
+    world = texture(HEIGHT + 40, WIDTH + 60)
+    cameras = [ops.translation(-20 - 0.05 * max(0, i - 5), -20) for i in range(90)]
+    pictures = [noisy(look(world, camera, HEIGHT, WIDTH), i, 1.5) for i, camera in enumerate(cameras)]
+    first = np.linalg.inv(cameras[0])
+    errors = [corner_error(f.motion, c @ first) for f, c in zip(follow(pictures), cameras, strict=True)]
+    assert max(errors) < 1.6
