@@ -114,7 +114,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--fill", default=DEFAULT_FILLER, metavar="MODEL")
     parser.add_argument("--threads", type=int, help="of OpenCV and the networks, each (default: their own choice)")
     parser.add_argument("--no-whole", action="store_true", help="leave out erase_video as a whole")
-    parser.add_argument("--out", type=Path, default=Path("latency"), metavar="FOLDER")
+    parser.add_argument("--out", type=Path, default=Path("build/latency"), metavar="FOLDER")
     return parser.parse_args(arguments)
 
 

@@ -1,6 +1,6 @@
 """How good is the erased picture? Composites with known background, and real clips.
 
-    python -m benchmarks.quality --out quality          # everything
+    python -m benchmarks.quality                        # everything
     python -m benchmarks.quality --scenes pan --masks given --clips none --quick
 
 README.md in this folder defines every figure.
@@ -69,7 +69,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--fill", default=DEFAULT_FILLER, metavar="MODEL")
     parser.add_argument("--threads", type=int, default=2, help="of OpenCV and the networks, each")
     parser.add_argument("--quick", action="store_true", help="without baselines and contact sheets")
-    parser.add_argument("--out", type=Path, default=Path("quality"), metavar="FOLDER")
+    parser.add_argument("--out", type=Path, default=Path("build/quality"), metavar="FOLDER")
     return parser.parse_args(arguments)
 
 
