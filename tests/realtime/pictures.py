@@ -45,4 +45,4 @@ def frame(image: np.ndarray, index: int) -> Frame:
 def psnr(a: np.ndarray, b: np.ndarray, where: np.ndarray) -> float:
     """Decibels over the pixels where the mask is set."""
     error = (a.astype(np.float64) - b.astype(np.float64))[where > 0]
-    return float(10 * np.log10(255**2 / max(1e-9, np.mean(error**2))))
+    return float(10 * np.log10(255**2 / max(1e-9, float(np.mean(error**2)))))
