@@ -13,6 +13,7 @@ from realtime import ops
 SMOOTHING = 0.8  # share of the previous matte where the network is wholly unsure
 ON, OFF = 0.5, 0.3  # hysteresis: a pixel is masked from ON, and stays so down to OFF
 RELEASE = 0.6  # what the network drops keeps this share of its previous matte: it is let go after two frames
+SMALLEST_PART = 0.0003  # share of the picture (17 x 17 pixels of 1280x720) below which a part is no person but noise
 LARGEST_GAP = 0.003  # share of the picture up to which a gap inside a mask is taken for a fault of the network
 CHANGED = 30.0  # grey levels of difference from the plate, in the strongest channel, that are not noise
 SHADOW_RATIO = 0.4, 0.93  # brightness of a shadow relative to the lit background
@@ -31,18 +32,28 @@ class MaskSmoother:
 
         matte: (h, w) float32 in [0, 1], the network's answer; motion: 3x3, pixels of the previous matte -> this one's.
         Returns (h, w) float32, masked where it is >= ON: m = p + (prev - p) * ratio * U(p) with the network's own doubt
-        U(p) = 1 - |2p - 1|, never below p, released slowly; pixels held by hysteresis and small gaps are lifted to ON.
+        U(p) = 1 - |2p - 1|, never below p, released slowly. Pixels held by hysteresis and small gaps are lifted to ON,
+        specks are lowered to OFF.
         """
         if self._matte is None or self._mask is None or self._matte.shape != matte.shape:
-            self._matte, self._mask = matte, (matte >= ON).astype(np.float32)
-            return matte
-        previous, was_masked = ops.warp_matte(self._matte, motion), ops.warp_matte(self._mask, motion) >= 0.5
-        doubt = 1.0 - np.abs(2.0 * matte - 1.0)
-        smooth = np.maximum(matte + np.maximum(previous - matte, 0.0) * (SMOOTHING * doubt), previous * RELEASE)
-        masked = (smooth >= ON) | ((smooth >= OFF) & was_masked)
+            smooth, masked = matte, matte >= ON
+        else:
+            previous, was_masked = ops.warp_matte(self._matte, motion), ops.warp_matte(self._mask, motion) >= 0.5
+            doubt = 1.0 - np.abs(2.0 * matte - 1.0)
+            smooth = np.maximum(matte + np.maximum(previous - matte, 0.0) * (SMOOTHING * doubt), previous * RELEASE)
+            masked = (smooth >= ON) | ((smooth >= OFF) & was_masked)
         self._matte, self._mask = smooth, masked.astype(np.float32)
-        whole = closed(np.negative(masked.view(np.uint8)), round(LARGEST_GAP * masked.size))
-        return np.where(whole > 0, np.maximum(smooth, np.float32(ON)), smooth)
+        whole = without_specks(np.negative(masked.view(np.uint8)), round(SMALLEST_PART * masked.size))
+        whole = closed(whole, round(LARGEST_GAP * masked.size))
+        return np.where(whole > 0, np.maximum(smooth, np.float32(ON)), np.where(masked, np.float32(OFF), smooth))
+
+
+def without_specks(mask: np.ndarray, smallest: int) -> np.ndarray:
+    """A (H, W) uint8 mask without its parts of fewer than `smallest` pixels."""
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(mask)
+    large = stats[:, cv2.CC_STAT_AREA] >= smallest
+    large[0] = False
+    return np.negative(large[labels].view(np.uint8))
 
 
 def closed(mask: np.ndarray, largest: int) -> np.ndarray:

@@ -18,6 +18,14 @@ def masked(smooth):
     return smooth >= ON
 
 
+def test_specks_that_are_too_small_for_a_person_are_dropped():
+    matte = disc(100, 160, 80, 50, 12).astype(np.float32) / 255
+    matte[10:12, 10:12] = 1
+    smooth = MaskSmoother().step(matte, STILL)
+    assert masked(smooth)[50, 80]
+    assert not masked(smooth)[:20, :20].any()
+
+
 @settings(deadline=None, max_examples=60)
 @given(mattes, mattes)
 def test_what_the_network_sees_now_is_masked_at_once_whatever_came_before(before, now):
