@@ -97,3 +97,12 @@ def test_a_gradient_is_continued_far_better_than_by_its_mean(filler: Engine) -> 
     hole = np.broadcast_to(mask > 0, image.shape)
     error = np.abs(filled - image)[hole].mean()
     assert error < 0.4 * np.abs(image[hole] - image[~hole].mean()).mean()
+
+
+def test_a_fill_shows_no_grid(filler: Engine) -> None:
+    image, mask = photo("coffee", (256, 256)), np.zeros((1, 1, 256, 256), np.float32)
+    mask[..., 64:192, 64:192] = 1
+    filled = filler.run(image=image * (1 - mask), mask=mask)["image_filled"][0, :, 80:176, 80:176].mean(0)
+    detail = filled - cv2.GaussianBlur(filled, (0, 0), 4)
+    phases = detail.reshape(24, 4, 24, 4).mean((0, 2))  # every fourth pixel of every fourth row
+    assert phases.std() * 255 < 0.25
