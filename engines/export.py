@@ -12,6 +12,7 @@ import hashlib
 import os
 import sys
 import tempfile
+import time
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -180,12 +181,19 @@ def parity(engine: Engine, module: nn.Module, recipe: Recipe) -> float:
 
 
 def speed(engine: Engine, recipe: Recipe) -> dict[str, float]:
-    """Median milliseconds at the default size, two threads."""
+    """Milliseconds at the default size: of the clock with two threads, and of CPU time.
+
+    Other programs only ever make a run slower, so the clock's figure is the fifth fastest of a hundred runs.
+    """
     height, width = recipe.size
     inputs = probe(recipe, 1, height, width)
-    for _ in range(60):
+    engine.warm_up(height, width)
+    times, before = [], time.process_time()
+    for _ in range(100):
         engine.run(**inputs)
-    return {f"ms_{height}x{width}_2_threads": engine.timing.median}
+        times.append(engine.timing.last)
+    cpu = (time.process_time() - before) * 1000 / len(times)
+    return {f"ms_{height}x{width}_2_threads": sorted(times)[4], f"cpu_ms_{height}x{width}": cpu}
 
 
 def _measure_segmenter(engine: Engine, data: Path) -> dict[str, float]:
