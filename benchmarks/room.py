@@ -13,7 +13,7 @@ from benchmarks.metrics import psnr_over
 from benchmarks.shown import BEFORE, LATER, NEVER, OUTSIDE
 
 DIFFERS = 30.0  # grey levels of the blurred difference to the plate that make a pixel somebody's
-SMALLEST = 0.01  # share of the frame below which a patch of difference is not a person
+SMALLEST = 0.001  # share of the frame below which a patch of difference is not a person
 
 
 @dataclass(frozen=True)
