@@ -42,10 +42,11 @@ class NetworkFiller:
         self.name = engine.card.name
 
     def fill(self, image: np.ndarray, mask: np.ndarray) -> np.ndarray:
-        result = image.copy()
-        for region in _crops(mask):
-            crop, hole = result[region.slices], mask[region.slices]
-            result[region.slices] = np.where(hole[..., None] > 0, self._complete(crop, hole), crop)
+        result, missing = image.copy(), mask.copy()
+        for region, group in _groups(mask):
+            crop = result[region.slices]
+            crop[group > 0] = self._complete(crop, missing[region.slices])[group > 0]
+            missing[region.slices] &= ~group
         return result
 
     def _complete(self, image: np.ndarray, mask: np.ndarray) -> np.ndarray:
@@ -67,17 +68,19 @@ class NetworkFiller:
         return np.clip(np.rint(enlarged), 0, 255).astype(np.uint8)
 
 
-def _crops(mask: np.ndarray) -> list[Region]:
-    """One rectangle with context for each group of unknown pixels; groups whose contexts meet share one."""
+def _groups(mask: np.ndarray) -> list[tuple[Region, np.ndarray]]:
+    """Unknown pixels that lie together, largest group first: the rectangle to show the network, and within it the
+    group's own pixels, (h, w) uint8. Rectangles may overlap, groups do not.
+    """
     height, width = mask.shape
-    reach = max(8, min(height, width) // 16)
-    joined = ops.grow(mask, reach)
-    count, _, stats, _ = cv2.connectedComponentsWithStats(joined)
-    crops = []
-    for x, y, w, h, _ in stats[1:count]:
-        margin = max(32, round(CONTEXT * max(w, h)))
-        crops.append(Region(y, y + h, x, x + w).expand(margin, height, width))
-    return crops
+    joined = ops.grow_square(mask, max(8, min(height, width) // 16))
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(joined)
+    groups = []
+    for label in sorted(range(1, count), key=lambda label: -stats[label, cv2.CC_STAT_AREA]):
+        x, y, w, h = (int(value) for value in stats[label, :4])
+        region = Region(y, y + h, x, x + w).expand(max(32, round(CONTEXT * max(w, h))), height, width)
+        groups.append((region, ops.equals(labels[region.slices], label) & mask[region.slices]))
+    return groups
 
 
 def load_filler(model: str, *, device: str = "auto", runtime: str = "auto", threads: int | None = None) -> Filler:

@@ -57,6 +57,13 @@ def test_holes_far_apart_are_filled_one_by_one():
     assert len(engine.seen) == 2
 
 
+def test_a_small_hole_near_a_large_one_leaves_no_seam_in_it():
+    large, small = disc(200, 300, 180, 100, 60), disc(200, 300, 60, 100, 5)
+    filler = NetworkFiller(MeanEngine())
+    filled = filler.fill(PICTURE, large | small)
+    assert np.ptp(filled[disc(200, 300, 180, 100, 50) > 0].astype(int), axis=0).max() <= 1
+
+
 def test_a_picture_without_any_known_pixel_is_still_answered():
     filled = NetworkFiller(MeanEngine()).fill(PICTURE, np.full((200, 300), 255, np.uint8))
     assert filled.shape == PICTURE.shape
