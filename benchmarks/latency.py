@@ -128,6 +128,7 @@ def _size(text: str) -> tuple[int, int]:
 def run(options: argparse.Namespace) -> None:
     """Measure what `options` ask for; print and write the tables."""
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
+    machine = {**describe_machine(), "load before": number(load, 2)}
     with tempfile.TemporaryDirectory() as folder:
         masks = None
         if options.synthetic:
@@ -154,7 +155,7 @@ def run(options: argparse.Namespace) -> None:
             print(whole_text(one), flush=True)
     targets = _targets(steps, whole) if options.synthetic else ""
     print(targets)
-    _write(options, steps, whole, targets, load)
+    _write(options, machine, steps, whole, targets)
     print(f"Written to {options.out}")
 
 
@@ -249,14 +250,12 @@ def _targets(steps: list[Steps], whole: list[Whole]) -> str:
 
 
 def _write(
-    options: argparse.Namespace, steps: list[Steps], whole: list[Whole], targets: str, load: float | None
+    options: argparse.Namespace, machine: dict[str, str], steps: list[Steps], whole: list[Whole], targets: str
 ) -> None:
-    machine = describe_machine()
     settings = {
         "input": options.video or f"synthetic {options.synthetic[0]}x{options.synthetic[1]}",
         "warm-up": str(options.warm_up),
         "threads": str(options.threads or f"default (OpenCV {cv2.getNumThreads()}, of {os.cpu_count()} cores)"),
-        "load before": number(load, 2),
         "segmenter": options.segmenter,
         "fill": options.fill,
     }

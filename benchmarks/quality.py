@@ -81,6 +81,7 @@ def run_all(options: argparse.Namespace) -> None:
     runs = [Run(f"eraser {s:g} s", s, True) for s in options.lookahead if options.masks != "found"]
     runs += [Run(f"found {s:g} s", s, False) for s in options.lookahead if found]
     options.out.mkdir(parents=True, exist_ok=True)
+    machine = describe_machine()
 
     reports = []
     for report in _measure_all(options, networks, runs):
@@ -92,7 +93,7 @@ def run_all(options: argparse.Namespace) -> None:
         for name in options.clips:
             if name in CLIPS:
                 show_clip(name, networks, runs, options.out, options.frames)
-    _write(options, reports, targets)
+    _write(options, machine, reports, targets)
     print(f"\nWritten to {options.out}")
 
 
@@ -136,8 +137,7 @@ def targets_text(targets: list[Target]) -> str:
     return f"### Targets\n\n{markdown_table(['target', 'wanted', 'reached', 'met'], rows)}"
 
 
-def _write(options: argparse.Namespace, reports: list[Report], targets: list[Target]) -> None:
-    machine = describe_machine()
+def _write(options: argparse.Namespace, machine: dict[str, str], reports: list[Report], targets: list[Target]) -> None:
     settings = {"segmenter": options.segmenter, "fill": options.fill, "threads": options.threads}
     data = {
         "machine": machine,
