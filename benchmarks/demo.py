@@ -30,6 +30,7 @@ from realtime.segment import Segmenter, load_segmenter
 
 WIDTH, HEIGHT, FPS, SECONDS = 640, 360, 25, 4.0
 BUST = 336  # rows of the portrait above the helmet that she holds
+FLAG = np.array([(0, 0), (96, 0), (94, 216), (72, 246), (44, 278), (29, 336), (0, 336)])  # behind her shoulder
 TALL = 262  # her height in the clip, pixels
 SHOWN_AT = 0.47  # of the clip: the moment of the before/after picture
 
@@ -103,10 +104,13 @@ def launch_pad(segmenter: Segmenter, frames: int) -> Scene:
 def _sprite(portrait: np.ndarray, segmenter: Segmenter) -> Sprite:
     """Cut the person out of her portrait: the segmenter's matte, its edge drawn exactly by GrabCut (Rother 2004)."""
     matte = cv2.resize(segmenter.matte(portrait, ("person",)), portrait.shape[1::-1], interpolation=cv2.INTER_CUBIC)
+    cv2.fillPoly(matte, [FLAG], 0.0)
     portrait, matte = portrait[:BUST], matte[:BUST]
-    trimap = np.where(matte > 0.5, cv2.GC_PR_FGD, cv2.GC_PR_BGD).astype(np.uint8)
-    trimap[cv2.erode(matte, np.ones((15, 15), np.uint8)) > 0.7] = cv2.GC_FGD
-    trimap[cv2.dilate(matte, np.ones((15, 15), np.uint8)) < 0.3] = cv2.GC_BGD
+    body = cv2.morphologyEx((matte > 0.5).astype(np.uint8), cv2.MORPH_CLOSE, np.ones((25, 25), np.uint8))
+    trimap = np.where(body > 0, cv2.GC_PR_FGD, cv2.GC_PR_BGD).astype(np.uint8)
+    trimap[cv2.erode(body, np.ones((19, 19), np.uint8)) > 0] = cv2.GC_FGD
+    trimap[cv2.dilate(body, np.ones((15, 15), np.uint8)) == 0] = cv2.GC_BGD
+    cv2.fillPoly(trimap, [FLAG], cv2.GC_BGD)
     model = np.zeros((2, 1, 65))
     cv2.setRNGSeed(1)
     cv2.grabCut(portrait, trimap, (0, 0, 0, 0), model[0], model[1], 4, cv2.GC_INIT_WITH_MASK)
