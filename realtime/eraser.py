@@ -192,7 +192,7 @@ class Eraser:
         with timer("read"):
             background, trust = shot.plate.read(motion, hole.roi if hole else NOWHERE)
         with timer("update"):
-            changed = masks.unlike(view.color, expected) & sight.seen
+            changed = masks.changed(view.color, expected, outside & sight.seen)
             evidence = _evidence(hole, ops.at_least(ops.resize(changed, (height, width)), 128))
             # Masks from outside are exact, those of a network may miss the object for a moment.
             patience = 1 if matte is None else PATIENCE

@@ -11,7 +11,7 @@ from realtime import ops
 
 MIN_SAMPLES = 400
 PRIOR = 30.0
-MAX_RESIDUAL = 24.0  # grey levels between frame and exposed plate that are still exposure; more is another content
+MAX_RESIDUAL = 24.0  # grey levels from the ring's usual difference that are still exposure; more is another content
 MEMBRANE_SCALE = 4
 
 
@@ -84,7 +84,11 @@ def membrane(frame: np.ndarray, background: np.ndarray, ring: np.ndarray) -> np.
     # The membrane is smooth: every second pixel tells enough.
     thinned = slice(None, None, 2), slice(None, None, 2)
     difference = cv2.subtract(frame[thinned], background[thinned], dtype=cv2.CV_32F)
-    weight = ((ring[thinned] > 0) & (ops.strongest(np.abs(difference)) < MAX_RESIDUAL)).astype(np.float32)
+    on_ring = ring[thinned] > 0
+    if not on_ring.any():
+        return np.zeros(background.shape, np.float32)
+    usual = np.median(difference[on_ring][::8], axis=0)
+    weight = (on_ring & (ops.strongest(np.abs(difference - usual)) < MAX_RESIDUAL)).astype(np.float32)
     size = tuple(max(1, -(-side // MEMBRANE_SCALE)) for side in ring.shape)
     small_weight = ops.resize(weight, size)
     small = ops.resize(difference * weight[..., None], size) / np.maximum(small_weight, 1e-6)[..., None]

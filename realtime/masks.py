@@ -71,6 +71,20 @@ def unlike(frame: np.ndarray, background: np.ndarray) -> np.ndarray:
     return ops.at_least(ops.strongest(cv2.absdiff(frame, background)), CHANGED)
 
 
+def changed(frame: np.ndarray, background: np.ndarray, outside: np.ndarray) -> np.ndarray:
+    """As `unlike`, but blind to differences as wide as light and lenses make them, for what lies outside objects.
+
+    outside: (h, w) uint8, 255 where both should show background. Returns (h, w) uint8, 0 where `outside` is 0.
+    """
+    difference = cv2.subtract(frame, background, dtype=cv2.CV_32F)
+    weight = outside.astype(np.float32) * np.float32(1 / 255)
+    width = max(9, frame.shape[1] // 4)
+    # What differs by far is no light: it may only nudge the average.
+    nudge = np.clip(difference, -CHANGED, CHANGED) * weight[..., None]
+    light = cv2.blur(nudge, (width, width)) / (cv2.blur(weight, (width, width)) + 1e-3)[..., None]
+    return ops.at_least(ops.strongest(np.abs(difference - light)), CHANGED) & outside
+
+
 def left_out(frame: np.ndarray, background: np.ndarray, seen: np.ndarray, mask: np.ndarray, reach: int) -> np.ndarray:
     """What the mask leaves out of the object: pixels unlike the background that hang together with the mask.
 
