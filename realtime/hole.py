@@ -58,7 +58,7 @@ def belongings(
         return mask
     # Parts are held close to the body; a shadow can be as long as its object, though few are longer than this.
     reach = max(4, max(region.height, region.width) // 8)
-    shadow_reach = max(4, min(max(region.height, region.width), view.size[0] // 3))
+    shadow_reach = max(4, min(max(region.height, region.width), view.size[0] * 2 // 3))
     region = region.expand(shadow_reach if shadow else reach, *view.size)
     frame, background, seen = (picture[region.slices] for picture in (view.color, expected, sight.seen))
     extra = np.zeros(view.size, np.uint8)

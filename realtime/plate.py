@@ -17,7 +17,7 @@ from realtime.ops import Region
 UNSEEN, GUESSED, SEEN = 0, 1, 2
 
 REFRESH = 1.0 / 8.0  # share of the new sample in the running average of a SEEN pixel
-SETTLED = 10  # times the patience that something else must stay in the open to replace what was SEEN
+SETTLED = 30  # frames in a row that something else must stay in the open to replace what was SEEN
 MAX_FRAMES = 4.0  # canvas area, in frames, beyond which the plate is re-anchored
 MAX_ZOOM = 1.25  # scale between frame and plate, either way, beyond which it is re-anchored
 MARGIN = 0.25  # share of the frame that the canvas grows by beyond what is needed at once
@@ -180,7 +180,7 @@ class Plate:
         age[:] = cv2.add(age, np.ones_like(age)) & evidence.usable
         ripe, seen, changed = ops.at_least(age, patience), ops.equals(trust, SEEN), evidence.changed
         cv2.accumulateWeighted(image, color, REFRESH, ripe & seen & ~changed)
-        fresh = (ripe & ~seen) | (changed & ops.at_least(age, SETTLED * patience))
+        fresh = (ripe & ~seen) | (changed & ops.at_least(age, SETTLED))
         weak = (evidence.usable | evidence.doubtful) & ~ripe & ops.equals(trust, UNSEEN)
         first = fresh | weak
         if first.any():

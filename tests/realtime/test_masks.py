@@ -26,6 +26,15 @@ def test_specks_that_are_too_small_for_a_person_are_dropped():
     assert not masked(smooth)[:20, :20].any()
 
 
+def test_a_small_part_near_a_person_or_at_the_edge_is_kept():
+    matte = disc(100, 160, 80, 50, 12).astype(np.float32) / 255
+    matte[64:66, 80:82] = 1  # a foot
+    matte[30:34, 0:1] = 1  # somebody who comes in
+    smooth = MaskSmoother().step(matte, STILL)
+    assert masked(smooth)[64:66, 80:82].all()
+    assert masked(smooth)[30:34, 0].all()
+
+
 @settings(deadline=None, max_examples=60)
 @given(mattes, mattes)
 def test_what_the_network_sees_now_is_masked_at_once_whatever_came_before(before, now):

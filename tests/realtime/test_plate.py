@@ -171,6 +171,6 @@ def test_what_passes_by_does_not_smear_the_plate_but_what_stays_replaces_it():
     plate = learnt(picture)
     plate.update(other, np.eye(3), evidence(ALL, changed=place))
     assert (plate.read(np.eye(3), FRAME)[0] == 100).all()
-    for _ in range(12):
+    for _ in range(32):
         plate.update(other, np.eye(3), evidence(ALL, changed=place))
     assert np.array_equal(plate.read(np.eye(3), FRAME)[0], other)
