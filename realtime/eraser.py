@@ -269,25 +269,18 @@ class Eraser:
         """Complete the roi's picture where nothing is known, and remember the guess in the plate."""
         frame, roi = pending.frame, hole.roi
         height = frame.image.shape[0]
-        whole, missing = frame.image.copy(), np.zeros(frame.image.shape[:2], np.uint8)
-        whole[roi.slices], missing[roi.slices] = picture, unseen
-        # A moving camera will soon show what lies just outside the picture: guess that part of the hole at once.
-        margin = round(FILL_MARGIN * height)
-        whole, missing = ops.pad(whole, margin), ops.pad(missing, margin)
-        padded = Region(roi.y0, roi.y1 + 2 * margin, roi.x0, roi.x1 + 2 * margin)
         if ops.shrink(unseen, sliver_width(height)).any():
             self.stats.fills += 1
-            filled = self.filler.fill(whole, missing)[padded.slices]
+            whole, missing = frame.image.copy(), np.zeros(frame.image.shape[:2], np.uint8)
+            whole[roi.slices], missing[roi.slices] = picture, unseen
+            filled = self.filler.fill(whole, missing)[roi.slices]
         else:
             # Slivers at the hole's rim are bridged smoothly; a network would see nothing in them.
-            known = ops.equals(missing[padded.slices], 0).astype(np.float32) / 255
-            spread = ops.push_pull(whole[padded.slices].astype(np.float32), known)
-            filled = ops.to_uint8(spread)
-        guess = pending.exposure.remove(filled)
-        pending.plate.write_guess(
-            guess, _present_motion(pending), padded.moved(-margin, -margin), missing[padded.slices]
-        )
-        filled = filled[margin : margin + roi.height, margin : margin + roi.width]
+            filled = ops.to_uint8(ops.push_pull(picture.astype(np.float32), (unseen == 0).astype(np.float32)))
+        # A moving camera will soon show what lies just outside the picture: carry the guess on over its edge.
+        margin = round(FILL_MARGIN * height)
+        guess, guessed = ops.pad(pending.exposure.remove(filled), margin), ops.pad(unseen, margin)
+        pending.plate.write_guess(guess, _present_motion(pending), roi.expanded(margin), guessed)
         return np.where(unseen[..., None] > 0, filled, picture)
 
 

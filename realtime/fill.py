@@ -78,7 +78,7 @@ def _groups(mask: np.ndarray) -> list[tuple[Region, np.ndarray]]:
     groups = []
     for label in sorted(range(1, count), key=lambda label: -stats[label, cv2.CC_STAT_AREA]):
         x, y, w, h = (int(value) for value in stats[label, :4])
-        region = Region(y, y + h, x, x + w).expand(max(32, round(CONTEXT * max(w, h))), height, width)
+        region = Region(y, y + h, x, x + w).expanded_within(max(32, round(CONTEXT * max(w, h))), height, width)
         groups.append((region, ops.equals(labels[region.slices], label) & mask[region.slices]))
     return groups
 

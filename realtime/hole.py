@@ -38,7 +38,7 @@ def cut_hole(mask: np.ndarray, selection: Selection, dilate: int | None) -> Hole
     if region is None:
         return None
     radius, soft, doubt = growth(size[0], dilate), feather_width(size[0]), guard_width(size[0])
-    roi = region.expand(radius + 2 * soft + doubt + 2, *size)
+    roi = region.expanded_within(radius + 2 * soft + doubt + 2, *size)
     allowed = selection.protect(np.full(size, 255, np.uint8))[roi.slices]
     inside = ops.grow(mask[roi.slices], radius) & allowed
     return Hole(roi, inside, ops.feather(inside, soft) & allowed, ops.grow_square(inside, doubt))
@@ -59,7 +59,7 @@ def belongings(
     # Parts are held close to the body; a shadow can be as long as its object, though few are longer than this.
     reach = max(4, max(region.height, region.width) // 8)
     shadow_reach = max(4, min(max(region.height, region.width), view.size[0] * 2 // 3))
-    region = region.expand(shadow_reach if shadow else reach, *view.size)
+    region = region.expanded_within(shadow_reach if shadow else reach, *view.size)
     frame, background, seen = (picture[region.slices] for picture in (view.color, expected, sight.seen))
     extra = np.zeros(view.size, np.uint8)
     if parts:

@@ -39,14 +39,14 @@ class Region(NamedTuple):
         """The same rectangle, `y` rows further down and `x` columns further right."""
         return Region(self.y0 + y, self.y1 + y, self.x0 + x, self.x1 + x)
 
-    def expand(self, margin: int, height: int, width: int) -> Region:
-        """The rectangle with `margin` pixels more on each side, clipped to a (height, width) picture."""
-        return Region(
-            max(0, self.y0 - margin),
-            min(height, self.y1 + margin),
-            max(0, self.x0 - margin),
-            min(width, self.x1 + margin),
-        )
+    def expanded(self, margin: int) -> Region:
+        """The rectangle with `margin` pixels more on each side, wherever they lie."""
+        return Region(self.y0 - margin, self.y1 + margin, self.x0 - margin, self.x1 + margin)
+
+    def expanded_within(self, margin: int, height: int, width: int) -> Region:
+        """As `expanded`, clipped to a (height, width) picture."""
+        y0, y1, x0, x1 = self.expanded(margin)
+        return Region(max(0, y0), min(height, y1), max(0, x0), min(width, x1))
 
 
 def bounding_region(mask: np.ndarray) -> Region | None:
