@@ -85,9 +85,8 @@ def membrane(frame: np.ndarray, background: np.ndarray, ring: np.ndarray) -> np.
     thinned = slice(None, None, 2), slice(None, None, 2)
     difference = cv2.subtract(frame[thinned], background[thinned], dtype=cv2.CV_32F)
     on_ring = ring[thinned] > 0
-    if not on_ring.any():
-        return np.zeros(background.shape, np.float32)
-    usual = np.median(difference[on_ring][::8], axis=0)
+    samples = difference[::3, ::3][on_ring[::3, ::3]]
+    usual = np.median(samples, axis=0) if len(samples) else np.zeros(3, np.float32)
     weight = (on_ring & (ops.strongest(np.abs(difference - usual)) < MAX_RESIDUAL)).astype(np.float32)
     size = tuple(max(1, -(-side // MEMBRANE_SCALE)) for side in ring.shape)
     small_weight = ops.resize(weight, size)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -257,3 +258,16 @@ def test_the_memory_of_a_long_pan_is_bounded():
     assert core.stats.anchors >= 1
     assert core.stats.cuts == 0
     assert max(sizes) < 7 * HEIGHT * WIDTH * 14
+
+
+def test_a_real_view_that_travels_many_frame_widths_is_re_anchored_and_not_lost(eraser_data):
+    capture = cv2.VideoCapture(str(eraser_data / "videos" / "bmx_trees.mp4"))
+    rider = sorted((eraser_data / "videos" / "bmx_trees_masks").glob("*.png"))
+    core = eraser()
+    for index, path in enumerate(rider):
+        picture = cv2.resize(capture.read()[1], (427, 240), interpolation=cv2.INTER_AREA)
+        mask = cv2.resize(cv2.imread(str(path), cv2.IMREAD_GRAYSCALE), (427, 240), interpolation=cv2.INTER_NEAREST)
+        core.step(frame(picture, index), mask)
+    assert core.stats.cuts == 0
+    assert core.stats.anchors >= 1
+    assert core.stats.coverage > 0.7
