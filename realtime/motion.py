@@ -216,13 +216,12 @@ class Sight:
 class Location:
     """Where a frame lies on the plate.
 
-    motion: 3x3, anchor -> frame pixels; step: 3x3, previous frame's pixels -> this frame's; inliers: share of the
-    corners that agree with it; lost: this picture and the plate have nothing in common (a scene cut).
+    motion: 3x3, anchor -> frame pixels; step: 3x3, previous frame's pixels -> this frame's; lost: this
+    picture and the plate have nothing in common (a scene cut).
     """
 
     motion: np.ndarray
     step: np.ndarray
-    inliers: float
     lost: bool
     sight: Sight
 
@@ -248,7 +247,7 @@ class Registration:
         """
         if self._view is None:
             self._view, self._rest = view, CORNERS_LAST
-            return Location(self._motion, np.eye(3), 1.0, False, Sight.of(plate, self._motion, view))
+            return Location(self._motion, np.eye(3), False, Sight.of(plate, self._motion, view))
         before = self._motion
         corners = self._corners_of(view, usable)
         followed = self._follow(view, corners) if self._rest == 0 else None
@@ -267,7 +266,7 @@ class Registration:
         comparable = usable & ops.shrink(sight.known, 2)
         unlike = disagreement(view.contrast, sight.contrast, comparable)
         lost = unlike > UNRELATED or (unlike > UNRELATED / 2 and not tracked)
-        return Location(motion, step, aligned.inliers, lost, sight)
+        return Location(motion, step, lost, sight)
 
     @property
     def settled(self) -> bool:
