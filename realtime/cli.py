@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import re
 import signal
 import sys
 import time
@@ -31,14 +30,14 @@ class TimeType(click.ParamType):
     name = "time"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        from realtime.edits import parse_time
+
         if isinstance(value, float):
             return value
-        if re.fullmatch(r"(\d+:){0,2}\d+(\.\d*)?", value) is None:
-            self.fail(f"'{value}' is not a time: give seconds, like 12.5, or H:MM:SS, like 1:02:03.5", param, ctx)
-        seconds = 0.0
-        for part in value.split(":"):
-            seconds = seconds * 60 + float(part)
-        return seconds
+        try:
+            return parse_time(value)
+        except UsageError as error:
+            self.fail(str(error), param, ctx)
 
 
 class BoxType(click.ParamType):
