@@ -26,6 +26,7 @@ from realtime.ops import Region
 from realtime.plate import GUESSED, SEEN, UNSEEN, Evidence, Plate
 from realtime.segment import MatteFollower, Segmenter
 from realtime.selection import Selection
+from realtime.things import Thing
 from realtime.timing import StageTimer
 
 NOWHERE = Region(0, 0, 0, 0)
@@ -40,12 +41,16 @@ class Settings:
 
     dilate: pixels that masks grow outward by, None for about 1 % of the frame's height; shadow: whether shadows that
     touch the object go with it; segment_interval: seconds for which a matte is carried along by optical flow before
-    the network runs again, 0 to run it on every frame, None for what suits the engine's device.
+    the network runs again, 0 to run it on every frame, None for what suits the engine's device; candidates: whether
+    `Result.things` also names what could be erased; fail_open: whether a frame whose segmentation failed is shown as it
+    is, rather than the plate in its place.
     """
 
     dilate: int | None = None
     shadow: bool = True
     segment_interval: float | None = None
+    candidates: bool = False
+    fail_open: bool = False
 
 
 PEOPLE = Selection()
@@ -105,7 +110,8 @@ class Result:
     image: (H, W, 3) uint8 BGR, equal to frame.image wherever alpha is 0; alpha: (H, W) uint8, 255 in the hole, falling
     to 0 through the feather; hole: (H, W) uint8, 255 where pixels were replaced wholly; trust: (H, W) uint8, what the
     replaced pixels are made of; roi: bounding rectangle of what may have changed, None where nothing was erased;
-    timings: milliseconds by stage.
+    timings: milliseconds by stage; things: the objects that are followed, and candidates where they are asked for;
+    fault: what went wrong in the search for objects, in one line, None where nothing did.
     """
 
     frame: Frame
@@ -115,6 +121,8 @@ class Result:
     trust: np.ndarray
     roi: Region | None
     timings: dict[str, float]
+    things: tuple[Thing, ...] = ()
+    fault: str | None = None
 
 
 class Eraser:
