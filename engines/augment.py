@@ -5,6 +5,8 @@ Every function takes a NumPy generator and draws from nothing else, so a sample 
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import cv2
 import numpy as np
 
@@ -13,9 +15,12 @@ from engines.data import Picture
 UNKNOWN = 127  # label of a pixel that may or may not be a person
 
 
+Label = TypeVar("Label", np.ndarray, None)
+
+
 def crop(
-    rng: np.random.Generator, image: np.ndarray, label: np.ndarray | None, shape: tuple[int, int], least: float = 0.4
-) -> tuple[np.ndarray, np.ndarray | None]:
+    rng: np.random.Generator, image: np.ndarray, label: Label, shape: tuple[int, int], least: float = 0.4
+) -> tuple[np.ndarray, Label]:
     """A random part of the picture, at least `least` of its size, with nearly the aspect of `shape` (H, W)."""
     height, width = image.shape[:2]
     aspect = shape[1] / shape[0] * np.exp(rng.uniform(-0.2, 0.2))
@@ -23,22 +28,16 @@ def crop(
     h, w = min(height, width / aspect) * scale, min(width, height * aspect) * scale
     h, w = max(8, round(h)), max(8, round(w))
     y, x = int(rng.integers(0, max(1, height - h + 1))), int(rng.integers(0, max(1, width - w + 1)))
-    return resize(image[y : y + h, x : x + w], label if label is None else label[y : y + h, x : x + w], shape)
+    part = slice(y, y + h), slice(x, x + w)
+    return resize(image[part], label if label is None else label[part], shape)
 
 
-def resize(image: np.ndarray, label: np.ndarray | None, shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray | None]:
+def resize(image: np.ndarray, label: Label, shape: tuple[int, int]) -> tuple[np.ndarray, Label]:
     """Scale a picture, and its label by nearest neighbour, to `shape` (H, W)."""
     size = shape[1], shape[0]
     shrinks = image.shape[0] > shape[0] or image.shape[1] > shape[1]
     image = cv2.resize(image, size, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
     return image, None if label is None else cv2.resize(label, size, interpolation=cv2.INTER_NEAREST)
-
-
-def flip(rng: np.random.Generator, image: np.ndarray, label: np.ndarray | None) -> tuple[np.ndarray, np.ndarray | None]:
-    """Mirror left and right in half of the cases."""
-    if rng.random() < 0.5:
-        return image, label
-    return np.ascontiguousarray(image[:, ::-1]), None if label is None else np.ascontiguousarray(label[:, ::-1])
 
 
 def cut_out(picture: Picture) -> tuple[np.ndarray, np.ndarray, bool]:
@@ -88,14 +87,15 @@ def place(rng: np.random.Generator, person: Picture, shape: tuple[int, int]) -> 
     return image, alpha
 
 
-def paste(
-    rng: np.random.Generator, canvas: np.ndarray, label: np.ndarray, person: Picture
-) -> tuple[np.ndarray, np.ndarray]:
-    """Put a person over `canvas`, in light that half of the time comes near the canvas's; the label grows by them."""
-    image, alpha = place(rng, person, (canvas.shape[0], canvas.shape[1]))
+def paste(rng: np.random.Generator, canvas: np.ndarray, cutout: Picture) -> tuple[np.ndarray, np.ndarray]:
+    """Put a cut-out over `canvas`, in light that half of the time comes near the canvas's.
+
+    Returns the picture and where the cut-out shows, (H, W) bool.
+    """
+    image, alpha = place(rng, cutout, (canvas.shape[0], canvas.shape[1]))
     inside = alpha > UNKNOWN
     if not inside.any():
-        return canvas, label
+        return canvas, inside
     image = light(rng, image, 0.5)
     if rng.random() < 0.5:
         shift = (canvas[inside].mean() - image[inside].mean()) * rng.uniform(0.2, 0.8)
@@ -103,9 +103,14 @@ def paste(
     if rng.random() < 0.1:
         kernel = _motion_kernel(rng, int(rng.integers(3, 12)))
         image, alpha = cv2.filter2D(image, -1, kernel), cv2.filter2D(alpha, -1, kernel)
+    return blend(canvas, image, alpha), alpha > UNKNOWN
+
+
+def blend(canvas: np.ndarray, image: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+    """`image` over `canvas` where `alpha` (H, W) uint8 says so."""
     weight = alpha.astype(np.float32)[..., None] / 255
     mixed = canvas * (1 - weight) + image * weight
-    return mixed.round().astype(np.uint8), np.maximum(label, (alpha > UNKNOWN).astype(np.uint8) * 255)
+    return mixed.round().astype(np.uint8)
 
 
 def light(rng: np.random.Generator, image: np.ndarray, strength: float = 1.0) -> np.ndarray:

@@ -17,7 +17,7 @@ import json
 import zlib
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
@@ -36,6 +36,7 @@ class Picture:
     """image (H, W, 3) uint8 BGR; mask (H, W) uint8, 255 = person, where there is one; boxes (n, 4) float32 x1 y1 x2 y2.
 
     `trusted` is False where people outside the mask are unlabelled: its person may be cut out, its background not used.
+    things: (H, W) uint8, 0 = nothing, 1, 2, ... = an object each, where a teacher named any.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Picture:
     mask: np.ndarray | None = None
     boxes: np.ndarray | None = None
     trusted: bool = True
+    things: np.ndarray | None = None
 
     @property
     def prefix(self) -> str:
@@ -63,6 +65,16 @@ def is_held(name: str) -> bool:
 def is_permitted(name: str) -> bool:
     """Whether default weights may learn from this picture."""
     return not name.startswith(NON_COMMERCIAL)
+
+
+def learns_from(name: str) -> bool:
+    """Training pictures that default weights are trained on."""
+    return is_permitted(name) and not is_held(name)
+
+
+def chosen_on(name: str) -> bool:
+    """Training pictures kept back to make choices on."""
+    return is_permitted(name) and is_held(name)
 
 
 def read_people(
@@ -128,6 +140,40 @@ def read_boxes(data: Path, *, held: bool, side: int = LONGEST_SIDE) -> list[Pict
     stems = sorted(boxes, key=order)
     stems = stems[:HELD_BOXES] if held else stems[HELD_BOXES:]
     return _read_all([folder / "images" / f"{stem}.jpg" for stem in stems], read)
+
+
+def add_labels(pictures: Iterable[Picture], labels: Path) -> list[Picture]:
+    """The same pictures with what `engines.teach` wrote to the folder `labels`: masks where there are boxes; things."""
+
+    def read(folder: str, picture: Picture) -> np.ndarray | None:
+        path = labels / folder / f"{picture.name}.png"
+        if not path.exists():
+            return None
+        label = _decode(path, cv2.IMREAD_GRAYSCALE)
+        if label.shape != picture.image.shape[:2]:
+            raise EngineError(f"{path} does not fit its picture; make the labels again with `python -m engines.teach`")
+        return label
+
+    if not (labels / "things").is_dir():
+        raise EngineError(f"there are no labels in {labels}; make them with `python -m engines.teach`")
+    found = []
+    for picture in pictures:
+        mask = read("people_boxes", picture) if picture.boxes is not None else picture.mask
+        found.append(replace(picture, mask=mask, things=read("things", picture)))
+    return found
+
+
+def cut_things(pictures: Iterable[Picture]) -> list[Picture]:
+    """Every thing of the pictures as a cut-out of its own."""
+    cutouts = []
+    for picture in pictures:
+        if picture.things is not None:
+            for number in range(1, int(picture.things.max()) + 1):
+                mask = (picture.things == number).astype(np.uint8) * 255
+                ys, xs = np.nonzero(mask)
+                part = slice(ys.min(), ys.max() + 1), slice(xs.min(), xs.max() + 1)
+                cutouts.append(Picture(f"{picture.name}_{number}", picture.image[part].copy(), mask[part].copy()))
+    return cutouts
 
 
 def _list(folder: Path, pattern: str) -> list[Path]:

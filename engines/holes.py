@@ -1,4 +1,4 @@
-"""Shapes: holes as erasing makes them (silhouettes of people, boxes, strokes, grown outward), and poles."""
+"""Shapes: holes as erasing makes them (silhouettes of people, boxes, strokes, grown outward), and things."""
 
 from __future__ import annotations
 
@@ -50,6 +50,26 @@ def pole(rng: np.random.Generator, shape: tuple[int, int]) -> np.ndarray:
     if rng.random() < 0.5:
         axes = round(height * rng.uniform(0.08, 0.3)), round(height * rng.uniform(0.04, 0.2))
         cv2.ellipse(thing, (x + width // 2, y - height), axes, 0, 0, 360, 255, cv2.FILLED)
+    return thing
+
+
+def blob(rng: np.random.Generator, shape: tuple[int, int]) -> np.ndarray:
+    """(H, W) uint8, 255 in one closed shape, smooth or with corners, a tenth to seven tenths of the height across."""
+    corners = int(rng.integers(3, 10))
+    smooth = corners > 5 or rng.random() < 0.5
+    count = 64 if smooth else corners
+    angles = np.linspace(0, 2 * np.pi, count, endpoint=False)
+    waves = np.arange(2, 6)[:, None]
+    radius = 1 + (rng.normal(0, 0.25, (4, 1)) / waves**0.5 * np.sin(waves * angles + rng.uniform(0, 6.3, (4, 1)))).sum(
+        0
+    )
+    size = shape[0] * rng.uniform(0.05, 0.35) * np.exp(rng.uniform(-0.4, 0.4, 2))
+    turn = rng.uniform(0, 2 * np.pi)
+    x, y = np.cos(angles) * radius.clip(0.3) * size[0], np.sin(angles) * radius.clip(0.3) * size[1]
+    points = np.stack([np.cos(turn) * x - np.sin(turn) * y, np.sin(turn) * x + np.cos(turn) * y], 1)
+    middle = rng.uniform(0.05, 0.95, 2) * shape[::-1]
+    thing = np.zeros(shape, np.uint8)
+    cv2.fillPoly(thing, [(points + middle).round().astype(np.int32)], 255)
     return thing
 
 

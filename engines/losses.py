@@ -35,6 +35,12 @@ def matte_loss(logits: Tensor, label: Tensor) -> dict[str, Tensor]:
     }
 
 
+def object_loss(logits: Tensor, thing: Tensor) -> dict[str, Tensor]:
+    """Terms of the guided object's loss: logits (M, 1, H/2, W/2) float32; thing (M, 1, H, W) uint8, 255 = object."""
+    terms = matte_loss(logits, thing)
+    return {"object_bce": terms["bce"], "object_dice": terms["dice"]}
+
+
 class FeatureDistance(nn.Module):
     """L1 between ImageNet features at strides 2, 4 and 8 (perceptual loss: Johnson, Alahi and Fei-Fei, ECCV 2016).
 

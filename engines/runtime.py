@@ -31,6 +31,7 @@ DEFAULT_SEGMENTER = "swift"
 DEFAULT_FILLER = "swift"
 DEVICES = ("auto", "cpu", "cuda")
 RUNTIMES = ("auto", "onnxruntime", "tensorrt", "torch")
+GUIDANCE = "guidance"  # the one input that may be left out, and that may hold more than the image does
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,11 @@ class Engine(Protocol):
     runtime: str
 
     def run(self, **inputs: np.ndarray) -> dict[str, np.ndarray]:
-        """Named (N, C, H, W) float32 arrays in and out; EngineError when they don't fit the network."""
+        """Named (N, C, H, W) float32 arrays in and out; EngineError when they don't fit the network.
+
+        A segmenter whose card names a guidance takes it for as many objects as there are images, for any number of
+        objects in a single image, or not at all (nothing is guided to).
+        """
 
     def warm_up(self, height: int, width: int) -> None:
         """Run once on black pictures of this size, so that the first real run is as fast as the others."""
@@ -93,6 +98,10 @@ class OnnxEngine:
 
     def run(self, **inputs: np.ndarray) -> dict[str, np.ndarray]:
         """Named (N, C, H, W) float32 arrays in and out; EngineError when they don't fit the network."""
+        image = inputs.get("image")
+        if image is not None and image.ndim == 4 and GUIDANCE in self._channels and GUIDANCE not in inputs:
+            shape = image.shape[0], self._channels[GUIDANCE], *image.shape[2:]
+            inputs[GUIDANCE] = np.zeros(shape, np.float32)
         self._check(inputs)
         started = time.perf_counter()
         outputs = self._run(inputs)
@@ -135,7 +144,9 @@ class OnnxEngine:
                 raise EngineError(
                     f"{who} takes multiples of {self.card.multiple} as height and width, not {height}x{width}"
                 )
-        if len({(array.shape[0], *array.shape[2:]) for array in inputs.values()}) > 1:
+        single = GUIDANCE in inputs and inputs["image"].shape[0] == 1 and inputs[GUIDANCE].shape[0] > 0
+        counts = {1 if single else array.shape[0] for array in inputs.values()}
+        if len(counts) > 1 or len({array.shape[2:] for array in inputs.values()}) > 1:
             raise EngineError(f"{who} takes inputs of one size, not {[array.shape for array in inputs.values()]}")
 
 

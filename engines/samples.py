@@ -12,10 +12,12 @@ from torch.utils.data import Dataset
 
 from engines import augment
 from engines.augment import UNKNOWN
-from engines.data import Picture
-from engines.holes import box, pole, random_hole, strokes
+from engines.data import Picture, cut_things
+from engines.guidance import distort, guide
+from engines.holes import blob, box, pole, random_hole, silhouettes, strokes
 
-SEGMENTER_SHAPES = ((192, 224), (224, 192), (160, 288), (224, 224), (256, 256), (192, 320))
+SEGMENTER_SHAPES = ((192, 224), (256, 224), (224, 320), (256, 256), (288, 288), (224, 384), (288, 416))
+LEAST_OBJECT = 0.004  # of the picture: what is smaller is not meant by anybody
 FILLER_SHAPES = ((160, 160), (160, 160), (160, 160), (192, 192), (192, 192), (256, 256))
 
 
@@ -24,11 +26,30 @@ def to_tensor(image: np.ndarray) -> Tensor:
     return torch.from_numpy(np.ascontiguousarray(image[..., ::-1].transpose(2, 0, 1)))
 
 
-class SegmenterSamples(Dataset[tuple[Tensor, Tensor]]):
-    """Sample `i` is (image (3, H, W) uint8 RGB, label (1, H, W) uint8: 0, 255 person, 127 inside a person's box).
+class Canvas:
+    """A picture in the making: image (H, W, 3) uint8 BGR, label (H, W) uint8, and every object that could be meant."""
 
-    All samples of one batch (`i // batch`) share one of `shapes`. Half are people pasted over backgrounds; the rest are
-    real pictures with masks, people-free pictures, and pictures of which only boxes around people are known.
+    def __init__(self, image: np.ndarray, label: np.ndarray, things: np.ndarray) -> None:
+        self.image = image
+        self.label = label
+        self.objects = [things == number for number in range(1, int(things.max()) + 1)]  # (H, W) bool each, as it shows
+
+    def cover(self, image: np.ndarray, shows: np.ndarray, label: int) -> None:
+        """Something was laid over the picture, `shows` (H, W) bool: it is an object, and hides what is under it."""
+        self.image = image
+        self.label = np.where(shows, np.uint8(label), self.label)
+        self.objects = [*(other & ~shows for other in self.objects), shows]
+
+
+class SegmenterSamples(Dataset[tuple[Tensor, Tensor, Tensor, Tensor]]):
+    """Sample `i` is (image, label, guidance, object) of one size:
+
+    image (3, H, W) uint8 RGB; label (1, H, W) uint8: 0, 255 person, 127 inside a person's box; guidance (3, H, W)
+    uint8, 255 is one; object (1, H, W) uint8: 255 what the guidance means.
+
+    All samples of one batch (`i // batch`) share one of `shapes`. Half are people and things pasted over backgrounds;
+    the rest are real pictures with masks, people-free pictures, and pictures of which only boxes around people are
+    known.
     """
 
     def __init__(
@@ -46,6 +67,7 @@ class SegmenterSamples(Dataset[tuple[Tensor, Tensor]]):
         self.people = [picture for picture in people if picture.trusted]
         self.backgrounds = backgrounds
         self.boxed = boxed
+        self.things = cut_things([*backgrounds, *boxed])
         self.batch = batch
         self.seed = seed
         self.shapes = shapes
@@ -53,64 +75,111 @@ class SegmenterSamples(Dataset[tuple[Tensor, Tensor]]):
     def __len__(self) -> int:
         return 1 << 40
 
-    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         shape = _shape_of_batch(self.shapes, self.seed, index // self.batch)
         rng = np.random.default_rng((self.seed, 0, index))
         kind = rng.random()
-        label: np.ndarray | None
-        if kind < 0.52:
-            image, label = self._composite(rng, shape)
-        elif kind < 0.80:
-            image, label = self._real(rng, shape)
-        elif kind < 0.93 and self.boxed:
-            image, label = self._boxed(rng, shape)
+        if kind < 0.5:
+            canvas = self._composite(rng, shape)
+        elif kind < 0.75:
+            canvas = self._real(rng, shape)
+        elif kind < 0.9 and self.boxed:
+            canvas = self._boxed(rng, shape)
         else:
-            background = self.backgrounds[int(rng.integers(len(self.backgrounds)))]
-            image, _ = augment.crop(rng, background.image, None, shape)
-            label = np.zeros(shape, np.uint8)
-            if rng.random() < 0.5:
-                image, label = self._distract(rng, image, label)
-        image, label = augment.flip(rng, image, label)
+            canvas = self._free(rng, shape)
+        thing, guidance = self._guidance(rng, canvas, shape)
+        planes = [canvas.image, canvas.label, guidance, thing]
+        if rng.random() < 0.5:
+            planes = [np.ascontiguousarray(plane[:, ::-1]) for plane in planes]
+        image, label, guidance, thing = planes
         image = augment.wear(rng, augment.light(rng, image))
-        assert label is not None
-        return to_tensor(image), torch.from_numpy(label)[None]
+        return (
+            to_tensor(image),
+            torch.from_numpy(label)[None],
+            torch.from_numpy(np.ascontiguousarray(guidance.transpose(2, 0, 1))),
+            torch.from_numpy(thing)[None],
+        )
 
-    def _composite(self, rng: np.random.Generator, shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
-        background = self.backgrounds[int(rng.integers(len(self.backgrounds)))]
-        image, _ = augment.crop(rng, background.image, None, shape)
-        label = np.zeros(shape, np.uint8)
-        for _ in range(int(rng.choice((1, 2, 3), p=(0.6, 0.25, 0.15)))):
-            person = self.cutouts[int(rng.integers(len(self.cutouts)))]
-            image, label = augment.paste(rng, image, label, person)
-            if rng.random() < 0.3:
-                image, label = self._distract(rng, image, label)
-        return image, label
+    def _composite(self, rng: np.random.Generator, shape: tuple[int, int]) -> Canvas:
+        canvas = self._background(rng, shape)
+        for _ in range(int(rng.choice((1, 2, 3), p=(0.5, 0.3, 0.2)))):
+            image, shows = augment.paste(rng, canvas.image, _any_of(rng, self.cutouts))
+            canvas.cover(image, shows, 255)
+            if rng.random() < 0.35:
+                self._distract(rng, canvas)
+        return canvas
 
-    def _distract(
-        self, rng: np.random.Generator, image: np.ndarray, label: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Paste something that is nobody, textured or plain: what was pasted must not be what gives a person away."""
-        shape = label.shape[0], label.shape[1]
-        thing = (pole, box, strokes)[int(rng.choice(3, p=(0.5, 0.25, 0.25)))](rng, shape)
-        if rng.random() < 0.6:
-            background = self.backgrounds[int(rng.integers(len(self.backgrounds)))]
-            texture, _ = augment.crop(rng, background.image, None, shape, least=0.2)
+    def _distract(self, rng: np.random.Generator, canvas: Canvas) -> None:
+        """Paste something that is nobody: what was pasted must not be what gives a person away."""
+        shape = canvas.label.shape[0], canvas.label.shape[1]
+        if self.things and rng.random() < 0.5:
+            image, shows = augment.paste(rng, canvas.image, _any_of(rng, self.things))
+            canvas.cover(image, shows, 0)
+            return
+        thing = (pole, box, strokes, blob)[int(rng.choice(4, p=(0.3, 0.15, 0.15, 0.4)))](rng, shape)
+        if rng.random() < 0.7:
+            texture, _ = augment.crop(rng, _any_of(rng, self.backgrounds).image, None, shape, least=0.2)
         else:
             texture = np.full((*shape, 3), rng.integers(0, 256, 3), np.uint8)
-        texture = augment.light(rng, texture)
-        weight = cv2.GaussianBlur(thing, (0, 0), rng.uniform(0.5, 1.2)).astype(np.float32)[..., None] / 255
-        mixed = image * (1 - weight) + texture * weight
-        return mixed.round().astype(np.uint8), np.where(thing > 0, np.uint8(0), label)
+        alpha = cv2.GaussianBlur(thing, (0, 0), rng.uniform(0.5, 1.2))
+        canvas.cover(augment.blend(canvas.image, augment.light(rng, texture), alpha), thing > 0, 0)
 
-    def _real(self, rng: np.random.Generator, shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray | None]:
-        picture = self.people[int(rng.integers(len(self.people)))]
-        if rng.random() < 0.25:
-            return augment.resize(picture.image, picture.mask, shape)
-        return augment.crop(rng, picture.image, picture.mask, shape, least=0.35)
+    def _real(self, rng: np.random.Generator, shape: tuple[int, int]) -> Canvas:
+        picture = _any_of(rng, self.people)
+        assert picture.mask is not None
+        _, people = cv2.connectedComponents(picture.mask, ltype=cv2.CV_16U)
+        both = _beside(picture.mask, people.clip(max=255).astype(np.uint8))
+        if rng.random() < 0.35:
+            image, both = augment.resize(picture.image, both, shape)
+        else:
+            image, both = augment.crop(rng, picture.image, both, shape, least=0.35)
+        canvas = Canvas(image, np.ascontiguousarray(both[..., 0]), both[..., 1])
+        if rng.random() < 0.2:
+            self._distract(rng, canvas)
+        return canvas
 
-    def _boxed(self, rng: np.random.Generator, shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray | None]:
-        picture = self.boxed[int(rng.integers(len(self.boxed)))]
-        return augment.resize(picture.image, box_label(picture), shape)
+    def _boxed(self, rng: np.random.Generator, shape: tuple[int, int]) -> Canvas:
+        picture = _any_of(rng, self.boxed)
+        label = box_label(picture) if picture.mask is None else picture.mask
+        both = _beside(label, picture.things)
+        if rng.random() < 0.5:
+            image, both = augment.resize(picture.image, both, shape)
+        else:
+            image, both = augment.crop(rng, picture.image, both, shape, least=0.5)
+        canvas = Canvas(image, np.ascontiguousarray(both[..., 0]), both[..., 1])
+        if rng.random() < 0.4:
+            self._distract(rng, canvas)
+        return canvas
+
+    def _free(self, rng: np.random.Generator, shape: tuple[int, int]) -> Canvas:
+        """Nobody is there."""
+        canvas = self._background(rng, shape)
+        if rng.random() < 0.3:
+            canvas.objects.append(region(rng, canvas.image))
+        for _ in range(int(rng.integers(0, 3))):
+            self._distract(rng, canvas)
+        return canvas
+
+    def _background(self, rng: np.random.Generator, shape: tuple[int, int]) -> Canvas:
+        picture = _any_of(rng, self.backgrounds)
+        nobody = np.zeros(picture.image.shape[:2], np.uint8)
+        image, both = augment.crop(rng, picture.image, _beside(nobody, picture.things), shape)
+        return Canvas(image, np.ascontiguousarray(both[..., 0]), both[..., 1])
+
+    def _guidance(
+        self, rng: np.random.Generator, canvas: Canvas, shape: tuple[int, int]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Which object is meant, (H, W) uint8, and the guidance to it; now and then to nothing, or to what is gone."""
+        objects = [thing for thing in canvas.objects if thing.mean() > LEAST_OBJECT]
+        everything = np.any(objects, axis=0) if objects else np.zeros(shape, bool)
+        nothing = np.zeros(shape, np.uint8)
+        if objects and rng.random() < 0.93:
+            thing = objects[int(rng.integers(len(objects)))]
+            return thing.astype(np.uint8) * 255, guide(rng, thing, everything & ~thing)
+        gone = silhouettes(rng, self.cutouts, shape) > 0
+        if rng.random() < 0.5 and gone.any() and everything[gone].mean() < 0.05:
+            return nothing, np.dstack([distort(rng, gone, everything), nothing, nothing])
+        return nothing, np.zeros((*shape, 3), np.uint8)
 
 
 class FillerSamples(Dataset[tuple[Tensor, Tensor]]):
@@ -142,13 +211,42 @@ class FillerSamples(Dataset[tuple[Tensor, Tensor]]):
         rng = np.random.default_rng((self.seed, 0, index))
         background = self.backgrounds[int(rng.integers(len(self.backgrounds)))]
         image, _ = augment.crop(rng, background.image, None, shape, least=0.5)
-        image, _ = augment.flip(rng, image, None)
+        if rng.random() >= 0.5:
+            image = np.ascontiguousarray(image[:, ::-1])
         image = augment.light(rng, image, 0.3)
         return to_tensor(image), torch.from_numpy(random_hole(rng, self.people, shape))[None]
 
 
 def _shape_of_batch(shapes: Sequence[tuple[int, int]], seed: int, number: int) -> tuple[int, int]:
     return shapes[int(np.random.default_rng((seed, 1, number)).integers(len(shapes)))]
+
+
+def _any_of(rng: np.random.Generator, pictures: Sequence[Picture]) -> Picture:
+    return pictures[int(rng.integers(len(pictures)))]
+
+
+def _beside(label: np.ndarray, things: np.ndarray | None) -> np.ndarray:
+    """(H, W, 2) uint8: a label and the things, to be cropped alike."""
+    return np.dstack([label, np.zeros_like(label) if things is None else things])
+
+
+def region(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
+    """(H, W) bool: a compact part of the picture whose colour hardly changes, as signs and plain things have; or none.
+
+    Found by flooding from random points until the flood is neither a speck nor most of the picture.
+    """
+    calm = cv2.medianBlur(image, 5)
+    height, width = image.shape[:2]
+    for _ in range(8):
+        mask = np.zeros((height + 2, width + 2), np.uint8)
+        seed = int(rng.integers(width)), int(rng.integers(height))
+        tolerance = (float(rng.uniform(2, 6)),) * 3
+        cv2.floodFill(calm, mask, seed, 0, tolerance, tolerance, 4 | cv2.FLOODFILL_MASK_ONLY | (1 << 8))
+        flood = cv2.morphologyEx(mask[1:-1, 1:-1], cv2.MORPH_CLOSE, np.ones((5, 5), np.uint8))
+        _, _, w, h = cv2.boundingRect(flood)
+        if 0.008 < flood.mean() < 0.25 and flood.sum() > 0.6 * w * h:
+            return flood > 0
+    return np.zeros((height, width), bool)
 
 
 def box_label(picture: Picture) -> np.ndarray:

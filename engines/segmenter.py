@@ -1,7 +1,11 @@
-"""The segmenter: EfficientNet-Lite0 and a light U-Net decoder; a matte per class at half the input's resolution.
+"""The segmenter: EfficientNet-Lite0 and two light U-Net decoders; mattes at half the input's resolution.
 
-U-Net: Ronneberger, Fischer and Brox, MICCAI 2015. The decoder adds its skip connections, as feature pyramids do (Lin
+U-Net: Ronneberger, Fischer and Brox, MICCAI 2015. The decoders add their skip connections, as feature pyramids do (Lin
 et al., CVPR 2017), instead of stacking them: half the multiplications at the resolutions that cost most.
+
+The encoder and the decoder of the classes see the image alone, so who is found never depends on what was clicked. The
+decoder of the guided object sees the same maps plus what the guidance encoder makes of the previous matte and the
+clicks. The pictures' maps (N) broadcast to the objects (M): one picture with ten objects is encoded once.
 """
 
 from __future__ import annotations
@@ -10,21 +14,24 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from engines.backbone import CHANNELS, EfficientNetLite0
+from engines.backbone import CHANNELS, Block, EfficientNetLite0, Stage
 
-WIDTHS = (16, 32, 48, 96)  # of the decoder at strides 2, 4, 8, 16
+WIDTHS = (16, 32, 48, 96)  # of the decoders at strides 2, 4, 8, 16
+PLANES = 3  # of the guidance: previous matte, positive clicks, negative clicks
+KEY = 32  # channels that pixels are compared by
+HUB = 128  # channels of the guidance at stride 32
 
 
-def _conv(inputs: int, outputs: int, kernel: int) -> nn.Sequential:
+def _conv(inputs: int, outputs: int, kernel: int, stride: int = 1) -> nn.Sequential:
     return nn.Sequential(
-        nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2, bias=False),
+        nn.Conv2d(inputs, outputs, kernel, stride, padding=0 if kernel == stride else kernel // 2, bias=False),
         nn.BatchNorm2d(outputs),
         nn.ReLU6(inplace=True),
     )
 
 
 class Up(nn.Module):
-    """One step of the decoder: twice the size, plus the encoder's map of that size."""
+    """One step of a decoder: twice the size, plus the encoder's map of that size, plus the guidance's if there is."""
 
     def __init__(self, inputs: int, skip: int, outputs: int) -> None:
         super().__init__()
@@ -32,40 +39,111 @@ class Up(nn.Module):
         self.lateral = nn.Conv2d(skip, outputs, 1)
         self.mix = _conv(outputs, outputs, 3)
 
-    def forward(self, x: Tensor, skip: Tensor) -> Tensor:
+    def forward(self, x: Tensor, skip: Tensor, guide: Tensor | None = None) -> Tensor:
         x = F.interpolate(self.narrow(x), scale_factor=2.0, mode="bilinear", align_corners=False)
-        return self.mix(x + self.lateral(skip))
+        x = x + self.lateral(skip)
+        return self.mix(x if guide is None else x + guide)
 
 
-class Segmenter(nn.Module):
-    """(N, 3, H, W) float32 RGB in [0, 1], H and W multiples of 32 -> logits (N, classes, H/2, W/2)."""
+class Decoder(nn.Module):
+    """The encoder's maps (strides 2 to 32) -> logits (N, classes, H/2, W/2)."""
 
-    def __init__(self, classes: int = 1) -> None:
+    def __init__(self, classes: int) -> None:
         super().__init__()
-        self.encoder = EfficientNetLite0()
         ups = []
         inputs = CHANNELS[-1]
         for skip, outputs in zip(CHANNELS[-2::-1], WIDTHS[::-1], strict=True):
             ups.append(Up(inputs, skip, outputs))
             inputs = outputs
-        self.decoder = nn.ModuleList(ups)
+        self.ups = nn.ModuleList(ups)
         self.head = nn.Conv2d(inputs, classes, 3, padding=1)
         assert self.head.bias is not None
         nn.init.constant_(self.head.bias, -1.5)  # most pixels of most pictures are nobody
 
-    def forward(self, image: Tensor) -> Tensor:
-        *skips, x = self.encoder(image * 2 - 1)  # strides 2, 4, 8, 16 and 32
-        for up, skip in zip(self.decoder, reversed(skips), strict=True):
-            x = up(x, skip)
+    def forward(self, maps: list[Tensor], guides: list[Tensor | None] | None = None) -> Tensor:
+        """guides: what to add at strides 32, 16, 8, 4 and 2."""
+        first, *others = guides or [None] * len(maps)
+        x = maps[-1] if first is None else maps[-1] + first
+        for up, skip, guide in zip(self.ups, maps[-2::-1], others, strict=True):
+            x = up(x, skip, guide)
         return self.head(x)
 
 
+class Likeness(nn.Module):
+    """How much each pixel of a map resembles what the guidance marks, and what it leaves alone.
+
+    The pixels' keys are averaged under each plane and under none, and every pixel is compared with these four by the
+    cosine of the angle between them: (N, C, h, w) and (M, 3, h, w) -> (M, 4, h, w) in [-1, 1], 0 for an empty plane.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.key = nn.Conv2d(channels, KEY, 1)
+
+    def forward(self, features: Tensor, planes: Tensor) -> Tensor:
+        keys = _unit(self.key(features).flatten(2), 1)  # (N, KEY, hw)
+        rest = (1 - planes.sum(1, keepdim=True)).clamp_min(0)
+        weights = torch.cat([planes, rest], 1).flatten(2)  # (M, 4, hw)
+        means = _unit(torch.matmul(weights, keys.transpose(1, 2)), 2)  # (M, 4, KEY)
+        return torch.matmul(means, keys).unflatten(2, (features.shape[2], features.shape[3]))
+
+
+class Guide(nn.Module):
+    """Guidance (M, 3, H, W) and the encoder's maps -> what the object's decoder adds at strides 32, 16, 8 and 4."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = _conv(PLANES, WIDTHS[1], 4, 4)
+        self.like8, self.like16 = Likeness(CHANNELS[2]), Likeness(CHANNELS[3])
+        self.down8 = _conv(WIDTHS[1], WIDTHS[2], 3, 2)
+        self.mix8 = _conv(WIDTHS[2] + PLANES + 1, WIDTHS[2], 1)
+        self.down16 = _conv(WIDTHS[2], WIDTHS[3], 3, 2)
+        self.mix16 = _conv(WIDTHS[3] + PLANES + 1, WIDTHS[3], 1)
+        self.down32 = _conv(WIDTHS[3], HUB, 3, 2)
+        self.enter = nn.Conv2d(CHANNELS[-1], HUB, 1)
+        wide = Stage(1, 5, 1, 2, HUB)  # each carries a click 64 pixels further
+        self.spread = nn.Sequential(Block(HUB, wide, 1), Block(HUB, wide, 1))
+        self.leave = nn.Conv2d(HUB, CHANNELS[-1], 1)
+
+    def forward(self, maps: list[Tensor], guidance: Tensor) -> list[Tensor | None]:
+        at8 = F.avg_pool2d(guidance, 8)
+        g4 = self.stem(guidance)
+        g8 = self.mix8(torch.cat([self.down8(g4), self.like8(maps[2], at8)], 1))
+        g16 = self.mix16(torch.cat([self.down16(g8), self.like16(maps[3], F.avg_pool2d(at8, 2))], 1))
+        g32 = self.leave(self.spread(self.enter(maps[4]) + self.down32(g16)))
+        return [g32, g16, g8, g4, None]
+
+
+class Segmenter(nn.Module):
+    """image (N, 3, H, W) float32 RGB in [0, 1], guidance (M, 3, H, W) float32 in [0, 1], H and W multiples of 32.
+
+    N is M or one. Returns logits: classes (N, classes, H/2, W/2) and object (M, 1, H/2, W/2).
+    """
+
+    def __init__(self, classes: int = 1) -> None:
+        super().__init__()
+        self.encoder = EfficientNetLite0()
+        self.decoder = Decoder(classes)
+        self.guide = Guide()
+        self.object_decoder = Decoder(1)
+
+    def forward(self, image: Tensor, guidance: Tensor) -> tuple[Tensor, Tensor]:
+        maps = self.encoder(image * 2 - 1)  # strides 2, 4, 8, 16 and 32
+        return self.decoder(maps), self.object_decoder(maps, self.guide(maps, guidance))
+
+
 class Matte(nn.Module):
-    """What is exported: the segmenter with its sigmoid; matte (N, classes, H/2, W/2) in [0, 1]."""
+    """What is exported: the mattes in [0, 1]; the object's is 0 where nothing guides to it."""
 
     def __init__(self, network: Segmenter) -> None:
         super().__init__()
         self.network = network
 
-    def forward(self, image: Tensor) -> Tensor:
-        return torch.sigmoid(self.network(image))
+    def forward(self, image: Tensor, guidance: Tensor) -> tuple[Tensor, Tensor]:
+        matte, thing = self.network(image, guidance)
+        guided = (guidance.amax((1, 2, 3), keepdim=True) > 0).float()
+        return torch.sigmoid(matte), torch.sigmoid(thing) * guided
+
+
+def _unit(vectors: Tensor, dim: int) -> Tensor:
+    return vectors / (vectors.square().sum(dim, keepdim=True) + 1e-6).sqrt()

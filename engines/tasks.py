@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,29 +13,20 @@ from torch.utils.data import Dataset
 
 from engines import losses, measure
 from engines.backbone import EfficientNetLite0
-from engines.data import is_held, is_permitted, read_backgrounds, read_boxes, read_cutouts, read_people
+from engines.data import add_labels, chosen_on, learns_from, read_backgrounds, read_boxes, read_cutouts, read_people
 from engines.filler import Filler
 from engines.samples import FillerSamples, SegmenterSamples
 from engines.segmenter import Matte, Segmenter
 
 
-def learns_from(name: str) -> bool:
-    """Pictures that default weights are trained on."""
-    return is_permitted(name) and not is_held(name)
-
-
-def chosen_on(name: str) -> bool:
-    """Training pictures kept back to make choices on."""
-    return is_permitted(name) and is_held(name)
-
-
 class SegmenterTask:
-    """Find people."""
+    """Find people, and whatever the guidance means. labels: the folder that `engines.teach` wrote, if any."""
 
     name = "segmenter"
 
-    def __init__(self, data: Path, *, pretrained: bool = True) -> None:
+    def __init__(self, data: Path, *, labels: Path | None = None, pretrained: bool = True) -> None:
         self.data = data
+        self.labels = labels
         self.network = Segmenter()
         if pretrained:
             self.network.encoder.load_imagenet()
@@ -43,22 +35,28 @@ class SegmenterTask:
         people = read_people(self.data, "train", learns_from)
         backgrounds = read_backgrounds(self.data, "train", learns_from)
         boxed = read_boxes(self.data, held=False)
+        if self.labels is not None:
+            backgrounds, boxed = add_labels(backgrounds, self.labels), add_labels(boxed, self.labels)
         return SegmenterSamples(people, read_cutouts(self.data), backgrounds, boxed, batch=batch, seed=seed)
 
     def groups(self, rate: float) -> list[dict[str, Any]]:
+        """The encoder learns slowly: it is to keep what ImageNet taught it."""
         encoder = {id(p) for p in self.network.encoder.parameters()}
         rest = [p for p in self.network.parameters() if id(p) not in encoder]
-        return [{"params": list(self.network.encoder.parameters()), "lr": rate / 2}, {"params": rest, "lr": rate}]
+        return [{"params": list(self.network.encoder.parameters()), "lr": rate / 5}, {"params": rest, "lr": rate}]
 
     def loss(self, batch: list[Tensor], progress: float) -> dict[str, Tensor]:
-        image, label = batch
-        return losses.matte_loss(self.network(_scaled(image)).float(), label)
+        image, label, guidance, thing = batch
+        matte, found = self.network(_scaled(image), _scaled(guidance))
+        return losses.matte_loss(matte.float(), label) | losses.object_loss(found.float(), thing)
 
     def evaluate(self, network: nn.Module) -> dict[str, float]:
         people = [p for p in read_people(self.data, "train", chosen_on) if p.trusted]
         backgrounds = read_backgrounds(self.data, "train", chosen_on)
         assert isinstance(network, Segmenter)
-        return measure.segmenter_figures(as_run(Matte(network)), people, backgrounds, [])
+        run = as_run(Matte(network))
+        figures = measure.segmenter_figures(lambda image: run(image, np.zeros_like(image))[0], people, backgrounds, [])
+        return figures | measure.click_figures(run, people)
 
 
 class FillerTask:
@@ -103,15 +101,13 @@ def _scaled(image: Tensor) -> Tensor:
     return image.to(memory_format=torch.channels_last).float() / 255
 
 
-def as_run(module: nn.Module) -> measure.Run:
-    """A torch module of one input as a NumPy function."""
+def as_run(module: nn.Module) -> Callable[..., list[np.ndarray]]:
+    """A torch module as a function of NumPy arrays."""
     device = next(module.parameters()).device
 
-    def run(array: np.ndarray) -> np.ndarray:
+    def run(*arrays: np.ndarray) -> list[np.ndarray]:
         with torch.inference_mode():
-            return module(torch.from_numpy(array).to(device)).float().cpu().numpy()
+            outputs = module(*(torch.from_numpy(array).to(device) for array in arrays))
+        return [output.float().cpu().numpy() for output in outputs]
 
     return run
-
-
-TASKS = {"segmenter": SegmenterTask, "filler": FillerTask}

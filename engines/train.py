@@ -26,6 +26,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, help="of torch on the CPU")
     parser.add_argument("--workers", type=int, help="processes that make samples")
+    parser.add_argument("--from", dest="start", type=Path, metavar="CHECKPOINT", help="start from its weights")
+    parser.add_argument("--labels", type=Path, help="segmenter: what `python -m engines.teach` wrote")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     options = vars(parser.parse_args(arguments))
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # torch's threads that spin collapse where cores are shared
@@ -39,13 +41,16 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def _train(task: str, data: Path, **options: object) -> None:
+def _train(task: str, data: Path, labels: Path | None, **options: object) -> None:
     try:
         from engines import tasks
         from engines.training import Plan, train
     except ImportError as error:
         raise EngineError(f"training needs {error.name}; install it with `pip install .[train]`") from error
-    train(tasks.TASKS[task](data), Plan(**options), lambda line: print(line, flush=True))  # type: ignore[arg-type]
+    if labels is not None and task != "segmenter":
+        raise EngineError(f"--labels are for the segmenter, not for the {task}")
+    made = tasks.SegmenterTask(data, labels=labels) if task == "segmenter" else tasks.FillerTask(data)
+    train(made, Plan(**options), lambda line: print(line, flush=True))  # type: ignore[arg-type]
 
 
 if __name__ == "__main__":

@@ -52,6 +52,7 @@ class Plan:
     threads: int | None = None
     workers: int | None = None
     device: str = "auto"
+    start: Path | None = None  # checkpoint to start from where `out` holds none
 
 
 def train(task: Task, plan: Plan, say: Callable[[str], None] = print) -> Path:
@@ -71,6 +72,8 @@ def train(task: Task, plan: Plan, say: Callable[[str], None] = print) -> Path:
     if path.exists():
         run.restore(path)
         say(f"{task.name}: resuming at step {run.step}")
+    elif plan.start is not None:
+        say(f"{task.name}: {run.adopt(plan.start)} of {len(run.mean)} tensors come from {plan.start}")
     with (plan.out / "log.csv").open("a", newline="") as file:
         _loop(run, path, csv.writer(file), file.flush, say)
     run.save(path)
@@ -208,6 +211,19 @@ class _Run:
         beside = path.with_suffix(".tmp")
         torch.save(state, beside)
         os.replace(beside, path)
+
+    def adopt(self, path: Path) -> int:
+        """Start from another training's averaged weights wherever name and shape are the same; how many were."""
+        state = _read(path)
+        if state.get("task") != self.task.name:
+            raise EngineError(f"{path} is not a checkpoint of the {self.task.name}; --from must name one")
+        known = self.network.state_dict()
+        fits = {
+            name: value for name, value in state["mean"].items() if name in known and value.shape == known[name].shape
+        }
+        self.network.load_state_dict(known | fits)
+        self.mean = {name: value.detach().clone() for name, value in self.network.state_dict().items()}
+        return len(fits)
 
     def restore(self, path: Path) -> None:
         state = _read(path)

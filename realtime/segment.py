@@ -21,6 +21,16 @@ class Segmenter:
     def classes(self) -> tuple[str, ...]:
         return self.engine.card.classes
 
+    @property
+    def guided(self) -> bool:
+        """Whether the network follows a guidance (previous matte, clicks) to an object of any kind."""
+        return "guidance" in self.engine.card.inputs
+
+    def size(self, image: np.ndarray) -> tuple[int, int]:
+        """The (h, w) that the network sees an image (H, W, 3) at, and that its guidance must have."""
+        card = self.engine.card
+        return network_size(image.shape[0], image.shape[1], card.sizes[0], card.multiple)
+
     def check(self, classes: Sequence[str]) -> None:
         """Raise UsageError where a class is asked for that the network does not know."""
         unknown = [name for name in classes if name not in self.classes]
@@ -35,13 +45,32 @@ class Segmenter:
 
         image: (H, W, 3) uint8 BGR. Returns (h, w) float32 in [0, 1] at the network's output size, edges aligned.
         """
-        height, width = network_size(
-            image.shape[0], image.shape[1], self.engine.card.sizes[0], self.engine.card.multiple
-        )
+        return self._of_classes(self.engine.run(image=self._planes(image))["matte"], classes)
+
+    def look(
+        self, image: np.ndarray, classes: Sequence[str], guidance: np.ndarray
+    ) -> tuple[np.ndarray | None, np.ndarray]:
+        """The matte of the given classes, as `matte` returns it (None for no classes), and those of guided objects.
+
+        guidance: (M, 3, h, w) float32 in [0, 1] at `size(image)`, M at least 1; for each object its previous matte,
+        positive clicks and negative clicks (discs of radius round(0.03 h), value 1). Returns the objects' mattes as
+        (M, h/2, w/2) float32 in [0, 1]. UsageError where the network takes no guidance.
+        """
+        if not self.guided:
+            raise UsageError(
+                f"the segmenter '{self.engine.card.name}' can't be guided to an object; choose one whose card names a "
+                "guidance among its inputs"
+            )
+        outputs = self.engine.run(image=self._planes(image), guidance=guidance)
+        return self._of_classes(outputs["matte"], classes) if classes else None, outputs["object"][:, 0]
+
+    def _planes(self, image: np.ndarray) -> np.ndarray:
+        height, width = self.size(image)
         small = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
-        tensor = cv2.dnn.blobFromImage(small, 1 / 255.0, swapRB=True)
-        mattes = self.engine.run(image=tensor)["matte"][0]
-        return mattes[[self.classes.index(name) for name in classes]].max(0)
+        return cv2.dnn.blobFromImage(small, 1 / 255.0, swapRB=True)
+
+    def _of_classes(self, mattes: np.ndarray, classes: Sequence[str]) -> np.ndarray:
+        return mattes[0][[self.classes.index(name) for name in classes]].max(0)
 
 
 class MatteFollower:

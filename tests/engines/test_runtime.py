@@ -64,6 +64,23 @@ def test_inputs_that_do_not_fit_are_refused(tmp_path: Path, inputs: dict[str, np
         engine.run(**inputs)
 
 
+def test_guidance_may_be_left_out_or_hold_many_objects_of_one_image(tmp_path: Path) -> None:
+    engine = load_engine(tiny.save(tmp_path, guided=True), "segmenter", threads=1)
+    engine.warm_up(32, 32)
+    assert not engine.run(image=np.ones((2, 3, 32, 64), np.float32))["object"].any()
+    for images, objects in ((1, 1), (1, 3), (2, 2)):
+        image, guidance = (np.ones((count, 3, 32, 64), np.float32) for count in (images, objects))
+        outputs = engine.run(image=image, guidance=guidance)
+        assert (len(outputs["matte"]), len(outputs["object"])) == (images, objects)
+
+
+@pytest.mark.parametrize("shape", [(0, 3, 32, 64), (3, 3, 32, 64), (2, 3, 64, 64)])
+def test_guidance_that_does_not_fit_the_images_is_refused(tmp_path: Path, shape: tuple[int, ...]) -> None:
+    engine = load_engine(tiny.save(tmp_path, guided=True), "segmenter", threads=1)
+    with pytest.raises(EngineError, match="inputs of one size"):
+        engine.run(image=np.ones((2, 3, 32, 64), np.float32), guidance=np.ones(shape, np.float32))
+
+
 def test_a_closed_engine_says_so(tmp_path: Path) -> None:
     engine = load_engine(tiny.save(tmp_path), "segmenter", threads=1)
     engine.close()

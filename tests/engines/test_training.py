@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,12 @@ cv2 = pytest.importorskip("cv2")
 from torch import Tensor, nn  # noqa: E402
 from torch.nn import functional as F  # noqa: E402
 
-from engines import augment, data, holes, losses, measure  # noqa: E402
+from engines import augment, data, guidance, holes, losses, measure, samples, teach  # noqa: E402
 from engines.backbone import EfficientNetLite0  # noqa: E402
 from engines.errors import EngineError  # noqa: E402
 from engines.filler import Filler, smooth_guess  # noqa: E402
 from engines.samples import FillerSamples, SegmenterSamples  # noqa: E402
-from engines.segmenter import Segmenter  # noqa: E402
+from engines.segmenter import Matte, Segmenter  # noqa: E402
 from engines.train import main as train_command  # noqa: E402
 from engines.training import Plan, load_weights, train  # noqa: E402
 
@@ -63,8 +64,17 @@ def batch_of(samples: Any, count: int) -> list[Tensor]:
     return [torch.stack(parts) for parts in zip(*(samples[index] for index in range(count)), strict=True)]
 
 
+def thing() -> data.Picture:
+    """Stripes with a box that a teacher named."""
+    things = np.zeros((64, 96), np.uint8)
+    things[10:40, 20:50] = 1
+    return replace(place(2), things=things)
+
+
 def segmenter_samples(batch: int = 4) -> SegmenterSamples:
-    return SegmenterSamples([person()], [person(1)], [place()], [boxed()], batch=batch, shapes=((64, 64), (64, 96)))
+    return SegmenterSamples(
+        [person()], [person(1)], [place(), thing()], [boxed()], batch=batch, shapes=((64, 64), (64, 96))
+    )
 
 
 def filler_samples(batch: int = 4) -> FillerSamples:
@@ -95,39 +105,82 @@ class TinyTask:
 
 
 def test_samples_depend_on_their_number_alone() -> None:
-    for samples in (segmenter_samples(), filler_samples()):
-        forwards = [samples[index] for index in range(8)]
+    for made in (segmenter_samples(), filler_samples()):
+        forwards = [made[index] for index in range(8)]
         for index in reversed(range(8)):
-            assert all(torch.equal(a, b) for a, b in zip(samples[index], forwards[index], strict=True))
+            assert all(torch.equal(a, b) for a, b in zip(made[index], forwards[index], strict=True))
         assert len({forwards[index][0].shape for index in range(4)}) == 1
 
 
 def test_labels_are_nobody_person_or_inside_a_box() -> None:
-    samples = segmenter_samples()
+    made = segmenter_samples()
     seen: set[int] = set()
     for index in range(40):
-        image, label = samples[index]
-        assert image.dtype == label.dtype == torch.uint8
-        assert image.shape[1:] == label.shape[1:]
-        seen |= set(label.unique().tolist())
+        parts = made[index]
+        assert all(part.dtype == torch.uint8 for part in parts)
+        assert len({part.shape[1:] for part in parts}) == 1
+        seen |= set(parts[1].unique().tolist())
     assert seen == {0, 127, 255}
 
 
+def test_what_no_guidance_leads_to_is_no_object() -> None:
+    made = segmenter_samples()
+    unguided = [thing for _, _, planes, thing in map(made.__getitem__, range(60)) if not planes.any()]
+    assert len(unguided) > 1
+    assert not torch.cat([thing.flatten() for thing in unguided]).any()
+
+
+def test_clicks_are_made_where_they_belong() -> None:
+    thing, other = disc() > 0, np.zeros((80, 60), bool)
+    other[:10, :10] = True
+    kinds = set()
+    for seed in range(60):
+        planes = guidance.guide(np.random.default_rng(seed), thing, other)
+        assert planes.shape == (80, 60, 3)
+        assert planes.any()
+        previous, positive, negative = (planes[..., plane] > 0 for plane in range(3))
+        kinds.add((bool(previous.any()), bool(positive.any()), bool(negative.any())))
+        assert cv2.erode(positive.astype(np.uint8), np.ones((3, 3), np.uint8))[~thing].sum() == 0
+        assert not (cv2.erode(negative.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0)[thing].any()
+    assert kinds >= {(False, True, False), (False, True, True), (True, False, False), (True, True, False)}
+
+
+def test_previous_mattes_are_nearly_right_or_quite_wrong() -> None:
+    thing, other = disc() > 0, np.zeros((80, 60), bool)
+    ious = []
+    for seed in range(60):
+        matte = guidance.distort(np.random.default_rng(seed), thing, other) > 127
+        ious.append((matte & thing).sum() / (matte | thing).sum())
+    assert np.quantile(ious, 0.7) > 0.85
+    assert np.quantile(ious, 0.1) < 0.7
+
+
+def test_a_part_of_even_colour_is_an_object() -> None:
+    image = place().image
+    image[20:44, 30:60] = (30, 90, 200)
+    found = [samples.region(np.random.default_rng(seed), image) for seed in range(30)]
+    ious = [thing[20:44, 30:60].sum() / (thing.sum() + 24 * 30 - thing[20:44, 30:60].sum()) for thing in found]
+    assert max(ious) > 0.9
+
+
 def test_pasted_people_are_labelled_where_they_show() -> None:
-    canvas, label = np.zeros((96, 96, 3), np.uint8), np.zeros((96, 96), np.uint8)
+    canvas = np.zeros((96, 96, 3), np.uint8)
     for seed in range(20):
-        image, marked = augment.paste(np.random.default_rng(seed), canvas, label, person())
-        assert image[marked == 0].sum() < 0.3 * image[marked > 0].sum()
+        image, shows = augment.paste(np.random.default_rng(seed), canvas, person())
+        assert image[~shows].sum() < 0.3 * image[shows].sum()
 
 
 def test_things_pasted_over_people_hide_them_and_are_nobody() -> None:
-    samples = segmenter_samples()
+    made = segmenter_samples()
     everywhere = np.full((64, 64), 255, np.uint8)
     for seed in range(10):
-        image, label = samples._distract(np.random.default_rng(seed), np.zeros((64, 64, 3), np.uint8), everywhere)
-        assert image.shape == (64, 64, 3)
-        assert set(np.unique(label)) <= {0, 255}
-        assert not image[cv2.erode(label, np.ones((13, 13), np.uint8)) > 0].any()
+        canvas = samples.Canvas(np.zeros((64, 64, 3), np.uint8), everywhere, (everywhere > 0).astype(np.uint8))
+        made._distract(np.random.default_rng(seed), canvas)
+        assert set(np.unique(canvas.label)) <= {0, 255}
+        assert not canvas.image[cv2.erode(canvas.label, np.ones((13, 13), np.uint8)) > 0].any()
+        person, thing = canvas.objects
+        np.testing.assert_array_equal(person, canvas.label > 0)
+        np.testing.assert_array_equal(thing, ~person)
 
 
 def test_holes_keep_to_their_share() -> None:
@@ -139,17 +192,42 @@ def test_holes_keep_to_their_share() -> None:
 def test_the_segmenter_learns_a_small_batch() -> None:
     torch.manual_seed(0)
     network = Segmenter()
-    image, label = batch_of(segmenter_samples(), 4)
+    image, label, planes, thing = batch_of(segmenter_samples(), 4)
     optimizer = torch.optim.AdamW(network.parameters(), 1e-3)
     values = []
     for _ in range(4):
-        terms = losses.matte_loss(network(image.float() / 255), label)
+        matte, found = network(image.float() / 255, planes.float() / 255)
+        terms = losses.matte_loss(matte, label) | losses.object_loss(found, thing)
         total = torch.stack(list(terms.values())).sum()
         optimizer.zero_grad()
         total.backward()
         optimizer.step()
         values.append(total.item())
     assert values[-1] < 0.9 * values[0]
+
+
+def test_people_are_found_whatever_is_guided_to() -> None:
+    torch.manual_seed(0)
+    network = Segmenter().eval()
+    image = torch.rand(1, 3, 64, 96)
+    with torch.inference_mode():
+        alone, _ = network(image, torch.zeros(1, 3, 64, 96))
+        guided, objects = network(image, torch.rand(3, 3, 64, 96))
+    assert torch.equal(alone, guided)
+    assert objects.shape == (3, 1, 32, 48)
+
+
+def test_each_object_of_a_batch_is_found_as_if_alone() -> None:
+    torch.manual_seed(0)
+    module = Matte(Segmenter()).eval()
+    image, planes = torch.rand(1, 3, 64, 96), torch.rand(3, 3, 64, 96)
+    planes[1] = 0
+    with torch.inference_mode():
+        together = module(image, planes)[1]
+        alone = torch.cat([module(image, plane[None])[1] for plane in planes])
+    torch.testing.assert_close(together, alone, atol=1e-5, rtol=0)
+    assert not together[1].any()
+    assert together[0].any()
 
 
 def test_the_filler_learns_a_small_batch() -> None:
@@ -269,6 +347,67 @@ def test_boxes_are_scaled_with_their_pictures_and_split_once(tmp_path: Path) -> 
     assert sorted(picture.name for picture in [*learnt, *held]) == sorted(names)
     assert learnt[0].boxes is not None
     np.testing.assert_allclose(learnt[0].boxes, [[5, 10, 20, 30]])
+
+
+def test_a_training_can_start_from_another(tmp_path: Path) -> None:
+    first = train(TinyTask(), Plan(tmp_path / "first", steps=2, batch=2, device="cpu"), lambda line: None)
+    said: list[str] = []
+    plan = Plan(tmp_path / "second", steps=1, batch=2, rate=1e-9, device="cpu", start=first)
+    second = train(TinyTask(), plan, said.append)
+    assert "tensors come from" in said[0]
+    a, b = (torch.load(path, weights_only=True)["mean"]["0.weight"] for path in (first, second))
+    torch.testing.assert_close(a, b, atol=1e-6, rtol=0)
+    train(TinyTask(), Plan(tmp_path / "second", steps=2, batch=2, device="cpu", start=first), said.append)
+    assert "resuming at step 1" in said[2]
+
+
+def test_labels_of_teachers_are_added_by_name(tmp_path: Path) -> None:
+    for folder in ("things", "people_boxes"):
+        (tmp_path / folder).mkdir()
+    pictured = boxed()
+    cv2.imwrite(str(tmp_path / "people_boxes" / "boxed_0.png"), np.full((64, 96), 127, np.uint8))
+    cv2.imwrite(str(tmp_path / "things" / "place_0.png"), thing().things)
+    with_mask, with_thing, plain = data.add_labels([pictured, place(), place(1)], tmp_path)
+    assert with_mask.mask is not None
+    assert (with_mask.mask == 127).all()
+    assert plain.things is None
+    (cutout,) = data.cut_things([with_thing, plain])
+    assert cutout.image.shape == (30, 30, 3)
+    assert cutout.mask is not None
+    assert cutout.mask.all()
+    with pytest.raises(EngineError, match=r"no labels in .*engines.teach"):
+        data.add_labels([pictured], tmp_path / "gone")
+    cv2.imwrite(str(tmp_path / "things" / "place_1.png"), disc())
+    with pytest.raises(EngineError, match=r"place_1.png does not fit its picture"):
+        data.add_labels([place(1)], tmp_path)
+
+
+def test_people_are_labelled_in_the_boxes_that_they_fill() -> None:
+    picture = replace(boxed(), boxes=np.array([[10, 20, 40, 60], [44, 2, 52, 14]], np.float32))
+
+    def run(image: np.ndarray) -> np.ndarray:
+        matte = np.zeros((1, 1, 64, 96), np.float32)
+        matte[..., 20:60, 10:40] = matte[..., 20:60, 56:86] = 1  # it looks the same in a mirror
+        return matte
+
+    label = teach.find_people(run, picture)
+    assert (label[22:58, 12:38] == 255).all()
+    assert (label[2:14, 44:52] == 127).all()
+    assert not label[:, 60:].any()
+
+
+def test_clicks_are_counted_until_the_object_is_right() -> None:
+    true = disc() > 0
+
+    def run(image: np.ndarray, planes: np.ndarray) -> list[np.ndarray]:
+        answer = cv2.resize(true.astype(np.float32), (planes.shape[3] // 2, planes.shape[2] // 2))
+        top = np.zeros_like(answer)
+        top[: len(top) // 2] = 1
+        return [answer[None, None], (answer * (1 if planes[0, 0].any() else top))[None, None]]
+
+    first, second = measure.click_ious(run, person().image, true, clicks=2, area=128 * 96)
+    assert 0.4 < first < 0.6
+    assert second > 0.9
 
 
 def test_measuring_knows_a_right_mask_and_the_sources() -> None:

@@ -35,10 +35,12 @@ def _tensor(name: str) -> bytes:
     return _field(1, name.encode()) + _field(2, _field(1, _number(1, 1) + _field(2, shape)))
 
 
-def model() -> bytes:
-    """ModelProto: matte = Add(image, image)."""
-    node = _field(1, b"image") + _field(1, b"image") + _field(2, b"matte") + _field(4, b"Add")
-    graph = _field(1, node) + _field(2, b"tiny") + _field(11, _tensor("image")) + _field(12, _tensor("matte"))
+def model(guided: bool = False) -> bytes:
+    """ModelProto: matte = Add(image, image), and object = Add(guidance, guidance) where it is guided."""
+    graph = _field(2, b"tiny")
+    for entry, end in (("image", "matte"), ("guidance", "object"))[: 1 + guided]:
+        node = _field(1, entry.encode()) + _field(1, entry.encode()) + _field(2, end.encode()) + _field(4, b"Add")
+        graph += _field(1, node) + _field(11, _tensor(entry)) + _field(12, _tensor(end))
     return _number(1, 8) + _field(7, graph) + _field(8, _number(2, 17))
 
 
@@ -64,9 +66,12 @@ def card_values() -> dict[str, Any]:
     }
 
 
-def save(folder: Path, **changes: Any) -> Path:
+def save(folder: Path, guided: bool = False, **changes: Any) -> Path:
     """Write model.onnx and card.json into `folder`; return it."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "model.onnx").write_bytes(model())
-    (folder / "card.json").write_text(json.dumps(card_values() | changes))
+    (folder / "model.onnx").write_bytes(model(guided))
+    values = card_values() | {"sha256": hashlib.sha256(model(guided)).hexdigest()}
+    if guided:
+        values["inputs"] = {**values["inputs"], "guidance": "float32 (M, 3, H, W)"}
+    (folder / "card.json").write_text(json.dumps(values | changes))
     return folder

@@ -16,7 +16,9 @@ class RedEngine:
     runtime = "fake"
 
     def __init__(self):
-        self.card = SimpleNamespace(name="red", classes=("person", "dog"), sizes=((96, 160),), multiple=32)
+        self.card = SimpleNamespace(
+            name="red", classes=("person", "dog"), sizes=((96, 160),), multiple=32, inputs={"image": ""}
+        )
         self.sizes = []
 
     def run(self, image):
@@ -24,6 +26,20 @@ class RedEngine:
         red, green = image[:, 0], image[:, 1]
         half = ((red > 0.8) & (green < 0.15)).astype(np.float32)[:, None, ::2, ::2]
         return {"matte": np.concatenate([half, np.zeros_like(half)], axis=1)}
+
+
+class GuidedEngine(RedEngine):
+    """Takes for the object what the previous matte and the positive clicks cover and the negative ones don't."""
+
+    def __init__(self):
+        super().__init__()
+        self.card.inputs["guidance"] = ""
+
+    def run(self, image, guidance=None):
+        if guidance is None:
+            guidance = np.zeros_like(image)
+        previous, positive, negative = (guidance[:, plane, ::2, ::2] for plane in range(3))
+        return super().run(image) | {"object": (np.maximum(previous, positive) * (1 - negative))[:, None]}
 
 
 class PaintingFiller:
@@ -38,6 +54,10 @@ class PaintingFiller:
     def fill(self, image, mask):
         self.asked.append((image.copy(), mask.copy()))
         return np.where(mask[..., None] > 0, np.array(self.color, np.uint8), image)
+
+
+def guided_segmenter():
+    return Segmenter(GuidedEngine())
 
 
 def red_segmenter():

@@ -5,7 +5,7 @@ import pytest
 
 from realtime.errors import UsageError
 from realtime.segment import network_size
-from tests.realtime.fakes import red_segmenter
+from tests.realtime.fakes import guided_segmenter, red_segmenter
 from tests.realtime.pictures import disc, put, texture
 
 
@@ -36,3 +36,25 @@ def test_several_classes_are_united_and_unknown_ones_refused():
     assert np.array_equal(segmenter.matte(picture, ["person", "dog"]), segmenter.matte(picture, ["person"]))
     with pytest.raises(UsageError, match=r"unknown target 'cat'.*person, dog"):
         segmenter.check(["person", "cat"])
+
+
+def test_a_guided_network_gives_people_and_every_guided_object_at_once():
+    segmenter = guided_segmenter()
+    picture = put(texture(180, 320).clip(60), disc(180, 320, 200, 90, 30))
+    height, width = segmenter.size(picture)
+    guidance = np.zeros((2, 3, height, width), np.float32)
+    guidance[0, 0, :20], guidance[1, 1, 40:] = 1, 1
+    matte, objects = segmenter.look(picture, ["person"], guidance)
+    assert np.array_equal(matte, segmenter.matte(picture, ["person"]))
+    assert objects.shape == (2, height // 2, width // 2)
+    assert objects[0, :10].all()
+    assert not objects[0, 10:].any()
+    assert objects[1, 20:].all()
+    assert segmenter.look(picture, [], guidance)[0] is None
+
+
+def test_a_network_without_guidance_says_so():
+    segmenter = red_segmenter()
+    assert not segmenter.guided
+    with pytest.raises(UsageError, match="can't be guided"):
+        segmenter.look(texture(180, 320), ["person"], np.zeros((1, 3, 96, 160), np.float32))

@@ -1,0 +1,148 @@
+"""`python -m engines.teach --data DIR --out LABELS`: labels that teachers give to pictures without masks.
+
+What it writes are pictures to look at, and `engines.train segmenter --labels LABELS` learns from them:
+
+    things/STEM.png         0 nothing, 1, 2, ... an object each; of people-free pictures and of pictures with boxes
+    people_boxes/STEM.png   0 nobody, 127 unsure, 255 person
+
+Things are what DeepLabV3 (the data's teachers/, Pascal VOC's classes without people) is sure of. People are found by a
+segmenter at several sizes, and a picture's label is taken inside the boxes only that its mask fills from side to side.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from engines.augment import UNKNOWN
+from engines.data import Picture, learns_from, read_backgrounds, read_boxes
+from engines.errors import EngineError
+from engines.measure import Run, matte_of
+from engines.runtime import DEFAULT_SEGMENTER, load_engine
+
+TEACHER = Path("teachers") / "deeplabv3_257_mv_gpu.tflite"
+PERSON = 15  # of Pascal VOC's classes
+AREAS = (288 * 512, 576 * 576)
+SURE, LEAST_AREA = 0.75, 0.008
+
+Teacher = Callable[[np.ndarray], np.ndarray]
+
+
+def load_tflite(path: Path, threads: int = 2) -> Teacher:
+    """A TensorFlow Lite network of one input and output: (1, H, W, C) float32 in and out. EngineError without one."""
+    try:
+        from ai_edge_litert.interpreter import Interpreter
+    except ImportError as error:
+        raise EngineError("this teacher needs ai-edge-litert; install it with `pip install ai-edge-litert`") from error
+    if not path.is_file():
+        raise EngineError(f"the teacher {path} is missing; --data must name the folder that holds teachers/")
+    network = Interpreter(str(path), num_threads=threads)
+    network.allocate_tensors()
+    entry, exit_ = network.get_input_details()[0]["index"], network.get_output_details()[0]["index"]
+
+    def run(image: np.ndarray) -> np.ndarray:
+        network.set_tensor(entry, np.ascontiguousarray(image, np.float32))
+        network.invoke()
+        return network.get_tensor(exit_)
+
+    return run
+
+
+def voc_classes(teacher: Teacher, image: np.ndarray) -> np.ndarray:
+    """(H, W, 21) float32: DeepLabV3's probability of each of Pascal VOC's classes; image (H, W, 3) uint8 BGR."""
+    small = cv2.resize(image, (257, 257), interpolation=cv2.INTER_AREA)
+    logits = teacher(small[None, ..., ::-1].astype(np.float32) / 127.5 - 1)[0]
+    logits = cv2.resize(logits, image.shape[1::-1], interpolation=cv2.INTER_LINEAR)
+    powers = np.exp(logits - logits.max(-1, keepdims=True))
+    return powers / powers.sum(-1, keepdims=True)
+
+
+def find_things(teacher: Teacher, picture: Picture) -> np.ndarray:
+    """(H, W) uint8: the teacher's objects, numbered, people and what touches their boxes left out."""
+    chances = voc_classes(teacher, picture.image)
+    best = chances.argmax(-1)
+    people = box_mask(picture) if picture.boxes is not None else np.zeros(best.shape, bool)
+    things, number = np.zeros(best.shape, np.uint8), 0
+    for name in range(1, chances.shape[2]):
+        count, pieces, stats, _ = cv2.connectedComponentsWithStats((best == name).astype(np.uint8))
+        for piece in range(1, count if name != PERSON else 1):
+            inside = pieces == piece
+            share = stats[piece, cv2.CC_STAT_AREA] / inside.size
+            if LEAST_AREA < share < 0.6 and chances[..., name][inside].mean() > SURE and people[inside].mean() < 0.15:
+                number += 1
+                things[inside & ~people] = number
+    return things
+
+
+def box_mask(picture: Picture) -> np.ndarray:
+    """(H, W) bool: inside any of the picture's boxes."""
+    assert picture.boxes is not None
+    inside = np.zeros(picture.image.shape[:2], np.uint8)
+    for x1, y1, x2, y2 in picture.boxes.round().astype(int).tolist():
+        cv2.rectangle(inside, (x1, y1), (x2 - 1, y2 - 1), 1, cv2.FILLED)
+    return inside > 0
+
+
+def find_people(run: Run, picture: Picture) -> np.ndarray:
+    """(H, W) uint8: 0 nobody, 127 unsure, 255 person, of a picture of which the boxes around people are known."""
+    mirrored = np.ascontiguousarray(picture.image[:, ::-1])
+    mattes = [matte_of(run, picture.image, area) for area in AREAS]
+    mattes += [matte_of(run, mirrored, area)[:, ::-1] for area in AREAS]
+    matte = np.mean(mattes, axis=0)
+    unsure = (matte > 0.15) & (matte < 0.85)
+    label = np.where(unsure, np.uint8(UNKNOWN), (matte > 0.5).astype(np.uint8) * 255)
+    assert picture.boxes is not None
+    height, width = label.shape
+    for x1, y1, x2, y2 in picture.boxes.round().astype(int).tolist():
+        box = slice(max(0, y1), min(height, y2)), slice(max(0, x1), min(width, x2))
+        found = matte[box] > 0.5
+        filled = min(found.any(0).mean(), found.any(1).mean()) if found.size else 0
+        if filled < 0.85:  # somebody is there whom the segmenter does not see whole
+            label[box] = np.where(label[box] == 0, UNKNOWN, label[box])
+    label[~box_mask(picture)] = 0
+    return label
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Parse, label, return the exit code: 0 done, 1 failed."""
+    parser = argparse.ArgumentParser(prog="python -m engines.teach", description=__doc__.splitlines()[0])
+    data = os.environ.get("ERASER_DATA")
+    parser.add_argument("--data", type=Path, default=data, required=data is None, help="default: $ERASER_DATA")
+    parser.add_argument("--out", type=Path, required=True, help="folder of the labels")
+    parser.add_argument("--segmenter", default=DEFAULT_SEGMENTER, metavar="MODEL", help="who finds the people")
+    options = parser.parse_args(arguments)
+    try:
+        _label(options.data, options.out, options.segmenter)
+    except EngineError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _label(data: Path, out: Path, segmenter: str) -> None:
+    engine = load_engine(segmenter, "segmenter")
+    teacher = load_tflite(data / TEACHER)
+    boxed = read_boxes(data, held=False)
+    for folder in ("things", "people_boxes"):
+        (out / folder).mkdir(parents=True, exist_ok=True)
+    count = 0
+    for picture in [*read_backgrounds(data, "train", learns_from), *boxed]:
+        things = find_things(teacher, picture)
+        count += int(things.max())
+        if things.any():
+            cv2.imwrite(str(out / "things" / f"{picture.name}.png"), things)
+    print(f"{count} things")
+    for picture in boxed:
+        label = find_people(lambda image: engine.run(image=image)["matte"], picture)
+        cv2.imwrite(str(out / "people_boxes" / f"{picture.name}.png"), label)
+    print(f"{len(boxed)} pictures with boxes")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
