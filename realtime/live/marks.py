@@ -26,7 +26,7 @@ def draw_marks(window: np.ndarray, placement: Placement, state: UiState) -> None
             if box is not None:
                 first = placement.to_window(box.x - 0.5, box.y - 0.5)
                 last = placement.to_window(box.x + box.w - 0.5, box.y + box.h - 0.5)
-                _twice(window, [np.array([first, (last[0], first[1]), last, (first[0], last[1])])], True, unit)
+                _frame(window, (round(first[0]), round(first[1])), (round(last[0]), round(last[1])), unit)
         case Stroke(points, erase):
             _stroke(window, placement, state, points, VISIBLE_COLOR if erase else _WHITE)
         case Carry(start=start, now=now):
@@ -40,9 +40,10 @@ def _divider(window: np.ndarray, placement: Placement, state: UiState, unit: int
     """A line with a handle in its middle, between the last column of "before" and the first of "after"."""
     height = placement.size[0]
     x, _ = placement.to_window(state.divider - 0.5, 0)
-    top, bottom, middle = placement.top, placement.top + height - 1, placement.top + height / 2
-    _twice(window, [np.array([(x, top), (x, bottom)])], False, unit)
-    reach = max(8, height // 45)
+    rows, edge = slice(placement.top, placement.top + height), round(x + 0.5)
+    window[rows, max(0, edge - 2 * unit) : max(0, edge + 2 * unit)] = _DARK
+    window[rows, max(0, edge - unit) : max(0, edge + unit)] = _WHITE
+    reach, middle = max(8, height // 45), placement.top + (height - 1) / 2
     center, fraction = (round(x * 8), round(middle * 8)), _SUBPIXEL
     cv2.circle(window, center, reach * 8, _WHITE, -1, cv2.LINE_AA, fraction)
     cv2.circle(window, center, reach * 8, _DARK, unit, cv2.LINE_AA, fraction)
@@ -72,6 +73,12 @@ def _circle(center: tuple[float, float], radius: float) -> np.ndarray:
     """Points around a circle, (n, 2)."""
     angles = np.linspace(0, 2 * np.pi, 48, endpoint=False)
     return np.array(center) + max(radius, 1.0) * np.stack([np.cos(angles), np.sin(angles)], axis=1)
+
+
+def _frame(window: np.ndarray, first: tuple[int, int], last: tuple[int, int], unit: int) -> None:
+    """A white rectangle with a dark rim."""
+    cv2.rectangle(window, first, last, _DARK, 3 * unit)
+    cv2.rectangle(window, first, last, _WHITE, unit)
 
 
 def _twice(window: np.ndarray, lines: list[np.ndarray], closed: bool, unit: int) -> None:

@@ -1,0 +1,190 @@
+"""A real window on a virtual desktop: mouse and keys go in, wishes and pictures come out."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from realtime.errors import EraserError
+from realtime.live.views import GUESSED_COLOR
+from realtime.live.window import check_display
+from tests.cli.command import ROOT
+from tests.window.desk import wait
+from tests.window.shown import CANDIDATE, ERASED, HEIGHT, WALL, WIDTH
+
+
+class Program:
+    """The driver, its window, and what it was asked for."""
+
+    def __init__(self, desk, log, size):
+        self._log = log
+        self._output = log.open("w")
+        self.process = desk.start(
+            [sys.executable, "-m", "tests.window.driver", *map(str, size)],
+            stdout=self._output,
+            stderr=subprocess.STDOUT,
+            cwd=ROOT,
+        )
+        self.window = desk.window("driver")
+
+    def lines(self):
+        return [line for line in self._log.read_text().splitlines() if not line.startswith("presented")]
+
+    def asked(self, line):
+        """Wait until the loop was asked for this."""
+        wait(lambda: line in self.lines(), 5)
+
+    def shows(self, condition):
+        """Wait until the window's picture meets a condition."""
+        wait(lambda: condition(self.window.picture().astype(int)), 5)
+
+    def close(self):
+        self.process.kill()
+        self.process.wait(10)
+        self._output.close()
+
+
+@pytest.fixture
+def program(desk, tmp_path):
+    """The window on the made picture, which it shows at twice its size: 640x360."""
+    program = Program(desk, tmp_path / "log", (WIDTH, HEIGHT))
+    yield program
+    program.close()
+
+
+def near(pixel, color, tolerance=30):
+    return np.abs(pixel - np.array(color)).max() <= tolerance
+
+
+def test_the_window_is_as_large_as_a_small_picture_needs(program):
+    assert program.window.place()[2:] == (640, 360)
+
+
+def test_it_shows_the_erased_place_the_tinted_candidate_and_the_hud(program):
+    picture = program.window.picture().astype(int)
+    x, y, _ = ERASED
+    assert near(picture[2 * y, 2 * x], WALL, 2)
+    x, y, _ = CANDIDATE
+    assert np.ptp(picture[2 * y, 2 * x]) > 80
+    assert (picture[:25, :150] > 200).all(axis=2).sum() > 50
+    assert near(picture[8, 100], 0.3 * np.array(WALL), 5)
+
+
+def test_clicks_arrive_in_the_pictures_pixels_with_their_modifiers(program):
+    window = program.window
+    window.click(320, 180)
+    window.click(101, 41, "right")
+    window.click(21, 141, "left", "shift")
+    window.click(21, 161, "left", "ctrl")
+    program.asked("Subtract(x=10.25, y=80.25)")
+    assert program.lines() == [
+        "Erase(x=159.75, y=89.75)",
+        "Restore(x=50.25, y=20.25)",
+        "Add(x=10.25, y=70.25)",
+        "Subtract(x=10.25, y=80.25)",
+    ]
+
+
+@pytest.mark.parametrize("size", [(960, 540), (500, 600), (1000, 300)])
+def test_they_do_so_in_a_window_of_any_shape(program, size):
+    program.window.resize(*size)
+    program.shows(lambda picture: near(picture[size[1] // 2, size[0] // 2 - 2], picture[size[1] // 2, size[0] // 2]))
+    program.window.click(size[0] // 2, size[1] // 2)
+    wait(lambda: program.lines(), 5)
+    x, y = (float(part.split("=")[1]) for part in program.lines()[0].strip("Erase()").split(", "))
+    assert (x, y) == pytest.approx((WIDTH / 2, HEIGHT / 2), abs=1.5)
+
+
+def test_a_drag_draws_a_box(program):
+    program.window.drag([(100, 100), (150, 130), (200, 200)])
+    program.asked("EraseBox(box=Box(x=50, y=50, w=51, h=51))")
+
+
+def test_alt_and_drag_moves_an_object(program):
+    program.window.drag([(320, 180), (350, 190), (400, 200)], "alt")
+    program.asked("Move(x=160.0, y=90.0, dx=40.0, dy=10.0)")
+
+
+def test_the_brush_paints(program):
+    program.window.keys("e")
+    program.window.drag([(100, 100), (150, 130)])
+    wait(lambda: program.lines(), 5)
+    assert program.lines()[0].startswith("Paint(points=((49.75, 49.75), (74.75, 64.75)), radius=5.")
+
+
+def test_the_divider_drags(program):
+    window = program.window
+    window.keys("v")
+    white = lambda x: lambda picture: near(picture[60, x - 2 : x + 2].max(axis=0), (255, 255, 255), 10)  # noqa: E731
+    program.shows(white(320))
+    window.drag([(324, 60), (250, 60), (120, 60)])
+    program.shows(white(120))
+    assert program.lines() == []
+    x, y, radius = ERASED
+    picture = window.picture().astype(int)
+    assert not near(picture[2 * y, 2 * (x - radius + 5)], WALL)
+    assert near(picture[2 * y, 2 * (x + radius - 5)], WALL, 2)
+
+
+def test_v_reaches_the_mask_and_the_trust_view(program):
+    x, y, _ = ERASED
+    program.window.keys("v", "v")
+    program.shows(lambda picture: near(picture[2 * y, 2 * x], (255, 255, 255), 2))
+    program.window.keys("v")
+    program.shows(lambda picture: near(picture[2 * y + 20, 2 * x], 0.6 * np.array(GUESSED_COLOR) + 30))
+
+
+def test_keys_ask_the_loop(program):
+    program.window.keys("b", "k", "l", "s", "r", "w", "p", "u", "c")
+    program.asked("Clear()")
+    assert [line.partition(".")[2] for line in program.lines()[:6]] == [
+        "CLEAN_PLATE",
+        "SAVE_PLATE",
+        "LOAD_PLATE",
+        "SNAPSHOT",
+        "RECORD",
+        "WRITE_SELECTION",
+    ]
+    assert program.lines()[6:] == ["People(erase=False)", "Undo()", "Clear()"]
+
+
+def test_help_comes_and_goes(program):
+    dark = lambda picture: picture[180:250, 300:340].mean() < 60  # noqa: E731
+    program.window.keys("h")
+    program.shows(dark)
+    program.window.keys("h")
+    program.shows(lambda picture: not dark(picture))
+
+
+@pytest.mark.parametrize("way", ["cross", "q", "Escape"])
+def test_closing_ends_the_program_at_once(program, way):
+    if way == "cross":
+        program.window.close()
+    else:
+        program.window.keys(way)
+    start = time.monotonic()
+    assert program.process.wait(5) == 0
+    assert time.monotonic() - start < 2
+    assert program.lines() == ["Control.QUIT"]
+
+
+def test_a_display_that_is_not_there_is_found_out_before_the_window(monkeypatch):
+    if not sys.platform.startswith("linux"):
+        pytest.skip("only on Linux can there be no display")
+    monkeypatch.delenv("QT_QPA_PLATFORM", raising=False)
+    monkeypatch.setenv("DISPLAY", ":9876")
+    with pytest.raises(EraserError, match=r"display :9876.*--headless"):
+        check_display()
+    monkeypatch.delenv("DISPLAY")
+    with pytest.raises(EraserError, match=r"no display.*--headless"):
+        check_display()
+
+
+def test_a_display_that_is_there_is_approved(desk, monkeypatch):
+    monkeypatch.delenv("QT_QPA_PLATFORM", raising=False)
+    monkeypatch.setenv("DISPLAY", desk.environment["DISPLAY"])
+    check_display()
