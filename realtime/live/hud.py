@@ -98,11 +98,14 @@ def font_size(window: np.ndarray) -> int:
 
 
 def _numbers(status: Status) -> list[Line]:
-    """The lines of the left top corner."""
+    """The lines of the left top corner. A photo, which has no rate, gets only what concerns it."""
+    plate = f"plate {100 * status.coverage:.0f} %"
+    if status.fps <= 0:
+        return [[Part(f"{status.device}   {plate}", DIM)]]
     rate = f"{status.fps:.0f}" if status.fps >= 9.95 else f"{status.fps:.1f}"
     lines: list[Line] = [
         [Part(f"{rate} fps   {status.latency_ms:.0f} ms", WHITE, BOLD), Part(f"   {status.device}", DIM)],
-        [Part(f"dropped {status.dropped}   repeated {status.repeated}   plate {100 * status.coverage:.0f} %", DIM)],
+        [Part(f"dropped {status.dropped}   repeated {status.repeated}   {plate}", DIM)],
     ]
     if status.lowered:
         lines.append([Part(f"lowered: {', '.join(status.lowered)}", AMBER)])
@@ -148,7 +151,7 @@ def _notes(
         notes.append((f"{which} lost: the hole stays closed until a click finds it again", AMBER))
     if fault:
         notes.append((fault, RED))
-    if status.message:
+    if status.message and status.message != fault:
         notes.append((status.message, WHITE if status.connected else AMBER))
     lines: list[Line] = [[Part(line, color)] for text, color in notes for line in wrapped(text, size, room)]
     if lines:

@@ -113,12 +113,11 @@ class Stroke:
 
 @dataclass(frozen=True, slots=True)
 class Carry:
-    """An object is being moved. number: of the thing, None where none was found; shift: how far it was moved before."""
+    """An object is being moved. number: of the thing, None where none was found."""
 
     number: int | None
     start: Point
     now: Point
-    shift: Point
 
     @property
     def by(self) -> Point:
@@ -140,13 +139,14 @@ class UiState:
 
     width, height: of the picture, pixels; pixel: picture pixels per screen pixel; original: the source's frame is shown
     instead of the view; divider: the first column of "after"; radius: of the brush, pixels; people: whether every
-    person is erased, and before: what that was ahead of each edit that `u` can take back; pointer: where the mouse is,
-    None before it first moves; drag: what the pressed left button is doing.
+    person is erased, at_first: whether they were at the start, before: what it was ahead of each edit that `u` can take
+    back; pointer: where the mouse is, None before it first moves; drag: what the pressed left button is doing.
     """
 
     width: int
     height: int
     people: bool
+    at_first: bool
     divider: float
     radius: float
     pixel: float = 1.0
@@ -161,7 +161,7 @@ class UiState:
     @classmethod
     def start(cls, width: int, height: int, people: bool) -> UiState:
         """The state of a window that was just opened on a picture of this size."""
-        return cls(width, height, people, width / 2, max(2.0, BRUSH_START * height))
+        return cls(width, height, people, people, width / 2, max(2.0, BRUSH_START * height))
 
     def resized(self, width: int, height: int) -> UiState:
         """The state after the source's picture changed its size: what was under way is dropped."""
@@ -197,7 +197,7 @@ def react(state: UiState, event: Event, things: Sequence[Thing]) -> tuple[UiStat
         case Action.RIGHT_DOWN:
             if state.drag is not None or not state.holds(event.point):
                 return state, []
-            return _edited(state, Restore(*state.clipped(true_place(things, event.point))))
+            return _edited(state, Restore(*state.clipped(event.point)))
         case Action.MOVE:
             return _follow(state, event), []
 
@@ -212,12 +212,6 @@ def thing_at(things: Sequence[Thing], point: Point) -> Thing | None:
     return None
 
 
-def true_place(things: Sequence[Thing], point: Point) -> Point:
-    """Where the camera sees what is shown at a point: elsewhere only for a thing that was moved."""
-    thing = thing_at(things, point)
-    return point if thing is None else (point[0] - thing.moved[0], point[1] - thing.moved[1])
-
-
 def _press(state: UiState, event: Mouse, things: Sequence[Thing]) -> UiState:
     """The left button goes down."""
     near = abs(event.x - (state.divider - 0.5)) <= DIVIDER_REACH * state.pixel
@@ -227,8 +221,7 @@ def _press(state: UiState, event: Mouse, things: Sequence[Thing]) -> UiState:
         return state
     if state.tool is Tool.MOVE or Modifier.ALT in event.modifiers:
         thing = thing_at(things, event.point)
-        number, shift = (None, (0.0, 0.0)) if thing is None else (thing.number, thing.moved)
-        return replace(state, drag=Carry(number, event.point, event.point, shift))
+        return replace(state, drag=Carry(None if thing is None else thing.number, event.point, event.point))
     if state.tool is Tool.BRUSH:
         return replace(state, drag=Stroke((event.point,), Modifier.SHIFT not in event.modifiers))
     return replace(state, drag=Choose(event.point, event.point, event.modifiers))
@@ -264,13 +257,12 @@ def _release(state: UiState, things: Sequence[Thing]) -> tuple[UiState, list[Wis
             plain = not drag.modifiers & (Modifier.SHIFT | Modifier.CTRL)
             return _edited(state, EraseBox(box)) if box and plain else (state, [])
         case Choose(start, modifiers=modifiers):
-            place = state.clipped(true_place(things, start))
             click: Callable[[float, float], Edit] = Erase
             if Modifier.SHIFT in modifiers:
                 click = Add
             elif Modifier.CTRL in modifiers:
                 click = Subtract
-            return _edited(state, click(*place))
+            return _edited(state, click(*state.clipped(start)))
     return state, []
 
 
@@ -283,20 +275,20 @@ def dragged_box(state: UiState, drag: Choose) -> Box | None:
 
 
 def _drop(state: UiState, carry: Carry, things: Sequence[Thing]) -> tuple[UiState, list[Wish]]:
-    """A carried object is let go. It may have walked on since it was taken, so it is named by where it is now."""
+    """A carried object is let go. It may have walked on since it was taken, so it is named by where it shows now."""
     dx, dy = carry.by
     if math.hypot(dx, dy) <= CLICK_REACH * state.pixel:
         return state, []
     thing = next((each for each in things if each.number == carry.number), None)
-    place = state.clipped(carry.start) if thing is None else _inner_point(thing)
-    return _edited(state, Move(*place, dx + carry.shift[0], dy + carry.shift[1]))
+    place = carry.start if thing is None else _inner_point(thing)
+    return _edited(state, Move(*(place if state.holds(place) else state.clipped(carry.start)), dx, dy))
 
 
 def _inner_point(thing: Thing) -> Point:
-    """The pixel that lies deepest inside a thing, where the camera sees it."""
+    """The pixel that lies deepest inside a thing, where it is shown."""
     depth = cv2.distanceTransform(cv2.copyMakeBorder(thing.mask, 1, 1, 1, 1, cv2.BORDER_CONSTANT), cv2.DIST_L2, 3)
     y, x = np.unravel_index(int(depth.argmax()), depth.shape)
-    return float(thing.roi.x0 + x - 1), float(thing.roi.y0 + y - 1)
+    return float(thing.roi.x0 + x - 1 + thing.moved[0]), float(thing.roi.y0 + y - 1 + thing.moved[1])
 
 
 _CONTROLS = {
@@ -339,14 +331,14 @@ def _key(state: UiState, name: str) -> tuple[UiState, list[Wish]]:
 
 
 def _edited(state: UiState, edit: Edit) -> tuple[UiState, list[Wish]]:
-    """The state after an edit: whether people are erased follows the edits that are taken back, too."""
-    match edit:
-        case Undo():
-            if state.before:
-                state = replace(state, people=state.before[-1], before=state.before[:-1])
-        case Clear():
-            state = replace(state, people=(*state.before, state.people)[0], before=())
-        case _:
-            people = edit.erase if isinstance(edit, People) else state.people
-            state = replace(state, people=people, before=(*state.before, state.people))
-    return state, [edit]
+    """The state after an edit; whether people are erased follows it, and those that are taken back."""
+    if isinstance(edit, Undo):
+        if state.before:
+            state = replace(state, people=state.before[-1], before=state.before[:-1])
+        return state, [edit]
+    people = state.people
+    if isinstance(edit, People):
+        people = edit.erase
+    elif isinstance(edit, Clear):
+        people = state.at_first
+    return replace(state, people=people, before=(*state.before, state.people)), [edit]

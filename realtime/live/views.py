@@ -52,7 +52,7 @@ def draw_view(result: Result, state: UiState) -> np.ndarray:
         _outline(picture, thing)
     if carried is not None:
         assert isinstance(state.drag, Carry)
-        x, y = (round(shift + by) for shift, by in zip(state.drag.shift, state.drag.by, strict=True))
+        x, y = (round(moved + by) for moved, by in zip(carried.moved, state.drag.by, strict=True))
         _ghost(picture, result.frame.image, carried, x, y)
     return picture
 

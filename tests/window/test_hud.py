@@ -65,6 +65,15 @@ def test_a_new_figure_changes_only_the_corner():
     assert changed(first, second).x1 < 320
 
 
+def test_a_photo_has_no_rate():
+    assert touched(drawn(replace(STATUS, fps=0.0))[:, :320]).height < touched(drawn()[:, :320]).height
+
+
+def test_a_fault_that_is_also_the_message_is_told_once():
+    fault = "the segmenter failed"
+    assert (drawn(replace(STATUS, message=fault), fault=fault) == drawn(fault=fault)).all()
+
+
 def test_what_was_lowered_takes_a_line_of_its_own_in_amber():
     window = drawn(replace(STATUS, lowered=("segmentation rate",)), light=0)
     added = cv2.absdiff(window, drawn(light=0))

@@ -118,14 +118,21 @@ def test_trust_shows_no_red_where_the_hole_covers_the_object():
 
 def test_an_object_that_is_carried_shows_where_it_would_be_put():
     x, y, _ = CANDIDATE
-    carried = replace(START, drag=Carry(2, (x, y), (x, y - 60.0), (0.0, 0.0)))
+    carried = replace(START, drag=Carry(2, (x, y), (x, y - 60.0)))
     picture = draw_view(result(), carried)
     assert not near(picture[y - 60, x], WALL)
+    assert near(picture[y - 60, x], DISC, 60)
+
+
+def test_a_moved_object_is_carried_on_from_where_it_shows():
+    moved = (thing(1, "erased", ERASED, (100.0, 0.0)),)
+    x, y, _ = CANDIDATE
+    picture = draw_view(result(moved), replace(START, drag=Carry(1, (x, y), (x, y - 60.0))))
     assert near(picture[y - 60, x], DISC, 60)
 
 
 @pytest.mark.parametrize("target", [(-500.0, 90.0), (160.0, 1000.0), (2.0, 2.0), (WIDTH - 1.0, HEIGHT - 1.0)])
 def test_an_object_may_be_carried_over_the_edge(target):
     x, y, _ = CANDIDATE
-    picture = draw_view(result(), replace(START, drag=Carry(2, (x, y), target, (0.0, 0.0))))
+    picture = draw_view(result(), replace(START, drag=Carry(2, (x, y), target)))
     assert picture.shape == (HEIGHT, WIDTH, 3)
