@@ -46,6 +46,14 @@ class Picture:
     trusted: bool = True
     things: np.ndarray | None = None
 
+    def inside_boxes(self) -> np.ndarray:
+        """(H, W) bool: inside any of its boxes."""
+        assert self.boxes is not None
+        inside = np.zeros(self.image.shape[:2], np.uint8)
+        for x1, y1, x2, y2 in self.boxes.round().astype(int).tolist():
+            cv2.rectangle(inside, (x1, y1), (x2 - 1, y2 - 1), 1, cv2.FILLED)
+        return inside > 0
+
     @property
     def prefix(self) -> str:
         """The source it comes from: the part of its name before the first underscore."""

@@ -35,21 +35,25 @@ def matte_of(run: Run, image: np.ndarray, area: int = AREA) -> np.ndarray:
     return cv2.resize(matte, (width, height), interpolation=cv2.INTER_LINEAR)
 
 
+def iou(found: np.ndarray, true: np.ndarray) -> float:
+    """Intersection over union of two masks, (H, W) bool; 1 where both are empty."""
+    union = int(np.count_nonzero(found | true))
+    return int(np.count_nonzero(found & true)) / union if union else 1.0
+
+
 def segmenter_figures(
     run: Run, people: Sequence[Picture], backgrounds: Sequence[Picture], boxed: Sequence[Picture], area: int = AREA
 ) -> dict[str, float]:
     """Mean IoU at 0.5 per picture, over all and by source; marked share of people-free pictures; fit with boxes.
 
     iou_trusted: over the pictures in which no unlabelled passer-by counts as a fault.
-    projection_iou: IoU of the rows and columns that the mask and the boxes' union touch, mean of both directions.
-    outside_boxes: share of the area outside every box that is marked.
+    projection_iou and outside_boxes: as `box_fit` gives them.
     """
     scores: dict[str, list[float]] = {}
     for picture in people:
         assert picture.mask is not None
         found, true = matte_of(run, picture.image, area) > 0.5, picture.mask > 127
-        union = np.count_nonzero(found | true)
-        score = np.count_nonzero(found & true) / union if union else 1.0
+        score = iou(found, true)
         for name in ("iou", f"iou_{picture.prefix}", *(("iou_trusted",) if picture.trusted else ())):
             scores.setdefault(name, []).append(score)
     for picture in backgrounds:
@@ -57,18 +61,32 @@ def segmenter_figures(
         for name in ("false_area", f"false_area_{picture.prefix}"):
             scores.setdefault(name, []).append(false)
     for picture in boxed:
-        assert picture.boxes is not None
-        found, union_mask = matte_of(run, picture.image, area) > 0.5, np.zeros(picture.image.shape[:2], bool)
-        for x1, y1, x2, y2 in picture.boxes.round().astype(int).tolist():
-            union_mask[max(0, y1) : y2, max(0, x1) : x2] = True
-        sides = []
-        for axis in (0, 1):
-            a, b = found.any(axis), union_mask.any(axis)
-            sides.append((a & b).sum() / max(1, (a | b).sum()))
-        scores.setdefault("projection_iou", []).append(float(np.mean(sides)))
-        if not union_mask.all():
-            scores.setdefault("outside_boxes", []).append(float(found[~union_mask].mean()))
+        projection, outside = box_fit(matte_of(run, picture.image, area) > 0.5, picture)
+        scores.setdefault("projection_iou", []).append(projection)
+        if outside is not None:
+            scores.setdefault("outside_boxes", []).append(outside)
     return {name: float(np.mean(values)) for name, values in scores.items()}
+
+
+def box_fit(found: np.ndarray, picture: Picture) -> tuple[float, float | None]:
+    """How a mask, (H, W) bool, fits a picture's boxes.
+
+    First the IoU of the rows and columns that the mask and the boxes' union touch, mean of both directions; then the
+    share of the area outside every box that is marked, None where there is no such area.
+    """
+    inside = picture.inside_boxes()
+    sides = []
+    for axis in (0, 1):
+        a, b = found.any(axis), inside.any(axis)
+        sides.append((a & b).sum() / max(1, (a | b).sum()))
+    return float(np.mean(sides)), None if inside.all() else float(found[~inside].mean())
+
+
+def pieces(mask: np.ndarray, least: float = 0.01) -> list[np.ndarray]:
+    """The connected pieces of a mask, (H, W) bool, that hold `least` of the picture, the largest first."""
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8))
+    order = sorted(range(1, count), key=lambda piece: -int(stats[piece, cv2.CC_STAT_AREA]))
+    return [labels == piece for piece in order if stats[piece, cv2.CC_STAT_AREA] >= least * mask.size]
 
 
 GuidedRun = Callable[[np.ndarray, np.ndarray], Sequence[np.ndarray]]  # image, guidance -> matte of classes, object
@@ -92,7 +110,7 @@ def click_ious(run: GuidedRun, image: np.ndarray, thing: np.ndarray, clicks: int
         guidance[0] = cv2.resize(matte, size[::-1], interpolation=cv2.INTER_LINEAR)
         found = guidance[0] > 0.5
         full = cv2.resize(matte, (thing.shape[1], thing.shape[0]), interpolation=cv2.INTER_LINEAR) > 0.5
-        ious.append(float((full & thing).sum() / max(1, (full | thing).sum())))
+        ious.append(iou(full, thing))
     return ious
 
 
@@ -108,9 +126,11 @@ def _next_click(true: np.ndarray, found: np.ndarray) -> tuple[int, tuple[int, in
 
 
 def click_figures(run: GuidedRun, people: Sequence[Picture], area: int = AREA) -> dict[str, float]:
-    """Mean IoU of the labelled people after one click and after three."""
-    ious = [click_ious(run, p.image, p.mask > 127, 3, area) for p in people if p.mask is not None and p.mask.any()]
-    return {"click_iou": float(np.mean([i[0] for i in ious])), "three_clicks_iou": float(np.mean([i[2] for i in ious]))}
+    """Mean IoU of the labelled people, one connected piece of a mask each, after one click and after three."""
+    things = [(p.image, piece) for p in people if p.mask is not None for piece in pieces(p.mask > 127)]
+    ious = [click_ious(run, image, thing, 3, area) for image, thing in things]
+    one, _, three = np.mean(ious, axis=0) if ious else (0.0, 0.0, 0.0)
+    return {"click_iou": float(one), "three_clicks_iou": float(three)}
 
 
 FillerRun = Callable[[np.ndarray, np.ndarray], np.ndarray]

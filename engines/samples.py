@@ -251,8 +251,4 @@ def region(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
 
 def box_label(picture: Picture) -> np.ndarray:
     """(H, W) uint8: 127 inside the picture's boxes, 0 outside, where nobody is."""
-    assert picture.boxes is not None
-    label = np.zeros(picture.image.shape[:2], np.uint8)
-    for x1, y1, x2, y2 in picture.boxes.round().astype(int).tolist():
-        cv2.rectangle(label, (x1, y1), (x2 - 1, y2 - 1), UNKNOWN, cv2.FILLED)
-    return label
+    return np.where(picture.inside_boxes(), np.uint8(UNKNOWN), np.uint8(0))

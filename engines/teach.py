@@ -39,7 +39,7 @@ def load_tflite(path: Path, threads: int = 2) -> Teacher:
     try:
         from ai_edge_litert.interpreter import Interpreter
     except ImportError as error:
-        raise EngineError("this teacher needs ai-edge-litert; install it with `pip install ai-edge-litert`") from error
+        raise EngineError("this teacher needs ai-edge-litert; install it with `pip install .[teach]`") from error
     if not path.is_file():
         raise EngineError(f"the teacher {path} is missing; --data must name the folder that holds teachers/")
     network = Interpreter(str(path), num_threads=threads)
@@ -67,7 +67,7 @@ def find_things(teacher: Teacher, picture: Picture) -> np.ndarray:
     """(H, W) uint8: the teacher's objects, numbered, people and what touches their boxes left out."""
     chances = voc_classes(teacher, picture.image)
     best = chances.argmax(-1)
-    people = box_mask(picture) if picture.boxes is not None else np.zeros(best.shape, bool)
+    people = picture.inside_boxes() if picture.boxes is not None else np.zeros(best.shape, bool)
     things, number = np.zeros(best.shape, np.uint8), 0
     for name in range(1, chances.shape[2]):
         count, pieces, stats, _ = cv2.connectedComponentsWithStats((best == name).astype(np.uint8))
@@ -78,15 +78,6 @@ def find_things(teacher: Teacher, picture: Picture) -> np.ndarray:
                 number += 1
                 things[inside & ~people] = number
     return things
-
-
-def box_mask(picture: Picture) -> np.ndarray:
-    """(H, W) bool: inside any of the picture's boxes."""
-    assert picture.boxes is not None
-    inside = np.zeros(picture.image.shape[:2], np.uint8)
-    for x1, y1, x2, y2 in picture.boxes.round().astype(int).tolist():
-        cv2.rectangle(inside, (x1, y1), (x2 - 1, y2 - 1), 1, cv2.FILLED)
-    return inside > 0
 
 
 def find_people(run: Run, picture: Picture) -> np.ndarray:
@@ -105,7 +96,7 @@ def find_people(run: Run, picture: Picture) -> np.ndarray:
         filled = min(found.any(0).mean(), found.any(1).mean()) if found.size else 0
         if filled < 0.85:  # somebody is there whom the segmenter does not see whole
             label[box] = np.where(label[box] == 0, UNKNOWN, label[box])
-    label[~box_mask(picture)] = 0
+    label[~picture.inside_boxes()] = 0
     return label
 
 

@@ -33,7 +33,7 @@ def run(module: str, *arguments: str, data: Path | None = None) -> subprocess.Co
 
 @pytest.mark.parametrize(
     ("module", "arguments"),
-    [("quality", ["--frames", "2"]), ("latency", ["--synthetic", "128x96"])],
+    [("quality", ["--frames", "2"]), ("latency", ["--synthetic", "128x96"]), ("segmentation", ["--limit", "2"])],
 )
 def test_without_reference_data_a_benchmark_says_so_in_one_line(tmp_path, module, arguments):
     done = run(module, *arguments, "--out", str(tmp_path / "out"))
@@ -78,6 +78,20 @@ def test_latency_times_every_stage_beside_telea(tmp_path, eraser_data):
     assert 0.05 < given["hole"] < 0.2
     assert data["whole"][0]["frames"] == 12
     assert data["whole"][0]["fps"] > 0
+
+
+@needs_models
+def test_segmentation_judges_the_default_model_and_writes_a_sheet(tmp_path, eraser_data):
+    what = ["--limit", "3", "--no-teachers", "--scenes", "none", "--threads", "1"]
+    done = run("segmentation", *what, "--out", str(tmp_path), data=eraser_data)
+    assert done.returncode == 0, done.stderr
+    data = json.loads((tmp_path / "segmentation.json").read_text(encoding="utf-8"))
+    scores = data["scores"]["swift"]
+    assert scores["iou_all"] > 0.7
+    assert scores["false_all"] < 0.05
+    assert scores["projection"] > 0.5
+    assert "person IoU" in (tmp_path / "segmentation.md").read_text(encoding="utf-8")
+    assert cv2.imread(str(tmp_path / "segmentation.png")).shape[1] == 8 * 240
 
 
 @needs_models

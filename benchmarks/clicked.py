@@ -1,0 +1,61 @@
+"""Objects to click on: people, cars and signs of labelled pictures, and cut-outs pasted over other pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from benchmarks.data import data_folder, read_picture
+from engines import augment
+from engines.data import Picture, cut_things
+from engines.measure import pieces
+from engines.teach import TEACHER, find_things, load_tflite
+
+CAR, SIGN = 8, 6  # CamVid's labels
+PASTED = 3  # pictures that each cut-out is pasted over
+
+
+@dataclass(frozen=True)
+class Clickable:
+    """An object of a picture. image: (H, W, 3) uint8 BGR; thing: (H, W) bool; kind: for the table."""
+
+    kind: str
+    image: np.ndarray
+    thing: np.ndarray
+
+
+def people(pictures: Sequence[Picture]) -> Iterator[Clickable]:
+    """Every connected piece of the pictures' masks."""
+    for picture in pictures:
+        assert picture.mask is not None
+        for piece in pieces(picture.mask > 127):
+            yield Clickable("person", picture.image, piece)
+
+
+def camvid() -> Iterator[Clickable]:
+    """Every connected car and sign of CamVid's validation frames."""
+    for path in sorted((data_folder() / "camvid" / "val").glob("*")):
+        labels = read_picture(f"camvid/val_labels/{path.stem}.png", cv2.IMREAD_GRAYSCALE)
+        image = read_picture(f"camvid/val/{path.name}")
+        for kind, number in (("car", CAR), ("sign", SIGN)):
+            for piece in pieces(labels == number):
+                yield Clickable(kind, image, piece)
+
+
+def pasted(backgrounds: Sequence[Picture]) -> Iterator[Clickable]:
+    """What a teacher cuts out of pictures that no training saw, pasted over others of them.
+
+    EngineError where the teacher can't run.
+    """
+    teacher = load_tflite(data_folder() / TEACHER)
+    named = [Picture(p.name, p.image, things=find_things(teacher, p)) for p in backgrounds]
+    for number, cutout in enumerate(cut_things(named)):
+        for turn in range(PASTED):
+            rng = np.random.default_rng((number, turn))
+            under = backgrounds[int(rng.integers(len(backgrounds)))].image
+            image, shows = augment.paste(rng, under, cutout)
+            for piece in pieces(shows)[:1]:
+                yield Clickable("cut-out", image, piece)

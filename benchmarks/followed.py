@@ -1,0 +1,89 @@
+"""How much do masks flicker? A network that is guided by its previous matte beside the same network unguided."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from benchmarks.scenes import Scene, scene
+from engines.guidance import CLICK_RADIUS
+from engines.measure import iou
+from realtime.segment import Segmenter
+
+SCENES = ("still", "shake", "pan", "flicker", "sway")
+
+
+@dataclass(frozen=True)
+class Following:
+    """One scene. flicker_*: mean of 1 - IoU of consecutive masks, the earlier one carried along by optical flow;
+    iou_*: mean IoU with the truth. plain: unguided; guided: from one click on, by its previous matte; truth: the true
+    masks' own flicker, which is what the flow gets wrong.
+    """
+
+    name: str
+    frames: int
+    flicker_plain: float
+    flicker_guided: float
+    flicker_truth: float
+    iou_plain: float
+    iou_guided: float
+
+
+def follow(segmenter: Segmenter, name: str, frames: int | None = None) -> Following:
+    """Follow the largest person of a scene from the first frame in which a fiftieth of the picture shows them."""
+    made = scene(name, frames)
+    flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    flickers: list[list[float]] = []
+    ious: list[list[float]] = []
+    previous: np.ndarray | None = None
+    before: list[np.ndarray] = []
+    matte: np.ndarray | None = None
+    for index in range(len(made)):
+        image, truth = made.shot(index).frame, _largest(made, index)
+        if matte is None and truth.mean() < 0.02:
+            continue
+        grey = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
+        backward = np.zeros((*grey.shape, 2), np.float32)
+        if previous is not None:
+            backward = flow.calc(grey, previous, backward)
+        guidance = _guidance(segmenter, image, None if matte is None else _carry(matte, backward), truth)
+        people, (thing,) = segmenter.look(image, ["person"], guidance)
+        assert people is not None
+        plain, matte = (cv2.resize(m, image.shape[1::-1], interpolation=cv2.INTER_LINEAR) for m in (people, thing))
+        masks = [plain > 0.5, matte > 0.5, truth]
+        if before:
+            carried = [_carry(mask.astype(np.float32), backward) > 0.5 for mask in before]
+            flickers.append([1 - iou(a, b) for a, b in zip(masks, carried, strict=True)])
+        ious.append([iou(mask, truth) for mask in masks[:2]])
+        previous, before = grey, masks
+    plain_flicker, guided_flicker, true_flicker = np.mean(flickers, axis=0)
+    plain_iou, guided_iou = np.mean(ious, axis=0)
+    return Following(name, len(ious), *map(float, (plain_flicker, guided_flicker, true_flicker, plain_iou, guided_iou)))
+
+
+def _largest(made: Scene, index: int) -> np.ndarray:
+    """(H, W) bool: the largest connected part of the people of a frame."""
+    mask = (made.shot(index).alpha > 0.5).astype(np.uint8)
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(mask)
+    return labels == 1 + int(np.argmax(stats[1:, cv2.CC_STAT_AREA])) if count > 1 else mask > 0
+
+
+def _guidance(segmenter: Segmenter, image: np.ndarray, matte: np.ndarray | None, truth: np.ndarray) -> np.ndarray:
+    """The carried matte, or at the start a click in the middle of the true person."""
+    height, width = segmenter.size(image)
+    guidance = np.zeros((1, 3, height, width), np.float32)
+    if matte is not None:
+        guidance[0, 0] = cv2.resize(matte, (width, height), interpolation=cv2.INTER_LINEAR)
+        return guidance
+    depth = cv2.distanceTransform(cv2.resize(truth.astype(np.uint8), (width, height)), cv2.DIST_L2, 5)
+    y, x = np.unravel_index(int(depth.argmax()), depth.shape)
+    cv2.circle(guidance[0, 1], (int(x), int(y)), round(CLICK_RADIUS * height), 1.0, cv2.FILLED)
+    return guidance
+
+
+def _carry(matte: np.ndarray, backward: np.ndarray) -> np.ndarray:
+    """The previous frame's matte as it lies in this frame; backward: (H, W, 2), pixels, this frame -> previous."""
+    y, x = np.indices(matte.shape, dtype=np.float32)
+    return cv2.remap(matte, x + backward[..., 0], y + backward[..., 1], cv2.INTER_LINEAR)
