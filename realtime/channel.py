@@ -37,15 +37,23 @@ class Channel(Generic[T]):
 
     def put(self, item: T, nbytes: int) -> None:
         """Append `item`, which takes `nbytes` of memory; waits while the channel is full, raises Stopped."""
+        while not self.offer(item, nbytes):
+            with self._changed:
+                if self._is_full(nbytes):
+                    self._changed.wait(_WAKE_S)
+
+    def offer(self, item: T, nbytes: int) -> bool:
+        """As `put`, but where the channel is full it is not appended, at once, and False is returned."""
         with self._changed:
-            while not self._stopped and self._is_full(nbytes):
-                self._changed.wait(_WAKE_S)
             if self._stopped:
                 raise Stopped
-            assert not self._closed, "put after close"
+            assert not self._closed, "offer after close"
+            if self._is_full(nbytes):
+                return False
             self._items.append((item, nbytes))
             self._bytes += nbytes
             self._changed.notify_all()
+            return True
 
     def _is_full(self, nbytes: int) -> bool:
         return len(self._items) >= self.max_items or (bool(self._items) and self._bytes + nbytes > self.max_bytes)

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import logging
-import signal
 import sys
 import time
-import traceback
-from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from realtime.errors import EraserError, UsageError
+from realtime import console
+from realtime.errors import UsageError
 
 if TYPE_CHECKING:
     from realtime.pipeline import Progress
@@ -21,7 +19,6 @@ if TYPE_CHECKING:
 
 NAME = "erase-video"
 DAMAGED = 3
-INTERRUPTED = 130
 
 
 class TimeType(click.ParamType):
@@ -275,47 +272,18 @@ def _open_bar() -> Any:
 
 
 def _say(text: str) -> None:
-    click.echo(f"{NAME}: {text}", err=True)
+    console.say(NAME, text)
 
 
 def run(arguments: list[str]) -> int:
-    """Run the command; returns its exit code. Errors are one line on stderr, with a traceback after --debug."""
-    debug = "--debug" in arguments
-    try:
-        with command.make_context(NAME, arguments) as context:
-            return int(command.invoke(context))
-    except click.exceptions.Exit as end:
-        return end.exit_code
-    except click.ClickException as error:
-        _say(f"{' '.join(error.format_message().split())} (see {NAME} --help)")
-        return 2
-    except KeyboardInterrupt:
-        _say("interrupted, nothing was written")
-        return INTERRUPTED
-    except EraserError as error:
-        if debug:
-            traceback.print_exc()
-        _say(str(error))
-        return error.exit_code
-    except Exception as error:
-        if debug:
-            traceback.print_exc()
-        _say(f"unexpected {type(error).__name__}: {' '.join(str(error).split())} (--debug tells more)")
-        return 1
+    """Run the command; returns its exit code."""
+    return console.run(command, NAME, arguments, interrupted="interrupted, nothing was written")
 
 
 def main() -> NoReturn:
     """The entry point of the installed command."""
-    for signum in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(signum, _interrupt)
+    console.interrupt_once()
     sys.exit(run(sys.argv[1:]))
-
-
-def _interrupt(signum: int, frame: FrameType | None) -> None:
-    """Raise KeyboardInterrupt once; what follows must not disturb the clean-up."""
-    for each in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(each, signal.SIG_IGN)
-    raise KeyboardInterrupt
 
 
 if __name__ == "__main__":

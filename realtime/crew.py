@@ -5,15 +5,22 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Protocol
 
-from realtime.channel import Channel, Stopped
+from realtime.channel import Stopped
 from realtime.errors import EraserError
 
 if TYPE_CHECKING:
     from types import TracebackType
 
 _WAKE_S = 0.2  # how long a join may block: on Windows one that waits forever can't be interrupted by Ctrl-C
+
+
+class Stoppable(Protocol):
+    """A channel, or anything else that a thread may be waiting for."""
+
+    def stop(self) -> None:
+        """End every wait for it, now and later, with Stopped. Called from any thread, maybe more than once."""
 
 
 class Crew:
@@ -32,7 +39,7 @@ class Crew:
     daemons and don't hold up the process.
     """
 
-    def __init__(self, *channels: Channel[Any], grace: float = 1.5) -> None:
+    def __init__(self, *channels: Stoppable, grace: float = 1.5) -> None:
         self._channels = channels
         self._grace = grace
         self._threads: list[tuple[threading.Thread, bool]] = []
@@ -59,11 +66,12 @@ class Crew:
         for channel in self._channels:
             channel.stop()
 
-    def wait(self) -> None:
-        """Wait until every thread has done its work; raises Stopped when one has failed."""
+    def wait(self, timeout: float = float("inf")) -> None:
+        """Wait until every thread has done its work, `timeout` seconds at most; raises Stopped when one has failed."""
+        deadline = time.monotonic() + timeout
         for thread, _ in self._threads:
-            while thread.is_alive():
-                thread.join(_WAKE_S)
+            while thread.is_alive() and (left := deadline - time.monotonic()) > 0:
+                thread.join(min(left, _WAKE_S))
         if self._failure is not None:
             raise Stopped
 

@@ -118,3 +118,25 @@ def test_an_interrupt_passes_through_and_leaves_a_hanging_thread_behind():
     assert time.monotonic() - begin < 2
     assert crew.hanging == ("reader",)
     release.set()
+
+
+def test_an_offer_to_a_full_channel_is_refused_at_once():
+    channel: Channel[int] = Channel(2, 100)
+    assert [channel.offer(number, nbytes=1) for number in range(3)] == [True, True, False]
+    channel.close()
+    assert list(channel) == [0, 1]
+    channel.stop()
+    with pytest.raises(Stopped):
+        channel.offer(3, nbytes=1)
+
+
+def test_a_crew_can_be_waited_for_only_so_long():
+    release = threading.Event()
+    with Crew() as crew:
+        crew.start("slow", lambda: release.wait(10) and None)
+        begin = time.monotonic()
+        crew.wait(0.1)
+        assert time.monotonic() - begin < 1
+        assert crew.hanging == ("slow",)
+        release.set()
+    assert crew.hanging == ()

@@ -1,0 +1,138 @@
+"""Holds the rate that was asked for on any machine: does less for each frame where there is no time for all.
+
+    governor = Governor(fps=30, interval=0.05)
+    for frame in frames:
+        settings = governor.level
+        seconds = work(frame, settings)
+        governor.spent(seconds, now)
+
+Pure: it is told what a frame took and the time, and never looks at a clock. It lowers the rate of segmentation first,
+then the network's resolution, then the plate's, each in steps; what was lowered goes back up in the opposite order.
+
+A step down is taken as soon as frames have taken longer than their time on average over `WINDOW`. A step up is only
+taken when the frames would still keep within `ROOM` of their time as they did before the step down, and have for
+`CALM` seconds; one that proves wrong (down again within `REGRET`) doubles the calm that the next one needs.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from statistics import fmean
+
+WINDOW = 0.7  # seconds of frames that are averaged before anything is decided
+FULL = 0.85  # share of a frame's time that frames may take on average: above it, one slow frame delays many
+FAR = 1.5  # share above which two steps are taken at once
+ROOM = 0.7
+CALM, MOST_CALM = 4.0, 60.0
+REGRET = 6.0
+_INTERVALS = (2.0, 4.0)  # times the interval of the segmenter, down to this many seconds:
+_LONGEST_INTERVAL = 0.2
+_NETWORK_SCALES = (0.8, 0.6)
+_PLATE_SCALES = (0.75, 0.5, 0.375, 0.25)
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """How much is done for a frame.
+
+    interval: seconds between two runs of the segmenter; network_scale, plate_scale: of both sides of what the network
+    sees, and of the picture that is worked on. lowered: what is below the best, in words, in the order of lowering.
+    """
+
+    interval: float
+    network_scale: float = 1.0
+    plate_scale: float = 1.0
+    lowered: tuple[str, ...] = ()
+
+
+def ladder(interval: float, fps: float, smallest: float = 0.0) -> list[Level]:
+    """The levels from the best down. interval: the segmenter's at the best; smallest: plate scale not to go below."""
+    levels = [Level(interval)]
+    base = max(interval, 1.0 / fps)
+    for factor in _INTERVALS:
+        slower = min(base * factor, _LONGEST_INTERVAL)
+        if slower > levels[-1].interval:
+            levels.append(Level(slower, lowered=("segmentation rate",)))
+    slowest, words = levels[-1].interval, levels[-1].lowered
+    words = (*words, "network resolution")
+    levels += [Level(slowest, scale, lowered=words) for scale in _NETWORK_SCALES]
+    smallest_network = _NETWORK_SCALES[-1]
+    words = (*words, "plate resolution")
+    levels += [Level(slowest, smallest_network, scale, words) for scale in _PLATE_SCALES if scale >= smallest]
+    return levels
+
+
+class Governor:
+    """Chooses the level. State: the level, the latest frames, what each step down has gained, how calm it must be."""
+
+    def __init__(self, fps: float, interval: float, smallest: float = 0.0) -> None:
+        """fps: frames per second to hold; interval, smallest: see `ladder`."""
+        self.frame_time = 1.0 / fps
+        self._levels = ladder(interval, fps, smallest)
+        self._index = 0
+        self._recent: deque[tuple[float, float]] = deque()  # time, seconds that the frame took
+        self._since: float | None = None  # when the level was entered
+        self._ratio: dict[int, float] = {}  # of what a frame took on a level to what it took on the next lower one
+        self._left: tuple[int, float] | None = (
+            None  # the level that was left for this lower one, what frames took there
+        )
+        self._calm = CALM
+        self._raised = float("-inf")
+        self._calm_since: float | None = None
+
+    @property
+    def level(self) -> Level:
+        return self._levels[self._index]
+
+    def spent(self, seconds: float, now: float) -> None:
+        """A frame took `seconds`, and was done at `now`. To be called for each frame, in order."""
+        if self._since is None:
+            self._since = now
+        self._recent.append((now, seconds))
+        while self._recent[0][0] < now - WINDOW:
+            self._recent.popleft()
+        if now - self._since < WINDOW:
+            return
+        mean = fmean(sorted(seconds for _, seconds in self._recent)[:-1] or [seconds])  # one hiccup is no load
+        self._learn_gain(mean)
+        if mean > FULL * self.frame_time:
+            self._lower(mean, 2 if mean > FAR * self.frame_time else 1, now)
+        else:
+            self._consider_raising(mean, now)
+
+    def _learn_gain(self, mean: float) -> None:
+        """Share what the last step down has gained out to the levels that it took."""
+        if self._left is None:
+            return
+        first, before = self._left
+        each = max(1.0, before / max(mean, 1e-9)) ** (1 / (self._index - first))
+        self._ratio |= dict.fromkeys(range(first, self._index), each)
+        self._left = None
+
+    def _lower(self, mean: float, steps: int, now: float) -> None:
+        self._calm_since = None
+        target = min(self._index + steps, len(self._levels) - 1)
+        if target == self._index:
+            return
+        if now - self._raised < REGRET:
+            self._calm = min(2 * self._calm, MOST_CALM)
+        self._left = self._index, mean
+        self._enter(target, now)
+
+    def _consider_raising(self, mean: float, now: float) -> None:
+        above = self._index - 1
+        if above < 0:
+            return
+        if mean * self._ratio.get(above, 1.0) > ROOM * self.frame_time:
+            self._calm_since = None
+            return
+        if self._calm_since is None:
+            self._calm_since = now
+        if now - self._calm_since >= self._calm:
+            self._raised = now
+            self._enter(above, now)
+
+    def _enter(self, index: int, now: float) -> None:
+        self._index, self._since, self._calm_since = index, now, None
+        self._recent.clear()

@@ -1,0 +1,132 @@
+"""The governor, on simulated timings."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+
+from realtime.live.governor import FULL, Governor, Level, ladder
+
+FPS = 30.0
+INTERVAL = 0.05
+
+
+class Machine:
+    """Works on frames at up to `FPS`; a frame takes `seconds` at the best level, less at lower ones."""
+
+    def __init__(self, governor: Governor, seconds: float) -> None:
+        self.governor, self.seconds, self.now = governor, seconds, 100.0
+        self.levels: list[Level] = []
+
+    def cost(self, level: Level) -> float:
+        segmentation = 0.3 * min(1.0, INTERVAL / level.interval) * level.network_scale**2
+        return self.seconds * (segmentation + 0.7 * level.plate_scale**2)
+
+    def run(self, seconds: float) -> None:
+        end = self.now + seconds
+        while self.now < end:
+            spent = self.cost(self.governor.level)
+            self.now += max(spent, 1 / FPS)
+            self.governor.spent(spent, self.now)
+            self.levels.append(self.governor.level)
+
+    @property
+    def load(self) -> float:
+        return self.cost(self.governor.level) * FPS
+
+
+def machine(share: float, **options: float) -> Machine:
+    """A machine that needs `share` of a frame's time at the best level."""
+    return Machine(Governor(FPS, INTERVAL, **options), share / FPS)
+
+
+def changes(levels: list[Level]) -> int:
+    return sum(before != after for before, after in pairwise(levels))
+
+
+def test_a_fast_machine_is_left_alone():
+    fast = machine(0.6)
+    fast.run(60)
+    assert set(fast.levels) == {Level(INTERVAL)}
+
+
+def test_segmentation_rate_goes_first_then_the_network_then_the_plate():
+    levels = ladder(INTERVAL, FPS)
+    assert [len(level.lowered) for level in levels] == sorted(len(level.lowered) for level in levels)
+    assert levels[-1].lowered == ("segmentation rate", "network resolution", "plate resolution")
+    for before, after in pairwise(levels):
+        assert after.interval >= before.interval
+        assert after.network_scale <= before.network_scale
+        assert after.plate_scale <= before.plate_scale
+        assert after != before
+
+
+@pytest.mark.parametrize("share", [0.95, 1.1, 1.5, 3.0])
+def test_a_slow_machine_holds_the_rate_within_seconds(share):
+    slow = machine(share)
+    slow.run(8)
+    assert slow.load <= FULL
+    assert slow.governor.level.lowered
+
+
+def test_a_machine_far_too_slow_ends_at_the_lowest_level_and_stays():
+    hopeless = machine(50)
+    hopeless.run(60)
+    assert hopeless.governor.level == ladder(INTERVAL, FPS)[-1]
+    assert changes(hopeless.levels[-100:]) == 0
+
+
+def test_a_load_that_stays_is_not_answered_by_going_up_and_down():
+    slow = machine(1.3)
+    slow.run(10)
+    before = len(slow.levels)
+    slow.run(300)
+    assert changes(slow.levels[before:]) <= 2
+
+
+def test_it_goes_back_up_when_there_is_room_again():
+    busy = machine(2.0)
+    busy.run(10)
+    assert "plate resolution" in busy.governor.level.lowered
+    busy.seconds = 0.5 / FPS
+    busy.run(60)
+    assert busy.governor.level == Level(INTERVAL)
+
+
+def test_a_step_up_that_proves_wrong_makes_the_next_one_wait_longer():
+    waiting = machine(1.1)
+    waiting.run(5)
+    waits = []
+    for _ in range(8):  # a load that comes back each time something was raised
+        waiting.seconds = 0.3 / FPS
+        level, begin = waiting.governor.level, waiting.now
+        while waiting.governor.level == level:
+            waiting.run(0.1)
+        waits.append(waiting.now - begin)
+        waiting.seconds = 1.6 / FPS
+        waiting.run(3)
+    assert waits[0] < 10
+    assert waits[0] < waits[1] < waits[2]
+    assert 50 < waits[-1] < 70
+
+
+def test_one_slow_frame_changes_nothing():
+    steady = machine(0.5)
+    steady.run(5)
+    steady.governor.spent(8 / FPS, steady.now + 8 / FPS)
+    steady.now += 8 / FPS
+    steady.run(3)
+    assert set(steady.levels) == {Level(INTERVAL)}
+
+
+def test_the_plate_is_not_lowered_below_the_smallest_scale():
+    small = machine(50, smallest=0.5)
+    small.run(60)
+    assert small.governor.level.plate_scale == 0.5
+
+
+def test_a_gpu_that_segments_each_frame_has_rates_to_lower_too():
+    levels = ladder(0.0, FPS)
+    assert levels[0].interval == 0.0
+    assert levels[1].interval > 1 / FPS

@@ -1,0 +1,229 @@
+"""Recordings: their times, what is left of them after a fault, names that are taken."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from realtime.errors import EraserError, UsageError
+from realtime.live.microphone import Microphone
+from realtime.live.recorder import Recorder, next_free
+from realtime.live.recording import Recording
+from tests.cli import media
+from tests.cli.command import environment
+
+CONTAINERS = ["out.mp4", "out.mkv"]
+SIGHT = media.pictures(30)
+
+RECORD = """
+import sys, time
+from realtime.live.recorder import Recorder
+from tests.cli import media
+recorder = Recorder(sys.argv[1], 30)
+pictures = media.pictures(30, 240, 320)
+for index in range(100000):
+    try:
+        recorder.write(pictures[index % 30], index / 30)
+    except Exception as error:
+        print(error, flush=True)
+        recorder.finish()
+        break
+    if index == 200:
+        print("running", flush=True)
+    if len(sys.argv) > 2:
+        time.sleep(0.002)
+"""
+
+
+def times(path: Path) -> list[float]:
+    """Presentation times of the pictures, seconds; like a player, it stops where the last one is cut off."""
+    found: list[float] = []
+    with av.open(str(path)) as container, suppress(av.error.InvalidDataError):
+        found.extend(float(frame.time) for frame in container.decode(video=0))
+    return found
+
+
+@pytest.mark.parametrize("name", CONTAINERS)
+def test_pictures_have_the_times_at_which_they_were_captured(tmp_path, name):
+    captured = 5000 + np.cumsum([0.0, 0.033, 0.034, 0.1, 0.033, 1.5, 0.02, 0.0333])
+    recorder = Recorder(str(tmp_path / name), 30)
+    for picture, time_ in zip(SIGHT, captured, strict=False):
+        recorder.write(picture, time_)
+    recorder.finish()
+    assert times(tmp_path / name) == pytest.approx(captured - captured[0], abs=0.0011)
+    assert recorder.seconds == pytest.approx(captured[-1] - captured[0])
+    read = media.read_video(tmp_path / name)
+    assert all(media.difference(a, b) < 6 for a, b in zip(read, SIGHT, strict=False))
+
+
+def test_pictures_of_another_size_are_fitted_into_the_first_ones(tmp_path):
+    recorder = Recorder(str(tmp_path / "out.mp4"), 30)
+    recorder.write(np.full((96, 128, 3), 90, np.uint8), 0.0)
+    recorder.write(np.full((200, 100, 3), 200, np.uint8), 0.1)
+    recorder.write(np.full((97, 129, 3), 90, np.uint8), 0.2)
+    recorder.finish()
+    first, fitted, odd = media.read_video(tmp_path / "out.mp4")
+    assert first.shape == fitted.shape == (96, 128, 3)
+    assert fitted[48, 64].mean() == pytest.approx(200, abs=4)
+    assert fitted[48, 5].mean() < 10
+    assert odd.mean() == pytest.approx(90, abs=3)
+
+
+def test_a_recording_that_exists_is_only_replaced_when_asked(tmp_path):
+    path = tmp_path / "out.mp4"
+    path.write_bytes(b"precious")
+    with pytest.raises(EraserError, match="--overwrite"):
+        Recorder(str(path), 30)
+    assert path.read_bytes() == b"precious"
+    recorder = Recorder(str(path), 30, overwrite=True)
+    recorder.write(SIGHT[0], 0.0)
+    recorder.finish()
+    assert len(times(path)) == 1
+
+
+@pytest.mark.parametrize(("name", "complaint"), [("out.avi", ".mp4 or .mkv"), ("nowhere/out.mp4", "no folder")])
+def test_a_place_that_cannot_be_recorded_to_is_said_before(tmp_path, name, complaint):
+    with pytest.raises(EraserError, match=complaint):
+        Recording(str(tmp_path / name), 30)
+    assert not any(tmp_path.iterdir())
+
+
+def test_the_wrong_extension_is_wrong_usage():
+    with pytest.raises(UsageError):
+        Recording("out.avi", 30)
+
+
+def test_free_names_are_counted_up(tmp_path):
+    path = str(tmp_path / "out.mp4")
+    assert next_free(path) == path
+    Path(path).touch()
+    (tmp_path / "out-2.mp4").touch()
+    assert next_free(path) == str(tmp_path / "out-3.mp4")
+
+
+def test_a_recording_without_pictures_leaves_no_file(tmp_path):
+    Recorder(str(tmp_path / "out.mp4"), 30).finish()
+    assert not any(tmp_path.iterdir())
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals are of POSIX")
+@pytest.mark.parametrize("name", CONTAINERS)
+def test_a_recording_plays_after_the_program_was_killed(tmp_path, name):
+    command = [sys.executable, "-c", RECORD, str(tmp_path / name), "slowly"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment()) as program:
+        assert program.stdout.readline() == "running\n"
+        program.send_signal(signal.SIGKILL)
+        program.wait(10)
+    seen = times(tmp_path / name)
+    assert len(seen) > 150  # of the 200 that were written at least: a second may be missing
+    assert np.diff(seen) == pytest.approx(np.full(len(seen) - 1, 1 / 30), abs=0.0011)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="limits are of POSIX")
+@pytest.mark.parametrize("name", CONTAINERS)
+def test_a_full_disk_ends_a_recording_that_still_plays(tmp_path, name):
+    limited = f"import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000))\n{RECORD}"
+    done = subprocess.run(
+        [sys.executable, "-c", limited, str(tmp_path / name)],
+        capture_output=True, text=True, env=environment(), timeout=60, check=True,
+    )  # fmt: skip
+    assert done.stderr == ""
+    assert "the disk is full" in done.stdout
+    assert len(times(tmp_path / name)) > 60
+
+
+def run(recording: Recording, pictures: list[tuple[np.ndarray, float]], off: range = range(0)) -> None:
+    """Feed pictures as the process thread does; recording is off for those in `off`."""
+    thread = threading.Thread(target=recording.run)
+    thread.start()
+    for index, (image, captured) in enumerate(pictures):
+        if index in (off.start, off.stop) and off:
+            recording.toggle()
+        while len(recording._pictures._items) > 4:  # otherwise some may be left out, as they should
+            time.sleep(0.001)
+        recording.add(image, captured)
+    recording.close()
+    thread.join(10)
+    assert not thread.is_alive()
+
+
+def test_each_time_recording_is_turned_on_it_has_a_file_of_its_own(tmp_path):
+    recording = Recording(str(tmp_path / "out.mp4"), 30)
+    run(recording, [(picture, index / 30) for index, picture in enumerate(SIGHT)], off=range(10, 18))
+    assert [Path(name).name for name in recording.files] == ["out.mp4", "out-2.mp4"]
+    assert len(times(tmp_path / "out.mp4")) == 10
+    assert len(times(tmp_path / "out-2.mp4")) == 12
+    assert recording.take_message() == "recorded 0 s in out.mp4"
+
+
+def test_an_encoder_that_lags_behind_costs_pictures_but_no_time(tmp_path, monkeypatch):
+    monkeypatch.setattr(Recorder, "write", lambda self, image, captured: time.sleep(0.05))
+    recording = Recording(str(tmp_path / "out.mp4"), 30)
+    thread = threading.Thread(target=recording.run)
+    thread.start()
+    begin = time.monotonic()
+    for index in range(40):
+        recording.add(SIGHT[0], index / 30)
+    assert time.monotonic() - begin < 0.05
+    assert recording.skipped >= 30
+    recording.stop()
+    thread.join(5)
+    assert not thread.is_alive()
+
+
+def test_a_recording_that_fails_is_told_and_the_pictures_go_on(tmp_path, monkeypatch):
+    def fail(self: Recorder, image: np.ndarray, captured: float) -> None:
+        raise EraserError("the disk is full")
+
+    monkeypatch.setattr(Recorder, "write", fail)
+    recording = Recording(str(tmp_path / "out.mp4"), 30)
+    run(recording, [(picture, index / 30) for index, picture in enumerate(SIGHT)])
+    assert recording.take_message() == "recording has stopped: the disk is full"
+    assert recording.failure == "the disk is full"
+    assert not recording.useful
+
+
+def test_a_snapshot_is_a_picture_file_of_its_own(tmp_path):
+    recording = Recording(None, 30)
+    thread = threading.Thread(target=recording.run)
+    thread.start()
+    for _ in range(2):
+        recording.add(SIGHT[3], 0.0, snapshot=str(tmp_path / "shot.png"))
+    recording.close()
+    thread.join(5)
+    assert (media.read_picture(tmp_path / "shot.png") == SIGHT[3]).all()
+    assert (tmp_path / "shot-2.png").exists()
+    assert recording.take_message() == f"saved {tmp_path / 'shot.png'}"
+
+
+def test_sound_is_recorded_beside_the_pictures(tmp_path):
+    microphone = Microphone("lavfi:sine=frequency=440:sample_rate=44100,arealtime")
+    recorder = Recorder(str(tmp_path / "out.mp4"), 30, microphone=microphone)
+    begin = time.monotonic()
+    while time.monotonic() - begin < 1.5:
+        recorder.write(SIGHT[0], time.monotonic())
+        time.sleep(0.03)
+    recorder.finish()
+    microphone.close()
+    with av.open(str(tmp_path / "out.mp4")) as container:
+        sound = [frame.to_ndarray() for frame in container.decode(audio=0)]
+    samples = np.concatenate([part[0] for part in sound])
+    assert len(samples) / 48000 == pytest.approx(1.5, abs=0.4)
+    spectrum = np.abs(np.fft.rfft(samples[4800:]))
+    assert spectrum.argmax() / (len(samples) - 4800) * 48000 == pytest.approx(440, abs=3)
+
+
+def test_a_sound_device_that_is_not_there_is_one_clear_line():
+    with pytest.raises(EraserError, match=r"cannot be opened.*leave out --audio") as caught:
+        Microphone("lavfi:nonsense")
+    assert "\n" not in str(caught.value)
