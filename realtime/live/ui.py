@@ -281,7 +281,7 @@ def _drop(state: UiState, carry: Carry, things: Sequence[Thing]) -> tuple[UiStat
         return state, []
     thing = next((each for each in things if each.number == carry.number), None)
     place = carry.start if thing is None else _inner_point(thing)
-    return _edited(state, Move(*(place if state.holds(place) else state.clipped(carry.start)), dx, dy))
+    return _edited(state, Move(*state.clipped(place if state.holds(place) else carry.start), dx, dy))
 
 
 def _inner_point(thing: Thing) -> Point:

@@ -82,9 +82,10 @@ def show(loop: Live, title: str, people: bool) -> None:
     """
     state: UiState | None = None
     shown: Shown | None = None
+    changed = False
     with Window(title) as window:
         while loop.running:
-            new = loop.newest(PATIENCE)
+            new = loop.newest(0.0 if changed else PATIENCE)
             if new is not None:
                 shown = new
                 height, width = new.result.image.shape[:2]
@@ -94,21 +95,22 @@ def show(loop: Live, title: str, people: bool) -> None:
                 state = state.resized(width, height)
             if state is None or shown is None:
                 continue
+            if new is not None or changed or window.resized:
+                state = window.present(shown, state)
+            before, events = state, window.events()
+            if new is not None:
+                loop.presented(new)
             if not window.visible:
                 loop.control(Control.QUIT)
                 return
-            before = state
-            for event in window.events():
+            for event in events:
                 state, wishes = react(state, event, shown.result.things)
                 for wish in wishes:
                     if isinstance(wish, Control):
                         loop.control(wish)
                     else:
                         loop.edit(wish)
-            if new is not None or looks_other(state, before) or window.resized:
-                state = window.present(shown, state)
-            if new is not None:
-                loop.presented(new)
+            changed = looks_other(state, before)
 
 
 def looks_other(state: UiState, before: UiState) -> bool:
@@ -151,7 +153,7 @@ class Window:
         return self.visible and self._size() != self._drawn
 
     def events(self) -> list[Event]:
-        """What the user did since the last call; also gives HighGUI the time to draw."""
+        """What the user did since the last call; before, HighGUI brings to the screen what was drawn."""
         code = cv2.waitKeyEx(1)
         if code >= 0:
             code &= 0xFFFF  # GTK adds the state of the modifiers above
