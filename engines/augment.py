@@ -43,12 +43,13 @@ def resize(image: np.ndarray, label: Label, shape: tuple[int, int]) -> tuple[np.
 def cut_out(picture: Picture) -> tuple[np.ndarray, np.ndarray, bool]:
     """Image and alpha of the person's bounding box, and whether the picture's lower edge cuts the person off."""
     assert picture.mask is not None
-    ys, xs = np.nonzero(picture.mask > UNKNOWN)
+    mask = np.where(picture.mask == UNKNOWN, np.uint8(0), picture.mask)
+    ys, xs = np.nonzero(mask > UNKNOWN)
     if len(ys) == 0:
-        ys, xs = np.array([0, picture.mask.shape[0] - 1]), np.array([0, picture.mask.shape[1] - 1])
+        ys, xs = np.array([0, mask.shape[0] - 1]), np.array([0, mask.shape[1] - 1])
     y0, y1, x0, x1 = ys.min(), ys.max() + 1, xs.min(), xs.max() + 1
-    alpha = cv2.GaussianBlur(cv2.erode(picture.mask, np.ones((3, 3), np.uint8)), (0, 0), 0.8)
-    return picture.image[y0:y1, x0:x1], alpha[y0:y1, x0:x1], bool(y1 >= picture.mask.shape[0] - 1)
+    alpha = cv2.GaussianBlur(cv2.erode(mask, np.ones((3, 3), np.uint8)), (0, 0), 0.8)
+    return picture.image[y0:y1, x0:x1], alpha[y0:y1, x0:x1], bool(y1 >= mask.shape[0] - 1)
 
 
 def place(rng: np.random.Generator, person: Picture, shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:

@@ -95,38 +95,38 @@ def read_people(
     suspect = {line.split("\t")[0] for line in lines if not line.startswith("#")}
 
     def read(path: Path) -> Picture:
-        image = _decode(path, cv2.IMREAD_COLOR)
-        mask = _decode(folder / "masks" / f"{path.stem}.png", cv2.IMREAD_GRAYSCALE)
+        image = decode(path, cv2.IMREAD_COLOR)
+        mask = decode(folder / "masks" / f"{path.stem}.png", cv2.IMREAD_GRAYSCALE)
         if mask.shape != image.shape[:2]:
             raise ValueError(f"its mask is {mask.shape[1]}x{mask.shape[0]}, not {image.shape[1]}x{image.shape[0]}")
-        mask = _shrink(mask, side)
+        mask = shrink(mask, side)
         return Picture(
-            path.stem, _shrink(image, side), (mask > 127).astype(np.uint8) * 255, None, path.stem not in suspect
+            path.stem, shrink(image, side), (mask > 127).astype(np.uint8) * 255, None, path.stem not in suspect
         )
 
-    paths = [p for p in _list(folder / "images", "*.jpg") if keep(p.stem) and p.stem not in FAULTY]
-    return _read_all(paths, read)
+    paths = [p for p in list_files(folder / "images", "*.jpg") if keep(p.stem) and p.stem not in FAULTY]
+    return read_all(paths, read)
 
 
 def read_cutouts(data: Path, side: int = LONGEST_SIDE) -> list[Picture]:
     """People already cut out (RGBA); the mask is their alpha."""
 
     def read(path: Path) -> Picture:
-        rgba = _decode(path, cv2.IMREAD_UNCHANGED)
+        rgba = decode(path, cv2.IMREAD_UNCHANGED)
         if rgba.ndim != 3 or rgba.shape[2] != 4:
             raise ValueError("it has no alpha channel")
-        rgba = _shrink(rgba, side)
+        rgba = shrink(rgba, side)
         return Picture(path.stem, np.ascontiguousarray(rgba[..., :3]), np.ascontiguousarray(rgba[..., 3]), None, False)
 
-    return _read_all(_list(data / "people" / "cutouts", "*.png"), read)
+    return read_all(list_files(data / "people" / "cutouts", "*.png"), read)
 
 
 def read_backgrounds(
     data: Path, part: str, keep: Callable[[str], bool] = is_permitted, side: int = LONGEST_SIDE
 ) -> list[Picture]:
     """Pictures with nobody in them."""
-    paths = [p for p in _list(data / "backgrounds" / part, "*.jpg") if keep(p.stem)]
-    return _read_all(paths, lambda path: Picture(path.stem, _shrink(_decode(path, cv2.IMREAD_COLOR), side)))
+    paths = [p for p in list_files(data / "backgrounds" / part, "*.jpg") if keep(p.stem)]
+    return read_all(paths, lambda path: Picture(path.stem, shrink(decode(path, cv2.IMREAD_COLOR), side)))
 
 
 def read_boxes(data: Path, *, held: bool, side: int = LONGEST_SIDE) -> list[Picture]:
@@ -140,14 +140,14 @@ def read_boxes(data: Path, *, held: bool, side: int = LONGEST_SIDE) -> list[Pict
         ) from error
 
     def read(path: Path) -> Picture:
-        image = _decode(path, cv2.IMREAD_COLOR)
-        small = _shrink(image, side)
+        image = decode(path, cv2.IMREAD_COLOR)
+        small = shrink(image, side)
         scale = small.shape[0] / image.shape[0]
         return Picture(path.stem, small, None, np.asarray(boxes[path.stem], np.float32).reshape(-1, 4) * scale, False)
 
     stems = sorted(boxes, key=order)
     stems = stems[:HELD_BOXES] if held else stems[HELD_BOXES:]
-    return _read_all([folder / "images" / f"{stem}.jpg" for stem in stems], read)
+    return read_all([folder / "images" / f"{stem}.jpg" for stem in stems], read)
 
 
 def add_labels(pictures: Iterable[Picture], labels: Path) -> list[Picture]:
@@ -157,7 +157,7 @@ def add_labels(pictures: Iterable[Picture], labels: Path) -> list[Picture]:
         path = labels / folder / f"{picture.name}.png"
         if not path.exists():
             return None
-        label = _decode(path, cv2.IMREAD_GRAYSCALE)
+        label = decode(path, cv2.IMREAD_GRAYSCALE)
         if label.shape != picture.image.shape[:2]:
             raise EngineError(f"{path} does not fit its picture; make the labels again with `python -m engines.teach`")
         return label
@@ -184,21 +184,24 @@ def cut_things(pictures: Iterable[Picture]) -> list[Picture]:
     return cutouts
 
 
-def _list(folder: Path, pattern: str) -> list[Path]:
+def list_files(folder: Path, pattern: str) -> list[Path]:
+    """The files of a folder, sorted; EngineError where there are none."""
     paths = sorted(folder.glob(pattern))
     if not paths:
         raise EngineError(f"no {pattern} in {folder}; --data must name the folder that holds people/ and backgrounds/")
     return paths
 
 
-def _decode(path: Path, flags: int) -> np.ndarray:
+def decode(path: Path, flags: int) -> np.ndarray:
+    """A picture file as OpenCV's `flags` say; ValueError where it can't be read."""
     image = cv2.imread(str(path), flags)
     if image is None:
         raise ValueError(f"{path.name} is missing or not a picture")
     return image
 
 
-def _shrink(image: np.ndarray, side: int) -> np.ndarray:
+def shrink(image: np.ndarray, side: int) -> np.ndarray:
+    """The picture at `side` pixels at most."""
     scale = side / max(image.shape[:2])
     if scale >= 1:
         return image
@@ -206,13 +209,13 @@ def _shrink(image: np.ndarray, side: int) -> np.ndarray:
     return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
 
 
-def _read_all(paths: Iterable[Path], read: Callable[[Path], Picture]) -> list[Picture]:
+def read_all(paths: Iterable[Path], read: Callable[[Path], Picture]) -> list[Picture]:
     """Read every path; one error names all that could not be read, none is skipped silently."""
 
     def attempt(path: Path) -> Picture | str:
         try:
             return read(path)
-        except (ValueError, KeyError, cv2.error) as error:
+        except (OSError, ValueError, KeyError, TypeError, zlib.error, cv2.error) as error:
             return f"{path}: {error}"
 
     with ThreadPoolExecutor(2) as pool:

@@ -127,7 +127,7 @@ class SegmenterSamples(Dataset[tuple[Tensor, Tensor, Tensor, Tensor]]):
     def _real(self, rng: np.random.Generator, shape: tuple[int, int]) -> Canvas:
         picture = _any_of(rng, self.people)
         assert picture.mask is not None
-        _, people = cv2.connectedComponents(picture.mask, ltype=cv2.CV_16U)
+        _, people = cv2.connectedComponents((picture.mask > UNKNOWN).astype(np.uint8), ltype=cv2.CV_16U)
         both = _beside(picture.mask, people.clip(max=255).astype(np.uint8))
         if rng.random() < 0.35:
             image, both = augment.resize(picture.image, both, shape)

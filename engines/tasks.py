@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,21 +12,29 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset
 
 from engines import losses, measure
+from engines.augment import UNKNOWN
 from engines.backbone import EfficientNetLite0
 from engines.data import add_labels, chosen_on, learns_from, read_backgrounds, read_boxes, read_cutouts, read_people
 from engines.filler import Filler
+from engines.loaders import read_format
 from engines.samples import FillerSamples, SegmenterSamples
 from engines.segmenter import Matte, Segmenter
 
 
 class SegmenterTask:
-    """Find people, and whatever the guidance means. labels: the folder that `engines.teach` wrote, if any."""
+    """Find people, and whatever the guidance means.
+
+    labels: the folder that `engines.teach` wrote, if any. also: more pictures, as FORMAT:PATH (`engines.loaders`).
+    """
 
     name = "segmenter"
 
-    def __init__(self, data: Path, *, labels: Path | None = None, pretrained: bool = True) -> None:
+    def __init__(
+        self, data: Path, *, labels: Path | None = None, also: Sequence[str] = (), pretrained: bool = True
+    ) -> None:
         self.data = data
         self.labels = labels
+        self.also = also
         self.network = Segmenter()
         if pretrained:
             self.network.encoder.load_imagenet()
@@ -37,6 +45,11 @@ class SegmenterTask:
         boxed = read_boxes(self.data, held=False)
         if self.labels is not None:
             backgrounds, boxed = add_labels(backgrounds, self.labels), add_labels(boxed, self.labels)
+        for picture in (picture for spec in self.also for picture in read_format(spec)):
+            if picture.boxes is not None:
+                boxed.append(picture)
+            elif picture.mask is not None:
+                (people if (picture.mask > UNKNOWN).any() else backgrounds).append(picture)
         return SegmenterSamples(people, read_cutouts(self.data), backgrounds, boxed, batch=batch, seed=seed)
 
     def groups(self, rate: float) -> list[dict[str, Any]]:

@@ -28,6 +28,13 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--workers", type=int, help="processes that make samples")
     parser.add_argument("--from", dest="start", type=Path, metavar="CHECKPOINT", help="start from its weights")
     parser.add_argument("--labels", type=Path, help="segmenter: what `python -m engines.teach` wrote")
+    parser.add_argument(
+        "--also",
+        action="append",
+        default=[],
+        metavar="FORMAT:PATH",
+        help="segmenter: more pictures; see engines.loaders",
+    )
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     options = vars(parser.parse_args(arguments))
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # torch's threads that spin collapse where cores are shared
@@ -41,15 +48,15 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def _train(task: str, data: Path, labels: Path | None, **options: object) -> None:
+def _train(task: str, data: Path, labels: Path | None, also: list[str], **options: object) -> None:
     try:
         from engines import tasks
         from engines.training import Plan, train
     except ImportError as error:
         raise EngineError(f"training needs {error.name}; install it with `pip install .[train]`") from error
-    if labels is not None and task != "segmenter":
-        raise EngineError(f"--labels are for the segmenter, not for the {task}")
-    made = tasks.SegmenterTask(data, labels=labels) if task == "segmenter" else tasks.FillerTask(data)
+    if (labels is not None or also) and task != "segmenter":
+        raise EngineError(f"--labels and --also are for the segmenter, not for the {task}")
+    made = tasks.SegmenterTask(data, labels=labels, also=also) if task == "segmenter" else tasks.FillerTask(data)
     train(made, Plan(**options), lambda line: print(line, flush=True))  # type: ignore[arg-type]
 
 
