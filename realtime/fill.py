@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from engines.runtime import Engine, load_engine
-from realtime import ops
+from realtime import ops, texture
 from realtime.ops import Region
 
 CLASSICAL = "telea"
@@ -35,7 +35,10 @@ class TeleaFiller:
 
 
 class NetworkFiller:
-    """Runs a filler engine on crops around the unknown pixels, at the resolution that its card recommends."""
+    """Runs a filler engine on crops around the unknown pixels, and gives its answer the texture of what surrounds them.
+
+    The network works at the resolution that its card recommends, the texture at the picture's own.
+    """
 
     def __init__(self, engine: Engine):
         self.engine = engine
@@ -45,7 +48,8 @@ class NetworkFiller:
         result, missing = image.copy(), mask.copy()
         for region, group in _groups(mask):
             crop = result[region.slices]
-            crop[group > 0] = self._complete(crop, missing[region.slices])[group > 0]
+            unknown = missing[region.slices]
+            crop[group > 0] = texture.rebuild(crop, unknown, self._complete(crop, unknown))[group > 0]
             missing[region.slices] &= ~group
         return result
 

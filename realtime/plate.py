@@ -52,6 +52,8 @@ class Plate:
         self.epoch = 0
         self._color: np.ndarray = np.zeros((height, width, 3), np.float32)  # BGR, exposure of the anchor
         self._trust: np.ndarray = np.zeros((height, width), np.uint8)
+        # 255 where a GUESSED pixel is not invented: a frame showed it, though not for long enough or too near an object.
+        self._glimpsed: np.ndarray = np.zeros((height, width), np.uint8)
         # Frames in a row for which a pixel has been in the open, saturating.
         self._age: np.ndarray = np.zeros((height, width), np.uint8)
         self._origin = 0, 0  # (x, y) of the canvas' first pixel in anchor coordinates, whole pixels
@@ -107,8 +109,8 @@ class Plate:
 
         SEEN pixels are averaged, others overwritten, once they have been usable for `patience` frames in a row, so that
         a mask which misses its object for a moment leaves no ghost. A SEEN pixel that shows something else is not
-        averaged, which would smear both, but replaced when the new has settled. What is still UNSEEN takes usable and
-        doubtful pixels at once, as GUESSED.
+        averaged, which would smear both, but replaced when the new has settled. What is UNSEEN or invented takes usable
+        and doubtful pixels at once, as GUESSED.
         """
         height, width = self.frame_size
         frame = Region(0, height, 0, width)
@@ -170,23 +172,26 @@ class Plate:
         color = ops.warp(self._color, matrix, size)
         self._trust = _warp_trust(self._trust, matrix, size)
         self._color = color
+        self._glimpsed = ops.warp_mask(self._glimpsed, matrix, size)
         self._age = np.zeros(size, np.uint8)
         self._origin = -margin, -margin
         self._rebased.append(motion.copy())
         self.epoch += 1
 
     def _refresh(self, window: Region, image: np.ndarray, evidence: Evidence, patience: int) -> None:
-        color, trust, age = (layer[window.slices] for layer in (self._color, self._trust, self._age))
+        layers = self._color, self._trust, self._glimpsed, self._age
+        color, trust, glimpsed, age = (layer[window.slices] for layer in layers)
         age[:] = cv2.add(age, np.ones_like(age)) & evidence.usable
         ripe, seen, changed = ops.at_least(age, patience), ops.equals(trust, SEEN), evidence.changed
         cv2.accumulateWeighted(image, color, REFRESH, ripe & seen & ~changed)
         fresh = (ripe & ~seen) | (changed & ops.at_least(age, SETTLED))
-        weak = (evidence.usable | evidence.doubtful) & ~ripe & ops.equals(trust, UNSEEN)
+        weak = (evidence.usable | evidence.doubtful) & ~(ripe | seen | glimpsed)
         first = fresh | weak
         if first.any():
             cv2.copyTo(image.astype(np.float32, copy=False), first, color)
             trust[weak > 0] = GUESSED
             trust[fresh > 0] = SEEN
+            glimpsed |= weak
 
     def _canvas(self) -> Region:
         """The canvas in anchor coordinates."""
@@ -253,6 +258,7 @@ class Plate:
         border = canvas.y0 - y0, y1 - canvas.y1, canvas.x0 - x0, x1 - canvas.x1
         self._color = cv2.copyMakeBorder(self._color, *border, cv2.BORDER_CONSTANT)
         self._trust = cv2.copyMakeBorder(self._trust, *border, cv2.BORDER_CONSTANT, value=UNSEEN)
+        self._glimpsed = cv2.copyMakeBorder(self._glimpsed, *border, cv2.BORDER_CONSTANT)
         self._age = cv2.copyMakeBorder(self._age, *border, cv2.BORDER_CONSTANT)
         self._origin = x0, y0
 
