@@ -25,6 +25,8 @@ class Known(Protocol):
     """A frame whose background is known; the arrays are as in `benchmarks.scenes.Shot`."""
 
     @property
+    def camera(self) -> np.ndarray: ...
+    @property
     def frame(self) -> np.ndarray: ...
     @property
     def truth(self) -> np.ndarray: ...
@@ -111,7 +113,7 @@ class Score:
     texture: list[float] = field(default_factory=list)
     milliseconds: list[float] = field(default_factory=list)
     fills: int = 0
-    _previous: tuple[np.ndarray, np.ndarray] | None = None
+    _previous: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None
 
     def add(self, output: Output, shot: Known) -> None:
         """Take in a method's answer for the next frame."""
@@ -129,9 +131,11 @@ class Score:
         self.person.add(leftover(output.image, shot.frame, shot.truth, shot.mask))
         self.person_before.add(leftover(output.image, shot.frame, shot.truth, shot.shown == BEFORE))
         if self._previous is not None:
-            last_error, last_inside = self._previous
-            self.change.add((error - last_error)[inside & last_inside] ** 2)
-        self._previous = error, inside
+            last_error, last_mask, last_camera = self._previous
+            step = shot.camera @ np.linalg.inv(last_camera)
+            both = inside & (_follow(last_mask, step) == 255)
+            self.change.add((error - _follow(last_error, step))[both] ** 2)
+        self._previous = error, shot.mask, shot.camera
         if inside.any():
             self.texture.append(gradient_norm(output.image, shot.mask))
 
@@ -142,9 +146,11 @@ class Score:
         share_before, share_later, share_never: of the masked pixels.
         psnr_outside: dB over the pixels outside the mask that the method changed. psnr_shadow: dB over the pixels
         outside the mask on which a shadow falls.
-        flicker: root mean square over pixels masked in two consecutive frames of the change of (result - truth) from
-        one to the next, grey levels. leftover: share, as `leftover` says; leftover_before: the same over pixels whose
-        background an earlier frame showed. missed: share of the masked pixels outside the method's hole.
+        flicker: root mean square, over places masked in two consecutive frames, of the change of (result - truth) from
+        one to the next, grey levels; a place is followed as the camera moves (the warping error of Lai et al.,
+        "Learning Blind Video Temporal Consistency", ECCV 2018, along the known motion). leftover: share, as `leftover`
+        says; leftover_before: the same over pixels whose background an earlier frame showed. missed: share of the
+        masked pixels outside the method's hole.
         gradient: mean of `gradient_norm`. fills: how often the filler ran, per 100 frames. ms: median milliseconds per
         frame.
         """
@@ -165,3 +171,10 @@ class Score:
 
 def _difference(image: np.ndarray, truth: np.ndarray) -> np.ndarray:
     return image.astype(np.float32) - truth.astype(np.float32)
+
+
+def _follow(picture: np.ndarray, step: np.ndarray) -> np.ndarray:
+    """A picture of the last frame as this frame's camera sees it, bilinear, 0 where it saw nothing; exact at rest."""
+    if np.array_equal(step, np.eye(3)):
+        return picture
+    return cv2.warpPerspective(picture, step, picture.shape[1::-1], flags=cv2.INTER_LINEAR)

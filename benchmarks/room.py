@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import cv2
 import numpy as np
@@ -31,6 +32,7 @@ class RoomShot:
     shade: np.ndarray
     shown: np.ndarray
     floor: float
+    camera: ClassVar[np.ndarray] = np.eye(3)  # it stands still
 
 
 def read_room(limit: int | None = None) -> list[RoomShot]:

@@ -43,10 +43,11 @@ class Shot:
     frame (H, W, 3) uint8 BGR; truth (H, W, 3) float32 BGR, the noise-free background under the same camera and
     exposure; mask (H, W) uint8, 255 = person (alpha > COVERED); alpha (H, W) float32 in [0, 1]; shade (H, W) float32 in
     [0, 1], the light that a shadow takes away; shown (H, W) uint8 and wait (H, W) int16 as `benchmarks.shown.classify`
-    returns them.
+    returns them; camera: 3x3, world -> pixels of the frame.
     """
 
     index: int
+    camera: np.ndarray
     frame: np.ndarray
     truth: np.ndarray
     mask: np.ndarray
@@ -96,6 +97,7 @@ class Scene:
         labels, waits = self._shown
         return Shot(
             index=index,
+            camera=self.cameras[index],
             frame=np.clip(np.rint(frame), 0, 255).astype(np.uint8),
             truth=np.clip(background * gain + offset, 0, 255),
             mask=self._masks[index],

@@ -18,6 +18,7 @@ import numpy as np
 from realtime import masks, ops
 from realtime.errors import EraserError
 from realtime.exposure import Exposure, fit_exposure, membrane
+from realtime.fade import Fade
 from realtime.fill import Filler
 from realtime.frame import Frame
 from realtime.hole import Hole, belongings, cut_hole, sliver_width
@@ -146,6 +147,7 @@ class Eraser:
         self.selection, self.settings = selection, settings
         self.stats = Stats()
         self._shot: _Shot | None = None
+        self._fade = Fade()
 
     def reset(self) -> None:
         """Forget the shot: the next frame starts a new plate."""
@@ -212,6 +214,7 @@ class Eraser:
         frame, hole, timer = pending.frame, pending.hole, pending.timer
         alpha, inside, made_of = (np.zeros(frame.image.shape[:2], np.uint8) for _ in range(3))
         if hole is None:
+            self._fade = Fade()
             return Result(frame, frame.image, alpha, inside, made_of, None, timer.milliseconds)
         inner = hole.roi.slices
         picture = frame.image[inner]
@@ -227,10 +230,14 @@ class Eraser:
         with timer("composite"):
             erased = ops.composite(picture, background, hole.alpha)
         with timer("fill"):
+            motion = _present_motion(pending)
             unseen = unknown & hole.inside
+            if ops.equals(trust, GUESSED).any():
+                unseen |= pending.plate.worn(motion, hole.roi) & hole.inside & ~ops.equals(trust, SEEN)
             if unseen.any():
                 erased = self._fill(pending, hole, erased, unseen)
         with timer("composite"):
+            erased = self._fade.step(erased, hole.inside, trust, pending.plate, motion, hole.roi)
             image = frame.image.copy()
             image[inner], alpha[inner], inside[inner] = erased, hole.alpha, hole.inside
             made_of[inner] = np.maximum(trust, GUESSED) & hole.inside

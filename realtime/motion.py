@@ -286,7 +286,9 @@ class Registration:
         creeps on, too slowly to be seen from frame to frame, has moved after all.
         """
         size = plate.frame_size
-        nudge = _corner_shift(view.to_frame(followed.matrix), np.eye(3), size) if followed else 0.0
+        nudge = 0.0
+        if followed is not None and followed.good:
+            nudge = _corner_shift(view.to_frame(followed.matrix), np.eye(3), size)
         if nudge >= (HELD_SHIFT if self._rest else 1e-9):
             return motion, sight
         crept = CREPT_SHIFT if aligned.inliers >= CREPT_INLIERS else np.inf

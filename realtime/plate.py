@@ -20,6 +20,8 @@ REFRESH = 1.0 / 8.0  # share of the new sample in the running average of a SEEN 
 SETTLED = 30  # frames in a row that something else must stay in the open to replace what was SEEN
 MAX_FRAMES = 4.0  # canvas area, in frames, beyond which the plate is re-anchored
 MAX_ZOOM = 1.25  # scale between frame and plate, either way, beyond which it is re-anchored
+WORN = 0.6  # share of what was invented that is still unknown; at less, a guess no longer fits what is around it
+WORTH = 0.2  # share of a hole that must be invented for its guess to be made anew
 MARGIN = 0.25  # share of the frame that the canvas grows by beyond what is needed at once
 
 
@@ -52,10 +54,11 @@ class Plate:
         self.epoch = 0
         self._color: np.ndarray = np.zeros((height, width, 3), np.float32)  # BGR, exposure of the anchor
         self._trust: np.ndarray = np.zeros((height, width), np.uint8)
-        # 255 where a GUESSED pixel is not invented: a frame showed it, though not for long enough or too near an object.
+        # 255 where a GUESSED pixel is not invented: a frame showed it, but not for long enough or too near an object.
         self._glimpsed: np.ndarray = np.zeros((height, width), np.uint8)
         # Frames in a row for which a pixel has been in the open, saturating.
         self._age: np.ndarray = np.zeros((height, width), np.uint8)
+        self._invented = 0  # pixels that were invented when the last guess was made
         self._origin = 0, 0  # (x, y) of the canvas' first pixel in anchor coordinates, whole pixels
         self._rebased: list[np.ndarray] = []  # [k] maps coordinates of anchor k to those of anchor k + 1
 
@@ -129,7 +132,7 @@ class Plate:
         self._refresh(window, warped, evidence.warped(matrix, size), patience)
 
     def write_guess(self, image: np.ndarray, motion: np.ndarray, region: Region, guessed: np.ndarray) -> None:
-        """Store a fill as GUESSED where the plate is still UNSEEN.
+        """Store a fill as GUESSED where no frame has shown the background.
 
         image: (h, w, 3) float32 BGR of the region, in the anchor's exposure; guessed: (h, w) uint8, 255 = filled here.
         """
@@ -143,9 +146,26 @@ class Plate:
         color = image if still else ops.warp(image, matrix, size)
         # The edge of a guess is shared with known pixels, so half a footprint is enough here.
         soft = guessed if still else cv2.warpPerspective(guessed, matrix, (size[1], size[0]), flags=cv2.INTER_LINEAR)
-        new = ops.at_least(soft, 64) & ops.equals(self._trust[source.slices], UNSEEN)
+        trust = self._trust[source.slices]
+        new = ops.at_least(soft, 64) & ~ops.equals(trust, SEEN) & ~self._glimpsed[source.slices]
         cv2.copyTo(color.astype(np.float32, copy=False), new, self._color[source.slices])
-        self._trust[source.slices][new > 0] = GUESSED
+        trust[new > 0] = GUESSED
+        self._invented = cv2.countNonZero(ops.equals(self._trust, GUESSED) & ~self._glimpsed)
+
+    def worn(self, motion: np.ndarray, region: Region) -> np.ndarray:
+        """Where guesses should be made anew, because much that they had to guess has shown since: (h, w) uint8.
+
+        Empty where little of the region is invented: what is about to show needs no better guess.
+        """
+        invented = ops.equals(self._trust, GUESSED) & ~self._glimpsed
+        source = self._footprint(motion, region)
+        if source is None or cv2.countNonZero(invented) >= WORN * self._invented:
+            return np.zeros((region.height, region.width), np.uint8)
+        x, y = self._origin[0] + source.x0, self._origin[1] + source.y0
+        matrix = ops.translation(-region.x0, -region.y0) @ motion @ ops.translation(x, y)
+        soft = cv2.warpPerspective(invented[source.slices], matrix, (region.width, region.height))
+        worn = ops.at_least(soft, 64)
+        return worn if cv2.countNonZero(worn) >= WORTH * worn.size else np.zeros_like(worn)
 
     def needs_anchor(self, motion: np.ndarray) -> bool:
         """Whether the view has gone so far, or zoomed so much, that the plate should move to the present frame."""

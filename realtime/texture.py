@@ -4,8 +4,8 @@ A network that is small enough for a CPU answers with the average of what might 
 every patch of the hole looks for the known patch that it resembles most, and the patches found vote for the hole's
 colours, from coarse to fine (Wexler, Shechtman and Irani, "Space-Time Completion of Video", PAMI 2007). The search is
 exact at the coarsest scale and PatchMatch below it (Barnes et al., SIGGRAPH 2009). A fourth channel tells how much
-texture there is around a pixel, so that a blur finds no blurred patches (Newson et al., "Video Inpainting of Complex Scenes",
-SIAM J. Imaging Sciences 2014). Deterministic.
+texture there is around a pixel, so that a blur finds no blurred patches (Newson et al., "Video Inpainting of Complex
+Scenes", SIAM J. Imaging Sciences 2014). Deterministic.
 """
 
 from __future__ import annotations
@@ -31,6 +31,8 @@ def rebuild(image: np.ndarray, hole: np.ndarray, guess: np.ndarray) -> np.ndarra
     would put there. Returns (H, W, 3) uint8, equal to `image` outside the hole; the guess where nothing is known to
     take patches from.
     """
+    if hole.all():
+        return guess
     texture = _texture(image, hole)
     known = np.dstack([image.astype(np.float32), texture])
     first = np.dstack([np.where(hole[..., None] > 0, guess, image).astype(np.float32), texture])
@@ -150,7 +152,7 @@ class _Scale:
         self.cost = self._costs(np.arange(len(y)), y, x)
 
     def search(self, rng: np.random.Generator) -> None:
-        """One round of PatchMatch in the picture as it is now: try what suits the neighbours, then places near the match and far from it."""
+        """One round of PatchMatch: try what suits the neighbours, then places near the match and far from it."""
         self._match(self.match_y, self.match_x)
         for dy, dx in ((0, 1), (1, 0), (0, -1), (-1, 0)):
             dy, dx = dy * self.stride, dx * self.stride

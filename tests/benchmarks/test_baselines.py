@@ -25,7 +25,7 @@ def clip() -> list[Shot]:
         frame = np.where(mask[..., None] > 0, 255, truth).astype(np.uint8)
         alpha = (mask / 255).astype(np.float32)
         wait = np.full(mask.shape, -1, np.int16)
-        shots.append(Shot(index, frame, truth, mask, alpha, np.zeros_like(alpha), shown, wait))
+        shots.append(Shot(index, np.eye(3), frame, truth, mask, alpha, np.zeros_like(alpha), shown, wait))
     return shots
 
 

@@ -58,6 +58,9 @@ def test_gradient_norm_compares_inside_with_outside():
     assert gradient_norm(smeared, mask) > 1
 
 
+AT_REST = np.eye(3)
+
+
 def add(
     score: Score,
     result: np.ndarray,
@@ -65,10 +68,11 @@ def add(
     mask: np.ndarray | None = None,
     hole: np.ndarray | None = None,
     fills: int = 0,
+    camera: np.ndarray = AT_REST,
 ) -> None:
     mask = everywhere() if mask is None else mask
     alpha, wait = (mask / 255).astype(np.float32), np.full(mask.shape, -1, np.int16)
-    shot = Shot(0, flat(220, np.uint8), flat(100), mask, alpha, np.zeros_like(alpha), shown, wait)
+    shot = Shot(0, camera, flat(220, np.uint8), flat(100), mask, alpha, np.zeros_like(alpha), shown, wait)
     score.add(Output(result, everywhere() if hole is None else hole, milliseconds=5.0, fills=fills), shot)
 
 
@@ -99,6 +103,18 @@ def test_flicker_is_the_change_of_the_error_not_the_error():
         add(jumping, flat(value, np.uint8), shown)
     assert steady.figures()["flicker"] == 0
     assert jumping.figures()["flicker"] == pytest.approx(20)
+
+
+def test_a_wrong_guess_that_stays_in_its_place_in_the_world_does_not_flicker_and_one_that_swims_does():
+    shown, guess = np.full((8, 8), BEFORE, np.uint8), flat(100, np.uint8)
+    guess[:, ::2] = 140
+    fixed, swimming = Score(), Score()
+    for shift in (0, 1, 2):
+        camera = np.array([[1.0, 0, shift], [0, 1, 0], [0, 0, 1]])
+        add(fixed, np.roll(guess, shift, axis=1), shown, camera=camera)
+        add(swimming, guess, shown, camera=camera)
+    assert fixed.figures()["flicker"] == 0
+    assert swimming.figures()["flicker"] == pytest.approx(40)
 
 
 def test_flicker_counts_only_what_is_hole_in_both_frames():

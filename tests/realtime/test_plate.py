@@ -174,3 +174,29 @@ def test_what_passes_by_does_not_smear_the_plate_but_what_stays_replaces_it():
     for _ in range(32):
         plate.update(other, np.eye(3), evidence(ALL, changed=place))
     assert np.array_equal(plate.read(np.eye(3), FRAME)[0], other)
+
+
+def test_what_was_glimpsed_beside_an_object_replaces_what_was_invented_there_and_is_not_invented_again():
+    hole = disc(HEIGHT, WIDTH, 80, 45, 20)
+    picture, guess = texture(HEIGHT, WIDTH), np.full((HEIGHT, WIDTH, 3), 7, np.float32)
+    plate = learnt(picture, ~hole)
+    plate.write_guess(guess, np.eye(3), FRAME, hole)
+    smaller = disc(HEIGHT, WIDTH, 80, 45, 15)
+    plate.update(picture, np.eye(3), evidence(~hole, hole & ~smaller))
+    plate.write_guess(guess, np.eye(3), FRAME, hole)
+    color, trust = plate.read(np.eye(3), FRAME)
+    assert np.array_equal(color[smaller == 0], picture[smaller == 0])
+    assert (color[smaller > 0] == 7).all()
+    assert np.array_equal(trust == GUESSED, hole > 0)
+
+
+def test_a_guess_is_worn_once_much_that_it_guessed_has_shown():
+    hole = disc(HEIGHT, WIDTH, 80, 45, 20)
+    plate = learnt(texture(HEIGHT, WIDTH), ~hole)
+    plate.write_guess(np.zeros((HEIGHT, WIDTH, 3), np.float32), np.eye(3), FRAME, hole)
+    region = ops.bounding_region(hole)
+    assert not plate.worn(np.eye(3), region).any()
+    left = hole.copy()
+    left[:, :80] = 0
+    plate.update(texture(HEIGHT, WIDTH), np.eye(3), evidence(~left))
+    assert np.array_equal(plate.worn(np.eye(3), region), left[region.slices])
