@@ -293,17 +293,20 @@ def _options(
     return options
 
 
+WITH_STATIC_HDR = {"libx264", "libx265", "libsvtav1"}
+"""Encoders that can be told the mastering display and the content light level."""
+
+
 def _hdr_parameters(encoder: str, first: av.VideoFrame | None) -> list[str]:
     """Mastering display (SMPTE ST 2086) and content light level (CTA-861.3) as the encoder's own options."""
-    if first is None:
+    if first is None or encoder not in WITH_STATIC_HDR:
         return []
     parameters = []
     light = side_data(first, "CONTENT_LIGHT_LEVEL")
     if light is not None:
         most, average = struct.unpack_from("2I", light)
-        name = {"libx265": "max-cll", "libx264": "cll", "libsvtav1": "content-light"}.get(encoder)
-        if name:
-            parameters.append(f"{name}={most},{average}")
+        name = {"libx265": "max-cll", "libx264": "cll", "libsvtav1": "content-light"}[encoder]
+        parameters.append(f"{name}={most},{average}")
     display = side_data(first, "MASTERING_DISPLAY_METADATA")
     if display is not None:
         numbers = struct.unpack_from("22i", display)
@@ -311,7 +314,7 @@ def _hdr_parameters(encoder: str, first: av.VideoFrame | None) -> list[str]:
         if encoder == "libsvtav1":
             red, green, blue, white, light_range = _pairs(values, 1, 1, "{:.6f}")
             parameters.append(f"mastering-display=G({green})B({blue})R({red})WP({white})L({light_range})")
-        elif encoder in ("libx265", "libx264"):
+        else:
             red, green, blue, white, light_range = _pairs(values, 50000, 10000, "{:.0f}")
             name = "master-display" if encoder == "libx265" else "mastering-display"
             parameters.append(f"{name}=G({green})B({blue})R({red})WP({white})L({light_range})")

@@ -14,7 +14,7 @@ from av.codec.context import Flags as CodecFlags
 from av.container import OutputContainer
 from av.video.stream import VideoStream
 
-from realtime.encoders import Choice, choose_encoder, shape_of, side_data, side_data_names
+from realtime.encoders import WITH_STATIC_HDR, Choice, choose_encoder, shape_of, side_data, side_data_names
 from realtime.errors import EraserError, UsageError
 from realtime.losses import field_order
 from realtime.passthrough import Copies, advance_timecode, cut_chapters, needs_metadata_tags, own_tags
@@ -41,6 +41,11 @@ _LOST_SIDE_DATA = {
     "DYNAMIC_HDR_VIVID": "HDR Vivid metadata",
     "SPHERICAL": "360-degree projection",
     "STEREO3D": "stereo 3D layout",
+}
+# The same of side data that only some encoders are given.
+_STATIC_HDR = {
+    "CONTENT_LIGHT_LEVEL": "HDR content light level",
+    "MASTERING_DISPLAY_METADATA": "HDR mastering metadata",
 }
 
 
@@ -219,7 +224,8 @@ class VideoSink(Sink):
         for key, value in stream.metadata.items():
             if key.lower() == "timecode" and source.cut.start is not None and source.info.rate:
                 stream.metadata[key] = advance_timecode(value, source.first_index, source.info.rate)
-        lost = {_LOST_SIDE_DATA[name] for name in side_data_names(first) & _LOST_SIDE_DATA.keys()}
+        unwritten = _LOST_SIDE_DATA | ({} if choice.encoder in WITH_STATIC_HDR else _STATIC_HDR)
+        lost = {unwritten[name] for name in side_data_names(first) & unwritten.keys()}
         self.notes += [f"The video's {name} cannot be written here and is left out." for name in sorted(lost)]
 
     def _add_tags(self) -> None:

@@ -194,13 +194,17 @@ def test_an_aspect_that_cannot_be_written_is_said(tmp_path: Path) -> None:
     assert convert(source, tmp_path / "out.mkv")[0] == []
 
 
-@pytest.mark.parametrize("codec", ["libx265", "libx264", "libsvtav1"])
-def test_static_hdr_metadata_is_kept(tmp_path: Path, codec: str) -> None:
+def hdr_clip() -> Clip:
     display = "G(13250,34500)B(7500,3000)R(34000,16000)WP(15635,16450)L(10000000,50)"
     details = f"master-display={display}:max-cll=1000,400:log-level=error"
     tags = {"color_primaries": 9, "color_trc": 16, "colorspace": 9, "color_range": 1}
-    source = Clip("libx265", pixel_format="yuv420p10le", options={"x265-params": details}, context=tags)
-    convert(source.write(tmp_path / "in.mp4"), tmp_path / "out.mp4", codec=codec)
+    return Clip("libx265", pixel_format="yuv420p10le", options={"x265-params": details}, context=tags)
+
+
+@pytest.mark.parametrize("codec", ["libx265", "libx264", "libsvtav1"])
+def test_static_hdr_metadata_is_kept(tmp_path: Path, codec: str) -> None:
+    notes, _ = convert(hdr_clip().write(tmp_path / "in.mp4"), tmp_path / "out.mp4", codec=codec)
+    assert not any("HDR" in note for note in notes)
     before, after = (shown(tmp_path / name)[0].frame for name in ("in.mp4", "out.mp4"))
     assert side_data(after, "CONTENT_LIGHT_LEVEL") == side_data(before, "CONTENT_LIGHT_LEVEL") is not None
     chromaticity = [
@@ -209,6 +213,12 @@ def test_static_hdr_metadata_is_kept(tmp_path: Path, codec: str) -> None:
     ]
     ratios = [values[:, 0] / values[:, 1] for values in chromaticity]
     np.testing.assert_allclose(ratios[1], ratios[0], rtol=1e-3, atol=1e-3)
+
+
+def test_static_hdr_metadata_that_an_encoder_cannot_be_told_is_said_to_be_lost(tmp_path: Path) -> None:
+    notes, _ = convert(hdr_clip().write(tmp_path / "in.mp4"), tmp_path / "out.mp4", codec="libvpx-vp9")
+    lost = [note for note in notes if "HDR" in note]
+    assert ["content light level" in lost[0], "mastering metadata" in lost[1], len(lost)] == [True, True, 2]
 
 
 @pytest.mark.parametrize(("flag", "order"), [("tff", 2), ("bff", 3)])
