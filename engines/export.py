@@ -1,7 +1,8 @@
 """`python -m engines.export segmenter|filler CHECKPOINT --out engines/weights/TASK/NAME`: ONNX, checked, with its card.
 
 The graph's weights are rounded to FP16 and cast to FP32 where they are used: half the file at no cost in speed, since
-the runtime folds the casts when it loads. The command compares the file with torch, measures it on the validation
+the runtime folds the casts when it loads. With `--precision fp16` it computes in FP16 too, for GPUs; inputs and outputs
+stay FP32. The command compares the file with torch, measures it on the validation
 pictures and writes both results into the card.
 """
 
@@ -24,6 +25,8 @@ import numpy as np
 import onnx
 import torch
 from onnx import TensorProto, helper, numpy_helper
+from onnxruntime.transformers.float16 import convert_float_to_float16
+from onnxruntime.transformers.onnx_model import OnnxModel
 from torch import nn
 
 from engines import measure
@@ -36,6 +39,7 @@ from engines.segmenter import Matte, Segmenter
 from engines.training import load_weights
 
 OPSET = 17
+PRECISIONS = ("fp32", "fp16")
 TOLERANCE = 0.02  # largest difference to torch in FP32, of outputs in [0, 1]; what rounding weights to FP16 may cost
 LARGEST = 8_000_000  # bytes of a file that is committed
 
@@ -70,14 +74,22 @@ class Recipe:
     notes: str
 
 
-def export(task: str, checkpoint: Path, out: Path, data: Path, say: Callable[[str], None] = print) -> Card:
+def export(
+    task: str,
+    checkpoint: Path,
+    out: Path,
+    data: Path,
+    say: Callable[[str], None] = print,
+    *,
+    precision: str = "fp32",
+) -> Card:
     """Write `out`/model.onnx and `out`/card.json from a checkpoint; EngineError when they fail a check."""
     recipe = RECIPES[task]
     network = recipe.network()
     state = load_weights(checkpoint, network, task)
     module = recipe.wrap(network).eval()
     out.mkdir(parents=True, exist_ok=True)
-    model = to_onnx(module, recipe)
+    model = to_onnx(module, recipe, precision)
     if len(model) > LARGEST:
         raise EngineError(f"the model has {len(model)} bytes, more than {LARGEST}; make the network smaller")
     card = Card(
@@ -95,7 +107,7 @@ def export(task: str, checkpoint: Path, out: Path, data: Path, say: Callable[[st
         sha256=hashlib.sha256(model).hexdigest(),
         author="the object-eraser project",
         date=date.today().isoformat(),
-        notes=f"{recipe.notes} {state['step']} steps, seed {state['seed']}.",
+        notes=f"{recipe.notes} {state['step']} steps, seed {state['seed']}. Computes in {precision.upper()}.",
     )
     with tempfile.TemporaryDirectory() as folder:  # measured there, so that a bad export leaves the old one alone
         (Path(folder) / "model.onnx").write_bytes(model)
@@ -115,8 +127,11 @@ def export(task: str, checkpoint: Path, out: Path, data: Path, say: Callable[[st
     return card
 
 
-def to_onnx(module: nn.Module, recipe: Recipe) -> bytes:
-    """The module as an ONNX file of opset 17 with free batch, height and width, its weights stored in FP16."""
+def to_onnx(module: nn.Module, recipe: Recipe, precision: str = "fp32") -> bytes:
+    """The module as an ONNX file of opset 17 with free batch, height and width, its weights stored in FP16.
+
+    precision: what it computes in, "fp32" or "fp16"; inputs and outputs are FP32.
+    """
     names = [*recipe.inputs, *recipe.outputs]
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the exporter announces its own end on every call
@@ -132,7 +147,12 @@ def to_onnx(module: nn.Module, recipe: Recipe) -> bytes:
             dynamic_axes={name: _axes(name, name in recipe.inputs) for name in names},
         )
         model = onnx.load(path)
-    store_half(model)
+    if precision == "fp16":
+        converted = OnnxModel(convert_float_to_float16(model, keep_io_types=True))
+        converted.topological_sort()
+        model = converted.model
+    else:
+        store_half(model)
     onnx.checker.check_model(model, full_check=True)
     return model.SerializeToString()
 
@@ -279,9 +299,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, required=True, help="folder of the model; its name is the model's name")
     data = os.environ.get("ERASER_DATA")
     parser.add_argument("--data", type=Path, default=data, required=data is None, help="default: $ERASER_DATA")
+    parser.add_argument("--precision", choices=PRECISIONS, default="fp32", help="what the model computes in")
     options = parser.parse_args(arguments)
     try:
-        export(options.task, options.checkpoint, options.out, options.data)
+        export(options.task, options.checkpoint, options.out, options.data, precision=options.precision)
     except EngineError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

@@ -84,6 +84,7 @@ class Likeness(nn.Module):
         keys = _unit(self.key(features).flatten(2), 1)  # (N, KEY, hw)
         rest = (1 - planes.sum(1, keepdim=True)).clamp_min(0)
         weights = torch.cat([planes, rest], 1).flatten(2)  # (M, 4, hw)
+        weights = weights / (weights.sum(2, keepdim=True) + 1e-3)
         means = _unit(torch.matmul(weights, keys.transpose(1, 2)), 2)  # (M, 4, KEY)
         return torch.matmul(means, keys).unflatten(2, (features.shape[2], features.shape[3]))
 

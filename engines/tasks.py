@@ -28,6 +28,7 @@ class SegmenterTask:
     """
 
     name = "segmenter"
+    goal = "iou"
 
     def __init__(
         self, data: Path, *, labels: Path | None = None, also: Sequence[str] = (), pretrained: bool = True
@@ -76,6 +77,7 @@ class FillerTask:
     """Synthesise what a hole hides."""
 
     name = "filler"
+    goal = "hole_psnr"
 
     def __init__(self, data: Path) -> None:
         self.data = data

@@ -35,6 +35,8 @@ def main(arguments: list[str] | None = None) -> int:
         metavar="FORMAT:PATH",
         help="segmenter: more pictures; see engines.loaders",
     )
+    parser.add_argument("--judge-every", type=float, metavar="MINUTES", help="evaluate now and then, keep best.pt")
+    parser.add_argument("--patience", type=int, default=3, help="evaluations without a better figure before it stops")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     options = vars(parser.parse_args(arguments))
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # torch's threads that spin collapse where cores are shared

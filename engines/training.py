@@ -7,6 +7,7 @@ A task says what to train; the loop knows nothing of people or holes. Step `s` a
 
 from __future__ import annotations
 
+import copy
 import csv
 import math
 import os
@@ -23,6 +24,7 @@ from torch.utils.data import DataLoader, Dataset
 from engines.errors import EngineError
 
 WARM_UP = 50  # steps from a tenth of the learning rate to all of it
+LOG_EVERY = 20  # steps
 
 
 class Task(Protocol):
@@ -30,6 +32,7 @@ class Task(Protocol):
 
     name: str
     network: nn.Module
+    goal: str  # the figure that is to grow
 
     def samples(self, batch: int, seed: int) -> Dataset[Any]: ...
     def groups(self, rate: float) -> list[dict[str, Any]]: ...
@@ -53,12 +56,15 @@ class Plan:
     workers: int | None = None
     device: str = "auto"
     start: Path | None = None  # checkpoint to start from where `out` holds none
+    judge_every: float | None = None  # minutes between evaluations, for an early stop
+    patience: int = 3  # evaluations without a better figure before it stops early
 
 
 def train(task: Task, plan: Plan, say: Callable[[str], None] = print) -> Path:
     """Train until the plan's end, resume from `out`/checkpoint.pt where it exists; return the checkpoint's path.
 
-    Writes `out`/log.csv (a line each 20 steps). EngineError when the plan or the checkpoint does not fit.
+    Writes `out`/log.csv (a line each 20 steps; `python -m engines.plot` draws it). EngineError when the plan or the
+    checkpoint does not fit.
     """
     if (plan.steps is None) == (plan.minutes is None):
         raise EngineError("say how long to train: either --steps or --minutes")
@@ -77,7 +83,7 @@ def train(task: Task, plan: Plan, say: Callable[[str], None] = print) -> Path:
     with (plan.out / "log.csv").open("a", newline="") as file:
         _loop(run, path, csv.writer(file), file.flush, say)
     run.save(path)
-    figures = task.evaluate(run.mean_network())
+    figures = task.evaluate(run.mean_network(run.network))
     run.save(path, figures)
     say(f"{task.name}: " + ", ".join(f"{name} {value:.4f}" for name, value in figures.items()))
     return path
@@ -106,8 +112,8 @@ def _loop(run: _Run, path: Path, log: Any, flush: Callable[[], None], say: Calla
     sums: dict[str, float] = {}
     count = 0
     batches = iter(run.batches())
-    if run.step == 0:
-        log.writerow(["step", "progress", "seconds", "rate", "terms"])
+    headed = run.step >= LOG_EVERY
+    judge = _Judge(run.plan.judge_every, run.plan.patience)
     while run.progress() < 1:
         started = time.monotonic()
         terms = run.advance(next(batches))
@@ -115,10 +121,13 @@ def _loop(run: _Run, path: Path, log: Any, flush: Callable[[], None], say: Calla
         for name, value in terms.items():
             sums[name] = sums.get(name, 0.0) + value
         count += 1
-        if run.step % 20 == 0:
+        if run.step % LOG_EVERY == 0:
             means = {name: round(value / count, 5) for name, value in sums.items()}
             progress = run.progress()
-            log.writerow([run.step, round(progress, 4), round(run.elapsed, 1), f"{run.rate():.2e}", means])
+            if not headed:
+                log.writerow(["step", "progress", "seconds", "rate", *means])
+                headed = True
+            log.writerow([run.step, round(progress, 4), round(run.elapsed, 1), f"{run.rate():.2e}", *means.values()])
             flush()
             sums, count = {}, 0
             if time.monotonic() - shown > 20:
@@ -128,6 +137,35 @@ def _loop(run: _Run, path: Path, log: Any, flush: Callable[[], None], say: Calla
         if time.monotonic() - saved > run.plan.save_every:
             run.save(path)
             saved = time.monotonic()
+        if judge.is_due() and judge.says_stop(run, path.with_name("best.pt"), say):
+            break
+
+
+class _Judge:
+    """Evaluates now and then, keeps the best weights in best.pt, and stops what no longer gets better."""
+
+    def __init__(self, every: float | None, patience: int) -> None:
+        self.every = every
+        self.patience = patience
+        self.last = time.monotonic()
+        self.best = -math.inf
+        self.worse = 0
+
+    def is_due(self) -> bool:
+        return self.every is not None and time.monotonic() - self.last >= 60 * self.every
+
+    def says_stop(self, run: _Run, path: Path, say: Callable[[str], None]) -> bool:
+        """Evaluate; True when the figure has not grown for `patience` times."""
+        figures = run.task.evaluate(run.mean_network(copy.deepcopy(run.network)))
+        self.last = time.monotonic()
+        figure = figures[run.task.goal]
+        say(f"{run.task.name}: step {run.step}, {run.task.goal} {figure:.4f}, best before {self.best:.4f}")
+        if figure > self.best:
+            self.best, self.worse = figure, 0
+            run.save(path, figures)
+        else:
+            self.worse += 1
+        return self.worse >= self.patience
 
 
 class _Run:
@@ -190,10 +228,10 @@ class _Run:
             raise EngineError(f"the loss is no longer finite at step {self.step}; train again with a lower --rate")
         return values
 
-    def mean_network(self) -> nn.Module:
-        """The network with its averaged weights, in inference mode; training is over after this."""
-        self.network.load_state_dict(self.mean)
-        return self.network.eval()
+    def mean_network(self, network: nn.Module) -> nn.Module:
+        """The given network with the averaged weights, in inference mode."""
+        network.load_state_dict(self.mean)
+        return network.eval()
 
     def save(self, path: Path, figures: Mapping[str, float] | None = None) -> None:
         """Write beside the checkpoint, then rename: power loss leaves the old one or the new one."""

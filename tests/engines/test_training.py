@@ -20,6 +20,7 @@ from engines import augment, data, guidance, holes, losses, measure, samples, te
 from engines.backbone import EfficientNetLite0  # noqa: E402
 from engines.errors import EngineError  # noqa: E402
 from engines.filler import Filler, smooth_guess  # noqa: E402
+from engines.plot import main as plot_command  # noqa: E402
 from engines.samples import FillerSamples, SegmenterSamples  # noqa: E402
 from engines.segmenter import Matte, Segmenter  # noqa: E402
 from engines.train import main as train_command  # noqa: E402
@@ -85,6 +86,7 @@ class TinyTask:
     """A network of one layer that learns to blur; enough for the loop."""
 
     name = "tiny"
+    goal = "figure"
 
     def __init__(self) -> None:
         torch.manual_seed(1)
@@ -361,6 +363,32 @@ def test_a_training_can_start_from_another(tmp_path: Path) -> None:
     assert "resuming at step 1" in said[2]
 
 
+def test_what_no_longer_gets_better_is_stopped_and_its_best_kept(tmp_path: Path) -> None:
+    class Peaking(TinyTask):
+        figures = iter((0.1, 0.5, 0.4, 0.3, 0.9))
+
+        def evaluate(self, network: nn.Module) -> dict[str, float]:
+            assert not network.training
+            return {"figure": next(self.figures)}
+
+    plan = Plan(tmp_path, steps=50, batch=2, device="cpu", judge_every=0, patience=2)
+    last = torch.load(train(Peaking(), plan, lambda line: None), weights_only=True)
+    best = torch.load(tmp_path / "best.pt", weights_only=True)
+    assert (best["step"], best["figures"]) == (2, {"figure": 0.5})
+    assert last["step"] == 4
+
+
+def test_a_log_is_drawn(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    train(TinyTask(), Plan(tmp_path, steps=40, batch=2, device="cpu"), lambda line: None)
+    header, *lines = (tmp_path / "log.csv").read_text().splitlines()
+    assert header == "step,progress,seconds,rate,l2"
+    assert [line.split(",")[0] for line in lines] == ["20", "40"]
+    assert plot_command([str(tmp_path / "log.csv")]) == 0
+    assert cv2.imread(str(tmp_path / "log.png")).shape == (2 * 160, 640, 3)
+    assert plot_command([str(tmp_path / "gone.csv")]) == 1
+    assert "error: " in capsys.readouterr().err
+
+
 def test_labels_of_teachers_are_added_by_name(tmp_path: Path) -> None:
     for folder in ("things", "people_boxes"):
         (tmp_path / folder).mkdir()
@@ -419,15 +447,16 @@ def test_measuring_knows_a_right_mask_and_the_sources() -> None:
     assert figures["false_area"] < 0.3
 
 
+@pytest.mark.parametrize("precision", ["fp32", "fp16"])
 @pytest.mark.parametrize("task", ["segmenter", "filler"])
-def test_the_exported_model_is_the_trained_one(tmp_path: Path, task: str) -> None:
+def test_the_exported_model_is_the_trained_one(task: str, precision: str) -> None:
     pytest.importorskip("onnx", reason="onnx is not installed (extra `train`)")
     from engines import export
 
     recipe = export.RECIPES[task]
     torch.manual_seed(0)
     module = recipe.wrap(recipe.network()).eval()
-    model = export.to_onnx(module, recipe)
+    model = export.to_onnx(module, recipe, precision)
     assert len(model) < export.LARGEST
     from engines.card import Card
     from engines.runtime import OnnxEngine
