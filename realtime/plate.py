@@ -6,6 +6,7 @@ grow too large. Colours are stored in the anchor's exposure. Reading resamples o
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import cv2
@@ -62,9 +63,41 @@ class Plate:
         self._origin = 0, 0  # (x, y) of the canvas' first pixel in anchor coordinates, whole pixels
         self._rebased: list[np.ndarray] = []  # [k] maps coordinates of anchor k to those of anchor k + 1
 
+    @classmethod
+    def restored(cls, arrays: Mapping[str, np.ndarray]) -> Plate:
+        """The plate that gave `arrays`, without what it had invented; KeyError or ValueError where they are no plate's."""
+        color, trust, (x, y), (height, width) = (arrays[name] for name in ("color", "trust", "origin", "frame_size"))
+        if color.shape != (*trust.shape, 3) or color.dtype != np.uint8 or trust.dtype != np.uint8 or trust.max() > SEEN:
+            raise ValueError("these arrays are no plate")
+        plate = cls(int(height), int(width))
+        plate._color, plate._trust = color.astype(np.float32), trust.copy()
+        plate._glimpsed, plate._age = ops.equals(trust, GUESSED), np.zeros_like(trust)
+        plate._origin = int(x), int(y)
+        return plate
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """What frames have shown, to be stored: color (h, w, 3) uint8 BGR and trust (h, w) uint8 of the canvas, origin
+        (x, y) of its first pixel in anchor coordinates, frame_size (H, W). What was invented is left out.
+        """
+        invented = ops.equals(self._trust, GUESSED) & ~self._glimpsed
+        trust = cv2.copyTo(np.full_like(self._trust, UNSEEN), invented, self._trust.copy())
+        return {
+            "color": ops.to_uint8(self._color),
+            "trust": trust,
+            "origin": np.array(self._origin),
+            "frame_size": np.array(self.frame_size),
+        }
+
     @property
     def nbytes(self) -> int:
-        return self._color.nbytes + self._trust.nbytes + self._age.nbytes
+        layers = self._color, self._trust, self._glimpsed, self._age
+        return sum(layer.nbytes for layer in layers)
+
+    @property
+    def canvas(self) -> Region:
+        """What it may know anything of, in anchor coordinates."""
+        x, y = self._origin
+        return Region(y, y + self._trust.shape[0], x, x + self._trust.shape[1])
 
     def since(self, epoch: int) -> np.ndarray:
         """The 3x3 matrix from the coordinates of the anchor of `epoch` to those of the present one."""
@@ -175,7 +208,7 @@ class Plate:
         extent = self._extent(motion, Region(0, height, 0, width))
         if extent is None:
             return True
-        canvas = self._canvas()
+        canvas = self.canvas
         total = _union(canvas, extent)
         if total.height * total.width > MAX_FRAMES * height * width and not _inside(extent, canvas):
             return True
@@ -213,18 +246,11 @@ class Plate:
             trust[fresh > 0] = SEEN
             glimpsed |= weak
 
-    def _canvas(self) -> Region:
-        """The canvas in anchor coordinates."""
-        x, y = self._origin
-        return Region(y, y + self._trust.shape[0], x, x + self._trust.shape[1])
-
     def _canvas_window(self, region: Region) -> Region | None:
         """A region in anchor coordinates as canvas indices, None where it is not wholly on the canvas."""
         x, y = self._origin
         return (
-            Region(region.y0 - y, region.y1 - y, region.x0 - x, region.x1 - x)
-            if _inside(region, self._canvas())
-            else None
+            Region(region.y0 - y, region.y1 - y, region.x0 - x, region.x1 - x) if _inside(region, self.canvas) else None
         )
 
     def _extent(self, motion: np.ndarray, region: Region) -> Region | None:
@@ -249,7 +275,7 @@ class Plate:
             extent = extent and Region(extent.y0 - 3, extent.y1 + 3, extent.x0 - 3, extent.x1 + 3)
         if extent is None:
             return None
-        canvas = self._canvas()
+        canvas = self.canvas
         y0, y1 = max(extent.y0, canvas.y0), min(extent.y1, canvas.y1)
         x0, x1 = max(extent.x0, canvas.x0), min(extent.x1, canvas.x1)
         if y1 - y0 < 1 or x1 - x0 < 1:
@@ -263,7 +289,7 @@ class Plate:
         extent = self._extent(motion, frame)
         if extent is None:
             return None
-        canvas = self._canvas()
+        canvas = self.canvas
         if not _inside(extent, canvas):
             self._grow_canvas(canvas, extent)
         return self._footprint(motion, frame)

@@ -200,3 +200,21 @@ def test_a_guess_is_worn_once_much_that_it_guessed_has_shown():
     left[:, :80] = 0
     plate.update(texture(HEIGHT, WIDTH), np.eye(3), evidence(~left))
     assert np.array_equal(plate.worn(np.eye(3), region), left[region.slices])
+
+
+def test_a_stored_plate_comes_back_with_all_that_was_seen_and_nothing_that_was_invented():
+    seen, glimpsed = disc(HEIGHT, WIDTH, 50, 45, 30), disc(HEIGHT, WIDTH, 110, 45, 15)
+    plate = learnt(texture(HEIGHT, WIDTH), seen, glimpsed)
+    plate.write_guess(np.zeros((HEIGHT, WIDTH, 3), np.float32), np.eye(3), FRAME, ~(seen | glimpsed))
+    restored = Plate.restored(plate.arrays())
+    color, trust = restored.read(np.eye(3), FRAME)
+    assert np.array_equal(color[trust != UNSEEN], texture(HEIGHT, WIDTH)[trust != UNSEEN])
+    assert np.array_equal(trust, np.where(seen > 0, SEEN, np.where(glimpsed > 0, GUESSED, UNSEEN)))
+
+
+def test_arrays_that_are_no_plate_are_refused():
+    arrays = learnt(texture(HEIGHT, WIDTH)).arrays()
+    with pytest.raises(ValueError, match="no plate"):
+        Plate.restored(arrays | {"trust": arrays["trust"][1:]})
+    with pytest.raises(KeyError):
+        Plate.restored({"color": arrays["color"]})
