@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from realtime.live.text import Color
     from realtime.things import Thing
 
+TINT = 0.55  # share of the hue in a tinted object
 SEEN_COLOR: Color = (90, 190, 60)  # BGR: green
 GUESSED_COLOR: Color = (30, 170, 255)  # amber
 VISIBLE_COLOR: Color = (60, 50, 230)  # red
 
-_TINT = 0.55  # share of the hue in a tinted object
 _TRUST_TINT = 0.6
 _GHOST = 0.65  # share of an object's own pixels in the ghost that follows the pointer
 _GOLDEN = 0.618034  # of a turn of the colour wheel: neighbouring numbers get hues far apart
@@ -48,7 +48,7 @@ def draw_view(result: Result, state: UiState) -> np.ndarray:
     picture = result.image.copy()
     for thing in _visible(result):
         if thing.state == "candidate":
-            tint(picture, thing.roi, thing.mask, hue(thing.number), _TINT)
+            tint(picture, thing.roi, thing.mask, hue(thing.number), TINT)
         _outline(picture, thing)
     if carried is not None:
         assert isinstance(state.drag, Carry)

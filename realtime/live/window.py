@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import unicodedata
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -123,7 +124,9 @@ class Window:
     """A HighGUI window, from `open` to `close`. Mouse positions are given in pixels of the picture shown last."""
 
     def __init__(self, title: str) -> None:
-        self.title = title
+        # HighGUI with Qt finds its windows by their titles, and no longer where these are not ASCII.
+        letters = unicodedata.normalize("NFKD", title)
+        self.title = "".join(each if each.isascii() else "?" for each in letters if not unicodedata.combining(each))
         self._events: list[Event] = []
         self._placement = Placement(0, 0, (1, 1), 1.0)
         self._drawn = (0, 0)

@@ -9,19 +9,24 @@ with Desk(folder) as desk:
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import time
 
 import numpy as np
 
+from tests.cli.command import environment
+
 TOOLS = ("Xvfb", "openbox", "xdotool", "wmctrl")
 SCREEN = (1000, 1400)  # height, width
 BUTTONS = {"left": "1", "right": "3"}
 
-# No bindings at all: by default openbox takes drags with alt for itself.
-OPENBOX = '<openbox_config xmlns="http://openbox.org/3.4/rc"><keyboard/><mouse/></openbox_config>'
+# No bindings: by default openbox takes drags with alt for itself. No frames: xdotool mistakes where they end.
+OPENBOX = """<openbox_config xmlns="http://openbox.org/3.4/rc">
+  <keyboard/>
+  <mouse/>
+  <applications><application class="*"><decor>no</decor></application></applications>
+</openbox_config>"""
 
 
 def missing():
@@ -58,7 +63,7 @@ class Desk:
         self._processes.append(server)
         number = server.stdout.readline().decode().strip()
         assert number, "Xvfb did not start"
-        self.environment = {**os.environ, "DISPLAY": f":{number}"}
+        self.environment = {**environment(), "DISPLAY": f":{number}"}
         self.environment.pop("QT_QPA_PLATFORM", None)
         (self.folder / "openbox.xml").write_text(OPENBOX)
         self._processes.append(
@@ -86,8 +91,9 @@ class Desk:
         return subprocess.Popen(command, env=self.environment, **options)
 
     def window(self, title):
-        """The window with this title, as soon as it has been drawn."""
+        """The window with this title, as soon as it has been drawn; the pointer is moved out of the way."""
         found = wait(lambda: self.run("xdotool", "search", "--name", f"^{title}$", check=False).stdout.split())
+        self.run("xdotool", "mousemove", "0", "0")
         window = DeskWindow(self, title, found[-1])
         wait(lambda: window.picture().any())
         return window

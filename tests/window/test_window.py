@@ -12,7 +12,6 @@ import pytest
 from realtime.errors import EraserError
 from realtime.live.views import GUESSED_COLOR
 from realtime.live.window import check_display
-from tests.cli.command import ROOT
 from tests.window.desk import wait
 from tests.window.shown import CANDIDATE, ERASED, HEIGHT, WALL, WIDTH
 
@@ -27,7 +26,6 @@ class Program:
             [sys.executable, "-m", "tests.window.driver", *map(str, size)],
             stdout=self._output,
             stderr=subprocess.STDOUT,
-            cwd=ROOT,
         )
         self.window = desk.window("driver")
 
@@ -36,11 +34,11 @@ class Program:
 
     def asked(self, line):
         """Wait until the loop was asked for this."""
-        wait(lambda: line in self.lines(), 5)
+        wait(lambda: line in self.lines())
 
     def shows(self, condition):
         """Wait until the window's picture meets a condition."""
-        wait(lambda: condition(self.window.picture().astype(int)), 5)
+        wait(lambda: condition(self.window.picture().astype(int)))
 
     def close(self):
         self.process.kill()
@@ -64,6 +62,11 @@ def test_the_window_is_as_large_as_a_small_picture_needs(program):
     assert program.window.place()[2:] == (640, 360)
 
 
+def test_its_title_is_written_in_letters_that_highgui_knows(program):
+    titles = program.window.desk.run("wmctrl", "-l").stdout
+    assert titles.split()[-1] == "driver"
+
+
 def test_it_shows_the_erased_place_the_tinted_candidate_and_the_hud(program):
     picture = program.window.picture().astype(int)
     x, y, _ = ERASED
@@ -71,7 +74,7 @@ def test_it_shows_the_erased_place_the_tinted_candidate_and_the_hud(program):
     x, y, _ = CANDIDATE
     assert np.ptp(picture[2 * y, 2 * x]) > 80
     assert (picture[:25, :150] > 160).all(axis=2).sum() > 50
-    assert near(picture[8, 100], 0.3 * np.array(WALL), 5)
+    assert near(picture[8, 100], 0.3 * np.array(WALL))
 
 
 def test_clicks_arrive_in_the_pictures_pixels_with_their_modifiers(program):
@@ -94,7 +97,7 @@ def test_they_do_so_in_a_window_of_any_shape(program, size):
     program.window.resize(*size)
     program.shows(lambda picture: near(picture[size[1] // 2, size[0] // 2 - 2], picture[size[1] // 2, size[0] // 2]))
     program.window.click(size[0] // 2, size[1] // 2)
-    wait(lambda: program.lines(), 5)
+    wait(lambda: program.lines())
     x, y = (float(part.split("=")[1]) for part in program.lines()[0].strip("Erase()").split(", "))
     assert (x, y) == pytest.approx((WIDTH / 2, HEIGHT / 2), abs=1.5)
 
@@ -112,7 +115,7 @@ def test_alt_and_drag_moves_an_object(program):
 def test_the_brush_paints(program):
     program.window.keys("e")
     program.window.drag([(100, 100), (150, 130)])
-    wait(lambda: program.lines(), 5)
+    wait(lambda: program.lines())
     assert program.lines()[0].startswith("Paint(points=((49.75, 49.75), (74.75, 64.75)), radius=5.")
 
 
