@@ -30,6 +30,17 @@ class Following:
     iou_plain: float
     iou_guided: float
 
+    @property
+    def ratio(self) -> float:
+        """Guided by unguided flicker."""
+        return self.flicker_guided / max(self.flicker_plain, 1e-9)
+
+    @property
+    def avoidable_ratio(self) -> float:
+        """The same, of what exceeds the true masks' flicker."""
+        floor = self.flicker_truth
+        return max(0.0, self.flicker_guided - floor) / max(self.flicker_plain - floor, 1e-9)
+
 
 def follow(segmenter: Segmenter, name: str, frames: int | None = None) -> Following:
     """Follow the largest person of a scene from the first frame in which a fiftieth of the picture shows them."""

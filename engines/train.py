@@ -27,6 +27,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--threads", type=int, help="of torch on the CPU")
     parser.add_argument("--workers", type=int, help="processes that make samples")
     parser.add_argument("--from", dest="start", type=Path, metavar="CHECKPOINT", help="start from its weights")
+    parser.add_argument("--size", choices=("swift", "sharp"), default="swift", help="segmenter: for a CPU or a GPU")
     parser.add_argument("--labels", type=Path, help="segmenter: what `python -m engines.teach` wrote")
     parser.add_argument(
         "--also",
@@ -50,15 +51,19 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def _train(task: str, data: Path, labels: Path | None, also: list[str], **options: object) -> None:
+def _train(task: str, data: Path, labels: Path | None, also: list[str], size: str, **options: object) -> None:
     try:
         from engines import tasks
         from engines.training import Plan, train
     except ImportError as error:
         raise EngineError(f"training needs {error.name}; install it with `pip install .[train]`") from error
-    if (labels is not None or also) and task != "segmenter":
-        raise EngineError(f"--labels and --also are for the segmenter, not for the {task}")
-    made = tasks.SegmenterTask(data, labels=labels, also=also) if task == "segmenter" else tasks.FillerTask(data)
+    made: tasks.SegmenterTask | tasks.FillerTask
+    if task == "segmenter":
+        made = tasks.SegmenterTask(data, size=size, labels=labels, also=also)
+    elif labels is not None or also or size != "swift":
+        raise EngineError(f"--size, --labels and --also are for the segmenter, not for the {task}")
+    else:
+        made = tasks.FillerTask(data)
     train(made, Plan(**options), lambda line: print(line, flush=True))  # type: ignore[arg-type]
 
 

@@ -94,7 +94,10 @@ def load_weights(path: Path, network: nn.Module, name: str) -> dict[str, Any]:
     state = _read(path)
     if state.get("task") != name:
         raise EngineError(f"{path} is not a checkpoint of the {name}; train one with `python -m engines.train {name}`")
-    network.load_state_dict(state["mean"])
+    try:
+        network.load_state_dict(state["mean"])
+    except RuntimeError as error:  # lists every tensor
+        raise EngineError(f"{path} is of a {name} of another size or version: {str(error).splitlines()[1]}") from error
     return {key: state[key] for key in ("step", "elapsed", "seed", "figures")}
 
 

@@ -301,6 +301,10 @@ def test_training_refuses_what_does_not_fit(tmp_path: Path) -> None:
         train(TinyTask(), Plan(tmp_path, steps=1, batch=2, device="cpu", seed=1), lambda line: None)
     with pytest.raises(EngineError, match="not a checkpoint of the filler"):
         load_weights(path, Filler(), "filler")
+    smaller = TinyTask()
+    smaller.network = nn.Conv2d(3, 3, 1)
+    with pytest.raises(EngineError, match="another size or version"):
+        load_weights(path, smaller.network, "tiny")
     path.write_bytes(b"half a file")
     with pytest.raises(EngineError, match="not a readable checkpoint"):
         train(TinyTask(), Plan(tmp_path, steps=1, batch=2, device="cpu"), lambda line: None)
@@ -447,17 +451,25 @@ def test_measuring_knows_a_right_mask_and_the_sources() -> None:
     assert figures["false_area"] < 0.3
 
 
-@pytest.mark.parametrize("precision", ["fp32", "fp16"])
-@pytest.mark.parametrize("task", ["segmenter", "filler"])
-def test_the_exported_model_is_the_trained_one(task: str, precision: str) -> None:
+@pytest.mark.parametrize(
+    ("task", "precision", "size"),
+    [
+        ("segmenter", "fp32", "swift"),
+        ("segmenter", "fp16", "swift"),
+        ("segmenter", "fp32", "sharp"),
+        ("filler", "fp32", "swift"),
+        ("filler", "fp16", "swift"),
+    ],
+)
+def test_the_exported_model_is_the_trained_one(task: str, precision: str, size: str) -> None:
     pytest.importorskip("onnx", reason="onnx is not installed (extra `train`)")
     from engines import export
 
-    recipe = export.RECIPES[task]
+    recipe = export.recipe_of(task, size)
     torch.manual_seed(0)
     module = recipe.wrap(recipe.network()).eval()
     model = export.to_onnx(module, recipe, precision)
-    assert len(model) < export.LARGEST
+    assert len(model) < export.LARGEST[size]
     from engines.card import Card
     from engines.runtime import OnnxEngine
 
