@@ -79,7 +79,7 @@ class Paint:
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """Erase the object at this pixel where it is, and show it displaced by (dx, dy) pixels; (0, 0) puts it back."""
+    """Show the object that is shown at this pixel (dx, dy) pixels from there; where it really is, it is erased."""
 
     x: float
     y: float

@@ -10,28 +10,35 @@ erases in it; a file calls the two some frames apart, so that background which s
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from os import PathLike
 
 import cv2
 import numpy as np
 
 from realtime import masks, ops
+from realtime.edits import Edit
 from realtime.errors import EraserError
 from realtime.exposure import Exposure, fit_exposure, membrane
 from realtime.fade import Fade
 from realtime.fill import Filler
+from realtime.filljob import FillJob, Place, quick_fill
+from realtime.finder import Finder, Found, SegmentationFault
 from realtime.frame import Frame
-from realtime.hole import Hole, belongings, cut_hole, sliver_width
+from realtime.hole import Hole, belongings, cut_hole, growth, guard_width, sliver_width
+from realtime.imprint import imprint
 from realtime.motion import Location, Registration, Sight, View
 from realtime.ops import Region
 from realtime.plate import GUESSED, SEEN, UNSEEN, Evidence, Plate
-from realtime.segment import MatteFollower, Segmenter
+from realtime.platefile import read_plate, write_plate
+from realtime.rearrange import Displaced, draw
+from realtime.segment import Segmenter
 from realtime.selection import Selection
-from realtime.things import Thing
+from realtime.things import Thing, things
 from realtime.timing import StageTimer
 
 NOWHERE = Region(0, 0, 0, 0)
-FILL_MARGIN = 0.08  # share of the frame's height that a fill reaches beyond the picture
 PATIENCE = 3  # frames in a row for which a found mask must leave a pixel free before the plate believes it
 CPU_INTERVAL = 0.05  # seconds between two runs of the segmenter on a CPU: every second frame at 24 to 30 frames/s
 
@@ -52,6 +59,16 @@ class Settings:
     segment_interval: float | None = None
     candidates: bool = False
     fail_open: bool = False
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How much the segmenter may cost. segment_interval: as in `Settings`, seconds; network_scale: of the sides of the
+    network's picture, 1 for what its card recommends.
+    """
+
+    segment_interval: float
+    network_scale: float = 1.0
 
 
 PEOPLE = Selection()
@@ -80,7 +97,8 @@ class Pending:
 
     plate, motion, epoch: the shot's plate, and the 3x3 matrix from its anchor of that epoch to this frame's pixels;
     exposure: of this frame relative to the plate; hole: None where nothing is to be erased; background, (h, w, 3) uint8
-    BGR in the plate's exposure, and trust, (h, w) uint8: what the plate knew of hole.roi when the frame was observed.
+    BGR in the plate's exposure, and trust, (h, w) uint8: what the plate knew of hole.roi when the frame was observed;
+    displaced: objects to be drawn elsewhere; things, fault: as in `Result`.
     """
 
     frame: Frame
@@ -92,6 +110,9 @@ class Pending:
     background: np.ndarray
     trust: np.ndarray
     timer: StageTimer
+    displaced: list[Displaced]
+    things: tuple[Thing, ...] = ()
+    fault: str | None = None
 
     @property
     def nbytes(self) -> int:
@@ -99,6 +120,7 @@ class Pending:
         arrays = [self.background, self.trust, self.frame.image]
         if self.hole is not None:
             arrays += [self.hole.inside, self.hole.alpha, self.hole.guard]
+        arrays += [thing.mask for thing in self.things] + [one.matte for one in self.displaced]
         if self.frame.native is not None:
             arrays.append(self.frame.image)
         return sum(array.nbytes for array in arrays)
@@ -109,8 +131,9 @@ class Result:
     """A frame with the objects erased.
 
     image: (H, W, 3) uint8 BGR, equal to frame.image wherever alpha is 0; alpha: (H, W) uint8, 255 in the hole, falling
-    to 0 through the feather; hole: (H, W) uint8, 255 where pixels were replaced wholly; trust: (H, W) uint8, what the
-    replaced pixels are made of; roi: bounding rectangle of what may have changed, None where nothing was erased;
+    to 0 through the feather, and set where an object is drawn that the user moved; hole: (H, W) uint8, 255 where pixels
+    were replaced wholly; trust: (H, W) uint8, what the replaced pixels are made of; roi: bounding rectangle of what may
+    have changed, None where nothing was erased;
     timings: milliseconds by stage; things: the objects that are followed, and candidates where they are asked for;
     fault: what went wrong in the search for objects, in one line, None where nothing did.
     """
@@ -129,7 +152,9 @@ class Result:
 class Eraser:
     """Erases a selection from frames given in order.
 
-    segmenter: None where the selection needs none (masks and boxes only); filler: for what no frame has shown.
+    segmenter: None where the selection needs none (masks and boxes only; clicked objects are then followed by their
+    colours); filler: for what no frame has shown. defer: takes a `FillJob` to be done in another thread, whose answer
+    goes to `filled`; None fills at once.
     """
 
     def __init__(
@@ -138,6 +163,7 @@ class Eraser:
         filler: Filler,
         selection: Selection = PEOPLE,
         settings: Settings = DEFAULT_SETTINGS,
+        defer: Callable[[FillJob], None] | None = None,
     ):
         if selection.classes and segmenter is None:
             raise EraserError(f"erasing {', '.join(selection.classes)} needs a segmenter: give one, or select no class")
@@ -146,16 +172,70 @@ class Eraser:
         self.segmenter, self.filler = segmenter, filler
         self.selection, self.settings = selection, settings
         self.stats = Stats()
+        interval = settings.segment_interval
+        if interval is None:
+            interval = CPU_INTERVAL if segmenter is not None and segmenter.engine.device == "cpu" else 0.0
+        self._finder = Finder(segmenter, selection.classes, interval, watch=settings.candidates)
         self._shot: _Shot | None = None
         self._fade = Fade()
+        self._edits: list[Edit] = []
+        self._defer = defer
+        self._job: FillJob | None = None
 
     def reset(self) -> None:
         """Forget the shot: the next frame starts a new plate."""
         self._shot = None
+        self._finder.cut()
+
+    def edit(self, edit: Edit) -> None:
+        """Change the selection from the next frame on; to be called between frames."""
+        self._edits.append(edit)
+
+    @property
+    def pace(self) -> Pace:
+        """How much the segmenter may cost; may be set between frames."""
+        return Pace(self._finder.interval, self._finder.scale)
+
+    @pace.setter
+    def pace(self, pace: Pace) -> None:
+        self._finder.interval, self._finder.scale = pace.segment_interval, pace.network_scale
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Remarks on objects whose track was lost, and when, a line each."""
+        return tuple(self._finder.notes)
+
+    def filled(self, job: FillJob, picture: np.ndarray | None) -> None:
+        """The filler's answer to a deferred job, (H, W, 3) uint8 BGR, None where it failed; between frames."""
+        if job is self._job:
+            self._job = None
+        if picture is not None:
+            self.stats.fills += 1
+            job.place.remember(picture[job.place.roi.slices], job.mask[job.place.roi.slices])
+
+    def learn_clean(self, frame: Frame) -> None:
+        """Start a new plate with a frame that shows nothing but background."""
+        height, width = frame.image.shape[:2]
+        self._shot = shot = _Shot(Plate(height, width), Registration(), masks.MaskSmoother())
+        everywhere, nowhere = np.full((height, width), 255, np.uint8), np.zeros((height, width), np.uint8)
+        shot.plate.update(frame.image, np.eye(3), Evidence(everywhere, nowhere, nowhere))
+        view = View.of(frame.image)
+        shot.registration.locate(view, ops.resize(everywhere, view.size), shot.plate)
 
     def step(self, frame: Frame, given: np.ndarray | None = None) -> Result:
         """Erase in one frame with what is known by now: live."""
         return self.render(self.observe(frame, given))
+
+    def save_plate(self, path: str | PathLike[str]) -> None:
+        """Write what is known of the background to a .npz file; EraserError where that fails or nothing is known."""
+        if self._shot is None:
+            raise EraserError("there is no plate to save yet: wait for the first picture")
+        write_plate(path, self._shot.plate)
+
+    def load_plate(self, path: str | PathLike[str]) -> None:
+        """Start anew with a plate that was saved; EraserError where it cannot be, or is for another size of frames."""
+        plate = read_plate(path, None if self._shot is None else self._shot.plate.frame_size)
+        self._shot = _Shot(plate, Registration(), masks.MaskSmoother())
 
     def observe(self, frame: Frame, given: np.ndarray | None = None) -> Pending:
         """Find what to erase, where the camera looks, what the plate knows of the hole; then refresh the plate.
@@ -173,17 +253,17 @@ class Eraser:
         shot = self._shot_for(height, width)
         fixed = self._fixed_mask(frame.image, given)
         with timer("segment"):
-            matte = shot.matte(frame)
+            found, fault = self._find(frame)
         with timer("motion"):
             view = View.of(frame.image)
-            outside = _outside(view, matte, fixed)
+            outside = _outside(view, found, fixed)
             location = shot.registration.locate(view, outside, shot.plate)
             if location.lost:
                 self.stats.cuts += 1
                 self.reset()
                 shot = self._shot_for(height, width)
-                matte = shot.matte(frame)
-                outside = _outside(view, matte, fixed)
+                found, fault = self._find(frame)
+                outside = _outside(view, found, fixed)
                 location = shot.registration.locate(view, outside, shot.plate)
             motion, sight = location.motion, location.sight
             if shot.plate.needs_anchor(motion) or shot.registration.settled:
@@ -191,31 +271,45 @@ class Eraser:
                 shot.plate.anchor(motion)
                 shot.registration.rebase()
                 motion = np.eye(3)
+            self._finder.settle(location.step, (height, width))
+            fixed = self._fixed_mask(frame.image, given)
         with timer("exposure"):
             exposure = _exposure(view, sight, outside)
             expected = sight.exposed(exposure)
         with timer("mask"):
-            mask = self._mask(shot, matte, fixed, location, (height, width))
-            mask = belongings(mask, view, expected, sight, parts=matte is not None, shadow=self.settings.shadow)
+            mask = self._mask(shot, found.matte, fixed, location, (height, width))
+            keep = None if found.keep is None else _kept(found.keep, mask)
+            parts = found.matte is not None
+            mask = belongings(mask, view, expected, sight, parts=parts, shadow=self.settings.shadow)
         with timer("hole"):
-            hole = cut_hole(mask, self.selection, self.settings.dilate)
+            if fault is not None and not self.settings.fail_open:
+                mask, keep = np.full_like(mask, 255), None
+            hole = cut_hole(mask, self.selection, self.settings.dilate, keep)
         with timer("read"):
+            self._forget_imprints(shot, found, mask, view, expected, sight, motion)
             background, trust = shot.plate.read(motion, hole.roi if hole else NOWHERE)
         with timer("update"):
             changed = masks.changed(view.color, expected, outside & sight.seen)
-            evidence = _evidence(hole, ops.at_least(ops.resize(changed, (height, width)), 128))
+            evidence = _evidence(hole, ops.at_least(ops.resize(changed, (height, width)), 128), found.foreign)
             # Masks from outside are exact, those of a network may miss the object for a moment.
-            patience = 1 if matte is None else PATIENCE
+            patience = 1 if found.matte is None else PATIENCE
             shot.plate.update(exposure.remove(frame.image), motion, evidence, patience)
-        return Pending(frame, shot.plate, motion, shot.plate.epoch, exposure, hole, background, trust, timer)
+        displaced, shown = self._shown(frame)
+        epoch = shot.plate.epoch
+        return Pending(
+            frame, shot.plate, motion, epoch, exposure, hole, background, trust, timer, displaced, shown, fault
+        )
 
     def render(self, pending: Pending) -> Result:
         """Erase in an observed frame, with what the plate has learnt up to now."""
         frame, hole, timer = pending.frame, pending.hole, pending.timer
         alpha, inside, made_of = (np.zeros(frame.image.shape[:2], np.uint8) for _ in range(3))
+        result = Result(
+            frame, frame.image, alpha, inside, made_of, None, timer.milliseconds, pending.things, pending.fault
+        )
         if hole is None:
             self._fade = Fade()
-            return Result(frame, frame.image, alpha, inside, made_of, None, timer.milliseconds)
+            return result
         inner = hole.roi.slices
         picture = frame.image[inner]
         with timer("read"):
@@ -232,37 +326,43 @@ class Eraser:
         with timer("fill"):
             motion = _present_motion(pending)
             unseen = unknown & hole.inside
-            if ops.equals(trust, GUESSED).any():
+            if pending.fault is None and ops.equals(trust, GUESSED).any():
                 unseen |= pending.plate.worn(motion, hole.roi) & hole.inside & ~ops.equals(trust, SEEN)
             if unseen.any():
-                erased = self._fill(pending, hole, erased, unseen)
+                erased = self._fill(pending, hole, erased, unseen, unknown)
         with timer("composite"):
             erased = self._fade.step(erased, hole.inside, trust, pending.plate, motion, hole.roi)
             image = frame.image.copy()
             image[inner], alpha[inner], inside[inner] = erased, hole.alpha, hole.inside
             made_of[inner] = np.maximum(trust, GUESSED) & hole.inside
+            drawn = draw(frame.image, pending.displaced, image, alpha)
         self.stats.hole_pixels += cv2.countNonZero(hole.inside)
         self.stats.seen_pixels += cv2.countNonZero(ops.equals(trust, SEEN) & hole.inside)
-        return Result(frame, image, alpha, inside, made_of, hole.roi, timer.milliseconds)
+        roi = hole.roi if drawn is None else hole.roi.united(drawn)
+        return replace(result, image=image, roi=roi)
 
     def _shot_for(self, height: int, width: int) -> _Shot:
         """The present shot, or a new one where there is none of this size."""
         if self._shot is None or self._shot.plate.frame_size != (height, width):
-            follower = None
-            if self.segmenter is not None and self.selection.classes:
-                interval = self.settings.segment_interval
-                if interval is None:
-                    interval = CPU_INTERVAL if self.segmenter.engine.device == "cpu" else 0.0
-                follower = MatteFollower(self.segmenter, self.selection.classes, interval)
-            self._shot = _Shot(Plate(height, width), Registration(), masks.MaskSmoother(), follower)
+            if self._shot is not None:
+                self._finder.objects.strokes.follow(ops.scaling(self._shot.plate.frame_size, (height, width)))
+            self._shot = _Shot(Plate(height, width), Registration(), masks.MaskSmoother())
         return self._shot
 
+    def _find(self, frame: Frame) -> tuple[Found, str | None]:
+        """What the next frame shows of the selection, after the edits that wait; and what went wrong."""
+        edits, self._edits = self._edits, []
+        try:
+            return self._finder.look(frame.image, frame.time, edits), None
+        except SegmentationFault as fault:
+            return Found(None), str(fault)
+
     def _fixed_mask(self, image: np.ndarray, given: np.ndarray | None) -> np.ndarray | None:
-        """What boxes and given masks erase, (H, W) uint8, None where there are none."""
-        boxes = self.selection.fixed_mask(image.shape)
-        if boxes is None or given is None:
-            return boxes if given is None else given
-        return boxes | given
+        """What boxes, brush strokes and given masks erase, (H, W) uint8, None where there are none."""
+        size = image.shape[0], image.shape[1]
+        fixed = (self.selection.fixed_mask(size), self._finder.objects.strokes.mask(size), given)
+        there = [mask for mask in fixed if mask is not None]
+        return np.bitwise_or.reduce(there) if there else None
 
     def _mask(
         self,
@@ -280,47 +380,84 @@ class Eraser:
             mask = mask | ops.at_least(ops.resize(smooth, size), masks.ON)
         return mask
 
-    def _fill(self, pending: Pending, hole: Hole, picture: np.ndarray, unseen: np.ndarray) -> np.ndarray:
-        """Complete the roi's picture where nothing is known, and remember the guess in the plate."""
+    def _forget_imprints(
+        self,
+        shot: _Shot,
+        found: Found,
+        mask: np.ndarray,
+        view: View,
+        expected: np.ndarray,
+        sight: Sight,
+        motion: np.ndarray,
+    ) -> None:
+        """What is erased from this frame on was background before, as far as the plate knows: make it forget."""
+        size = shot.plate.frame_size
+        for begun in (found.begun, self._finder.objects.strokes.begun(size)):
+            if begun is not None:
+                shot.plate.forget(motion, ops.resize(imprint(begun, mask, view, expected, sight), size))
+
+    def _shown(self, frame: Frame) -> tuple[list[Displaced], tuple[Thing, ...]]:
+        """The objects of a frame that are drawn elsewhere, and all that a window may show."""
+        objects, size = self._finder.objects, (frame.image.shape[0], frame.image.shape[1])
+        moved = [track for track in objects.erased() if track.moved and track.state == "followed"]
+        displaced = [Displaced(track.matte, track.dx, track.dy) for track in moved]
+        candidates = self._finder.parts.latest if self.settings.candidates else ()
+        return displaced, things(objects.tracks, candidates, size, frame.time)
+
+    def _fill(
+        self, pending: Pending, hole: Hole, picture: np.ndarray, unseen: np.ndarray, unknown: np.ndarray
+    ) -> np.ndarray:
+        """Complete the roi's picture where it is unseen, and remember the guess in the plate.
+
+        unknown: the part of it for which there is no older guess either, and maybe more.
+        """
         frame, roi = pending.frame, hole.roi
-        height = frame.image.shape[0]
-        if ops.shrink(unseen, sliver_width(height)).any():
-            self.stats.fills += 1
+        place = Place(pending.plate, pending.motion, pending.epoch, pending.exposure, roi)
+        if pending.fault is not None or not ops.shrink(unseen, sliver_width(frame.image.shape[0])).any():
+            # Slivers at the hole's rim are bridged smoothly; a network would see nothing in them.
+            filled, final = quick_fill(picture, unseen), pending.fault is None
+        else:
             whole, missing = frame.image.copy(), np.zeros(frame.image.shape[:2], np.uint8)
             whole[roi.slices], missing[roi.slices] = picture, unseen
-            filled = self.filler.fill(whole, missing)[roi.slices]
-        else:
-            # Slivers at the hole's rim are bridged smoothly; a network would see nothing in them.
-            filled = ops.to_uint8(ops.push_pull(picture.astype(np.float32), (unseen == 0).astype(np.float32)))
-        # A moving camera will soon show what lies just outside the picture: carry the guess on over its edge.
-        margin = round(FILL_MARGIN * height)
-        guess, guessed = ops.pad(pending.exposure.remove(filled), margin), ops.pad(unseen, margin)
-        pending.plate.write_guess(guess, _present_motion(pending), roi.expanded(margin), guessed)
+            final = self._defer is None
+            if self._defer is None:
+                self.stats.fills += 1
+                filled = self.filler.fill(whole, missing)[roi.slices]
+            else:
+                if self._job is None:
+                    self._job = FillJob(whole, missing, place)
+                    self._defer(self._job)
+                unseen = unseen & unknown
+                filled = quick_fill(picture, unseen)
+        if final:
+            place.remember(filled, unseen)
         return np.where(unseen[..., None] > 0, filled, picture)
 
 
 @dataclass
 class _Shot:
-    """All that is remembered of one shot. follower: None where no class is selected."""
+    """All that is remembered of one shot."""
 
     plate: Plate
     registration: Registration
     smoother: masks.MaskSmoother
-    follower: MatteFollower | None
-
-    def matte(self, frame: Frame) -> np.ndarray | None:
-        """The matte of the next frame's selected classes, at the network's size."""
-        return self.follower.matte(frame.image, frame.time) if self.follower else None
 
 
-def _outside(view: View, matte: np.ndarray | None, fixed: np.ndarray | None) -> np.ndarray:
-    """Where the view surely shows background: (h, w) uint8, 255 well outside everything that may be masked."""
+def _outside(view: View, found: Found, fixed: np.ndarray | None) -> np.ndarray:
+    """Where the view surely shows background: (h, w) uint8, 255 well outside everything that is or may be masked."""
     objects = np.zeros(view.size, np.uint8)
-    if matte is not None:
-        objects |= ops.at_least(ops.resize(matte, view.size), masks.OFF)
-    if fixed is not None:
-        objects |= ops.at_least(ops.resize(fixed, view.size), 1)
+    if found.matte is not None:
+        objects |= ops.at_least(ops.resize(found.matte, view.size), masks.OFF)
+    for mask in (fixed, found.foreign):
+        if mask is not None:
+            objects |= ops.at_least(ops.resize(mask, view.size), 1)
     return ~ops.grow_square(objects, max(4, view.size[0] // 40))
+
+
+def _kept(keep: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """Where nothing may be erased, (H, W) uint8: what is kept, with its soft rim, unless that is masked itself."""
+    size = mask.shape[0], mask.shape[1]
+    return ops.grow(ops.at_least(ops.resize(keep, size), 128), growth(size[0], None)) & ~mask
 
 
 def _exposure(view: View, sight: Sight, outside: np.ndarray) -> Exposure:
@@ -332,12 +469,20 @@ def _exposure(view: View, sight: Sight, outside: np.ndarray) -> Exposure:
     return fit_exposure(plate, view.color[::stride, ::stride][chosen].astype(np.float32))
 
 
-def _evidence(hole: Hole | None, changed: np.ndarray) -> Evidence:
-    """What the plate may learn from a frame with this hole: all but the hole, and only weakly the band around it."""
+def _evidence(hole: Hole | None, changed: np.ndarray, foreign: np.ndarray | None) -> Evidence:
+    """What the plate may learn from a frame with this hole: all but the hole, and only weakly the band around it.
+
+    changed: (H, W) uint8, as in `Evidence`; foreign: a smaller mask of what is no background though it is not erased.
+    """
     usable, doubtful = np.full_like(changed, 255), np.zeros_like(changed)
     if hole is not None:
         usable[hole.roi.slices] = ~hole.guard
         doubtful[hole.roi.slices] = hole.guard & ~hole.inside
+    if foreign is not None:
+        size = changed.shape[0], changed.shape[1]
+        band = growth(size[0], None) + guard_width(size[0])
+        background = ~ops.grow_square(ops.at_least(ops.resize(foreign, size), 1), band)
+        usable, doubtful = usable & background, doubtful & background
     return Evidence(usable, doubtful, changed)
 
 

@@ -27,11 +27,11 @@ class Hole:
     guard: np.ndarray
 
 
-def cut_hole(mask: np.ndarray, selection: Selection, dilate: int | None) -> Hole | None:
+def cut_hole(mask: np.ndarray, selection: Selection, dilate: int | None, keep: np.ndarray | None = None) -> Hole | None:
     """Grow a mask outward into a hole and feather it; None where nothing is left to replace.
 
     mask: (H, W) uint8, 255 = erase; selection: what it protects stays untouched; dilate: pixels to grow by, None for
-    about 1 % of the height.
+    about 1 % of the height; keep: (H, W) uint8, 255 where nothing may be replaced either.
     """
     size: tuple[int, int] = mask.shape[0], mask.shape[1]
     region = ops.bounding_region(selection.protect(mask))
@@ -39,7 +39,7 @@ def cut_hole(mask: np.ndarray, selection: Selection, dilate: int | None) -> Hole
         return None
     radius, soft, doubt = growth(size[0], dilate), feather_width(size[0]), guard_width(size[0])
     roi = region.expanded_within(radius + 2 * soft + doubt + 2, *size)
-    allowed = selection.protect(np.full(size, 255, np.uint8))[roi.slices]
+    allowed = selection.protect(np.full(size, 255, np.uint8) if keep is None else ~keep)[roi.slices]
     inside = ops.grow(mask[roi.slices], radius) & allowed
     return Hole(roi, inside, ops.feather(inside, soft) & allowed, ops.grow_square(inside, doubt))
 

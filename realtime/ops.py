@@ -39,6 +39,10 @@ class Region(NamedTuple):
         """The same rectangle, `y` rows further down and `x` columns further right."""
         return Region(self.y0 + y, self.y1 + y, self.x0 + x, self.x1 + x)
 
+    def united(self, other: Region) -> Region:
+        """The smallest rectangle that holds both."""
+        return Region(min(self.y0, other.y0), max(self.y1, other.y1), min(self.x0, other.x0), max(self.x1, other.x1))
+
     def expanded(self, margin: int) -> Region:
         """The rectangle with `margin` pixels more on each side, wherever they lie."""
         return Region(self.y0 - margin, self.y1 + margin, self.x0 - margin, self.x1 + margin)

@@ -108,7 +108,7 @@ class Pipeline:
     @property
     def notes(self) -> tuple[str, ...]:
         """Remarks so far, each once."""
-        remarks = [*self._remarks, *self._source.notes, *self._outputs.notes]
+        remarks = [*self._remarks, *self._source.notes, *self._outputs.notes, *self._eraser.notes]
         if self._masks is not None:
             remarks += self._masks.notes
         if self._short_lookahead is not None:
@@ -172,6 +172,8 @@ class Pipeline:
 
         for frame, given in self._read:
             pending = self._eraser.observe(frame, given)
+            if pending.fault is not None:
+                raise EraserError(f"{pending.fault} (frame {frame.index})")
             waiting.append((pending, frame.time, pending.nbytes))
             held += pending.nbytes
             now = frame.time

@@ -65,7 +65,7 @@ class Plate:
 
     @classmethod
     def restored(cls, arrays: Mapping[str, np.ndarray]) -> Plate:
-        """The plate that gave `arrays`, without what it had invented; KeyError or ValueError where they are no plate's."""
+        """The plate that gave `arrays`, without what it had invented; KeyError or ValueError where they are none."""
         color, trust, (x, y), (height, width) = (arrays[name] for name in ("color", "trust", "origin", "frame_size"))
         if color.shape != (*trust.shape, 3) or color.dtype != np.uint8 or trust.dtype != np.uint8 or trust.max() > SEEN:
             raise ValueError("these arrays are no plate")
@@ -199,6 +199,19 @@ class Plate:
         soft = cv2.warpPerspective(invented[source.slices], matrix, (region.width, region.height))
         worn = ops.at_least(soft, 64)
         return worn if cv2.countNonZero(worn) >= WORTH * worn.size else np.zeros_like(worn)
+
+    def forget(self, motion: np.ndarray, mask: np.ndarray) -> None:
+        """Forget what a frame shows where mask, (H, W) uint8, is set: that was no background after all."""
+        height, width = mask.shape
+        source = self._footprint(motion, Region(0, height, 0, width))
+        if source is None:
+            return
+        matrix = np.linalg.inv(motion @ ops.translation(self._origin[0] + source.x0, self._origin[1] + source.y0))
+        size = source.width, source.height
+        there = cv2.warpPerspective(mask, matrix, size, flags=cv2.INTER_LINEAR) > 0
+        self._trust[source.slices][there] = UNSEEN
+        self._glimpsed[source.slices][there] = 0
+        self._age[source.slices][there] = 0
 
     def needs_anchor(self, motion: np.ndarray) -> bool:
         """Whether the view has gone so far, or zoomed so much, that the plate should move to the present frame."""

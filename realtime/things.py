@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
+from realtime import ops
+from realtime.masks import ON
 from realtime.ops import Region
+from realtime.parts import Part
+from realtime.rearrange import place
+from realtime.track import Track
 
 State = Literal["candidate", "erased", "kept", "lost"]
 
@@ -27,3 +33,32 @@ class Thing:
     roi: Region
     mask: np.ndarray
     moved: tuple[float, float] = (0.0, 0.0)
+
+
+def things(
+    tracks: Sequence[Track], candidates: Sequence[Part], size: tuple[int, int], time: float
+) -> tuple[Thing, ...]:
+    """What a (H, W) frame at `time` seconds shows: the objects that the user chose, then those that could be chosen."""
+    found = [
+        _thing(track.number, _state(track), track.hole(time), size, (track.dx, track.dy))
+        for track in tracks
+        if track.role != "none" and track.state != "gone"
+    ]
+    found += [
+        _thing(part.number, "candidate", part.mask.astype(np.float32) / np.float32(255), size) for part in candidates
+    ]
+    return tuple(thing for thing in found if thing is not None)
+
+
+def _state(track: Track) -> State:
+    if track.state == "lost":
+        return "lost"
+    return "erased" if track.role == "erase" else "kept"
+
+
+def _thing(
+    number: int, state: State, matte: np.ndarray, size: tuple[int, int], moved: tuple[float, float] = (0.0, 0.0)
+) -> Thing | None:
+    """The matte (h, w) float32 as a thing of a (H, W) frame; None where it is empty."""
+    placed = place(matte, size)
+    return None if placed is None else Thing(number, state, placed[0], ops.at_least(placed[1], ON), moved)

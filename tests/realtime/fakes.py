@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
+import cv2
 import numpy as np
 
 from realtime.segment import Segmenter
@@ -42,6 +43,37 @@ class GuidedEngine(RedEngine):
         return super().run(image) | {"object": (np.maximum(previous, positive) * (1 - negative))[:, None]}
 
 
+class ColourEngine(RedEngine):
+    """Takes for the object what lies near the guidance and has its commonest colour, but for what was clicked
+    away.
+    """
+
+    def __init__(self):
+        super().__init__()
+        self.card.inputs["guidance"] = ""
+        self.batches = []
+
+    def run(self, image, guidance=None):
+        if guidance is None:
+            return super().run(image)
+        self.batches.append(len(guidance))
+        objects = [self._object(image[0], *planes) for planes in guidance]
+        return super().run(image) | {"object": np.stack(objects)[:, None, ::2, ::2]}
+
+    @staticmethod
+    def _object(image, previous, positive, negative):
+        seeds = positive > 0 if positive.any() else previous > 0.5
+        if not seeds.any():
+            return np.zeros_like(previous)
+        colors, counts = np.unique(np.rint(image[:, seeds].T * 32), axis=0, return_counts=True)
+        color = colors[counts.argmax()] / 32
+        alike = (np.abs(image - color[:, None, None]).max(0) < 0.1) & (negative == 0)
+        _, labels = cv2.connectedComponents(alike.astype(np.uint8))
+        near = cv2.dilate(seeds.astype(np.uint8), np.ones((15, 15), np.uint8)) > 0
+        touched = np.unique(labels[near & alike])
+        return np.isin(labels, touched[touched > 0]).astype(np.float32)
+
+
 class PaintingFiller:
     """Fills with one colour and remembers what it was asked."""
 
@@ -54,6 +86,10 @@ class PaintingFiller:
     def fill(self, image, mask):
         self.asked.append((image.copy(), mask.copy()))
         return np.where(mask[..., None] > 0, np.array(self.color, np.uint8), image)
+
+
+def colour_segmenter():
+    return Segmenter(ColourEngine())
 
 
 def guided_segmenter():

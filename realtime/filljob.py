@@ -1,0 +1,47 @@
+"""A fill that is made elsewhere than in the eraser's thread, while a quick one bridges the hole."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from realtime import ops
+from realtime.exposure import Exposure
+from realtime.ops import Region
+from realtime.plate import Plate
+
+MARGIN = 0.08  # share of the frame's height that a fill reaches beyond the picture
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a fill belongs. plate, motion, epoch, exposure: as in `realtime.eraser.Pending`; roi: in the frame."""
+
+    plate: Plate
+    motion: np.ndarray
+    epoch: int
+    exposure: Exposure
+    roi: Region
+
+    def remember(self, filled: np.ndarray, unknown: np.ndarray) -> None:
+        """Store the roi's fill, (h, w, 3) uint8, in the plate as GUESSED where `unknown`, (h, w) uint8, is set."""
+        # A moving camera will soon show what lies just outside the picture: carry the guess on over its edge.
+        margin = round(MARGIN * self.plate.frame_size[0])
+        guess, guessed = ops.pad(self.exposure.remove(filled), margin), ops.pad(unknown, margin)
+        motion = self.motion @ np.linalg.inv(self.plate.since(self.epoch))
+        self.plate.write_guess(guess, motion, self.roi.expanded(margin), guessed)
+
+
+@dataclass(frozen=True)
+class FillJob:
+    """A fill to be made: give `image`, (H, W, 3) uint8 BGR, and `mask`, (H, W) uint8, 255 = unknown, to a filler."""
+
+    image: np.ndarray
+    mask: np.ndarray
+    place: Place
+
+
+def quick_fill(picture: np.ndarray, unknown: np.ndarray) -> np.ndarray:
+    """A smooth bridge over what is unknown: (h, w, 3) uint8, unknown: (h, w) uint8, 255 there."""
+    return ops.to_uint8(ops.push_pull(picture.astype(np.float32), (unknown == 0).astype(np.float32)))

@@ -1,0 +1,55 @@
+"""A plate in a file, so that a camera that stands where it stood knows its background from the first frame on."""
+
+from __future__ import annotations
+
+import os
+import zipfile
+from pathlib import Path
+
+import numpy as np
+
+from realtime.errors import EraserError
+from realtime.plate import UNSEEN, Plate
+
+FORMAT = "eraser plate 1"
+
+
+def write_plate(path: str | os.PathLike[str], plate: Plate) -> None:
+    """Write a plate as .npz, whole or not at all; EraserError where that fails."""
+    target = Path(path)
+    beside = target.with_name(f".{target.name}.{os.getpid()}.part")
+    try:
+        with beside.open("wb") as file:
+            np.savez_compressed(file, format=np.array(FORMAT), **plate.arrays())  # type: ignore[arg-type]
+        beside.replace(target)
+    except OSError as error:
+        beside.unlink(missing_ok=True)
+        raise EraserError(f"cannot write the plate {target}: {error.strerror or error}") from error
+
+
+def read_plate(path: str | os.PathLike[str], size: tuple[int, int] | None = None) -> Plate:
+    """The plate of a file. size: (H, W) of the frames that it must be for, None for any.
+
+    Raises EraserError where the file cannot be read, is no plate, is damaged or is for frames of another size.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            if str(file["format"]) != FORMAT:
+                raise ValueError(f"its format is {file['format']}")
+            plate = Plate.restored(file)
+    except OSError as error:
+        raise EraserError(f"cannot read the plate {path}: {error.strerror or error}") from error
+    except (ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        reason = " ".join(str(error).split())
+        raise EraserError(
+            f"{path} is no plate that this program saved, or is damaged ({reason}): save it anew"
+        ) from error
+    height, width = plate.frame_size
+    if size is not None and size != (height, width):
+        raise EraserError(
+            f"the plate {path} is for pictures of {width}x{height}, these are {size[1]}x{size[0]}: save one of this "
+            "size, or choose that one"
+        )
+    if not (plate.arrays()["trust"] > UNSEEN).any():
+        raise EraserError(f"the plate {path} is empty: save it when something has been seen")
+    return plate

@@ -1,0 +1,73 @@
+"""Draws objects elsewhere than they are: cut out of the frame by their mattes, laid over the erased picture."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from realtime import ops
+from realtime.ops import Region
+
+SHRINK = 0.35  # matte value that becomes transparent: the outermost rim shows the old background
+
+
+@dataclass(frozen=True)
+class Displaced:
+    """An object to be drawn elsewhere. matte: (h, w) float32, smaller than the frame; dx, dy: frame pixels."""
+
+    matte: np.ndarray
+    dx: float
+    dy: float
+
+
+def draw(frame: np.ndarray, objects: list[Displaced], image: np.ndarray, alpha: np.ndarray) -> Region | None:
+    """Draw objects of a frame displaced into its erased picture, in place.
+
+    frame, image: (H, W, 3) uint8 BGR; alpha: (H, W) uint8, becomes what is drawn where that is more. Returns the
+    rectangle that was drawn in, None where all of it lies outside the picture.
+    """
+    total = None
+    for one in objects:
+        region = _draw(frame, one, image, alpha)
+        total = region if total is None or region is None else total.united(region)
+    return total
+
+
+def _draw(frame: np.ndarray, one: Displaced, image: np.ndarray, alpha: np.ndarray) -> Region | None:
+    height, width = frame.shape[:2]
+    dx, dy = round(one.dx), round(one.dy)
+    opaque = place(one.matte, (height, width))
+    if opaque is None:
+        return None
+    region, matte = opaque
+    matte = np.clip((matte - SHRINK) / (1 - 2 * SHRINK), 0.0, 1.0)
+    there = region.moved(dy, dx)
+    shown = Region(max(0, there.y0), min(height, there.y1), max(0, there.x0), min(width, there.x1))
+    if shown.height <= 0 or shown.width <= 0:
+        return None
+    source = shown.moved(-dy, -dx)
+    inner = source.moved(-region.y0, -region.x0).slices
+    weight = ops.to_uint8(cv2.GaussianBlur(matte, (0, 0), max(0.8, height / 600))[inner] * np.float32(255))
+    image[shown.slices] = ops.composite(image[shown.slices], frame[source.slices], weight)
+    alpha[shown.slices] = cv2.max(alpha[shown.slices], weight)
+    return shown
+
+
+def place(matte: np.ndarray, size: tuple[int, int]) -> tuple[Region, np.ndarray] | None:
+    """The rectangle of a (H, W) frame that a smaller matte covers, and the matte within it, (h, w) float32.
+
+    None where the matte is empty. Bilinear, picture edges aligned.
+    """
+    small = ops.bounding_region(ops.at_least(matte, 0.1))
+    if small is None:
+        return None
+    matrix = ops.scaling((matte.shape[0], matte.shape[1]), size)
+    (x0, y0), (x1, y1) = ops.transform_points(matrix, ops.region_corners(small))[[0, 2]]
+    around = round(max(size) / max(matte.shape)) + 1
+    exact = Region(round(y0 + 0.5), round(y1 + 0.5), round(x0 + 0.5), round(x1 + 0.5))
+    region = exact.expanded_within(around, *size)
+    inner = ops.translation(-region.x0, -region.y0) @ matrix
+    shape = region.width, region.height
+    return region, cv2.warpPerspective(matte, inner, shape, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)

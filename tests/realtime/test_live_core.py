@@ -1,0 +1,155 @@
+"""What a live loop needs of the core: faults, deferred fills, clean plates, plates in files."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from realtime.edits import Erase
+from realtime.eraser import Eraser, Settings
+from realtime.errors import EraserError
+from realtime.plate import GUESSED, SEEN
+from realtime.selection import Selection
+from tests.realtime.fakes import PaintingFiller, red_segmenter
+from tests.realtime.pictures import disc, frame, psnr, put, texture
+
+HEIGHT, WIDTH = 180, 320
+ROOM = (texture(HEIGHT, WIDTH) * 0.35 + 100).astype(np.uint8)
+RED = (20, 20, 230)
+PERSON = disc(HEIGHT, WIDTH, 160, 90, 25)
+OCCUPIED = put(ROOM, PERSON, RED)
+INNER = disc(HEIGHT, WIDTH, 160, 90, 18) > 0
+
+
+def eraser(defer=None, filler=None, **options):
+    segmenter = red_segmenter()
+    segmenter.engine.card.sizes = ((HEIGHT, WIDTH),)
+    settings = Settings(segment_interval=0.0, **options)
+    return Eraser(segmenter, filler or PaintingFiller(), Selection(), settings, defer)
+
+
+def run(core, pictures):
+    begin = core.stats.frames
+    return [core.step(frame(picture, begin + index)) for index, picture in enumerate(pictures)]
+
+
+def broken(image):
+    raise RuntimeError("out of\nmemory")
+
+
+def shows_red(image):
+    return bool((np.abs(image.astype(int) - RED).max(2) < 60).any())
+
+
+@pytest.mark.parametrize("seen_before", [True, False])
+def test_when_the_network_fails_the_plate_is_shown_and_nobody(seen_before):
+    core = eraser()
+    run(core, [ROOM] * 5 if seen_before else [])
+    core.segmenter.engine.run = broken
+    result = run(core, [OCCUPIED])[-1]
+    assert result.fault == "the segmenter failed: out of memory"
+    assert result.hole.all()
+    assert not shows_red(result.image)
+    if seen_before:
+        assert psnr(result.image, ROOM, PERSON) > 40
+
+
+def test_fail_open_shows_the_frame_and_says_so():
+    core = eraser(fail_open=True)
+    run(core, [ROOM] * 5)
+    core.segmenter.engine.run = broken
+    result = run(core, [OCCUPIED])[-1]
+    assert result.fault is not None
+    assert np.array_equal(result.image, OCCUPIED)
+
+
+def test_after_a_fault_the_person_has_not_become_background():
+    core = eraser()
+    run(core, [ROOM] * 5)
+    works, core.segmenter.engine.run = core.segmenter.engine.run, broken
+    run(core, [OCCUPIED] * 10)
+    core.segmenter.engine.run = works
+    result = run(core, [OCCUPIED])[-1]
+    assert result.fault is None
+    assert psnr(result.image, ROOM, PERSON) > 40
+
+
+def test_a_deferred_fill_is_bridged_at_once_and_comes_in_when_it_is_done():
+    jobs, filler = [], PaintingFiller()
+    core = eraser(jobs.append, filler)
+    results = run(core, [OCCUPIED] * 3)
+    assert len(jobs) == 1
+    assert filler.asked == []
+    assert all(not shows_red(result.image) for result in results)
+    core.filled(jobs[0], filler.fill(jobs[0].image, jobs[0].mask))
+    result = run(core, [OCCUPIED] * 20)[-1]
+    assert np.abs(result.image[INNER].astype(int) - filler.color).max() <= 2
+    assert (result.trust[INNER] == GUESSED).all()
+    assert core.stats.fills == 1
+    assert len(jobs) == 1
+
+
+def test_a_deferred_fill_never_covers_what_was_seen_meanwhile():
+    jobs, filler = [], PaintingFiller()
+    core = eraser(jobs.append, filler)
+    run(core, [OCCUPIED] * 2 + [ROOM] * 8)
+    core.filled(jobs[0], filler.fill(jobs[0].image, jobs[0].mask))
+    assert psnr(run(core, [OCCUPIED])[-1].image, ROOM, PERSON) > 40
+
+
+def test_a_deferred_fill_that_failed_is_asked_for_again():
+    jobs = []
+    core = eraser(jobs.append)
+    run(core, [OCCUPIED] * 2)
+    core.filled(jobs[0], None)
+    run(core, [OCCUPIED] * 2)
+    assert len(jobs) == 2
+
+
+def test_a_clean_plate_is_all_background():
+    core = eraser()
+    run(core, [OCCUPIED] * 5)
+    core.learn_clean(frame(ROOM, 5))
+    result = run(core, [OCCUPIED])[-1]
+    assert psnr(result.image, ROOM, PERSON) > 45
+    assert (result.trust[INNER] == SEEN).all()
+
+
+def test_a_plate_is_saved_and_loaded(tmp_path):
+    core = eraser()
+    run(core, [ROOM] * 5)
+    core.save_plate(tmp_path / "room.npz")
+    assert [path.name for path in tmp_path.iterdir()] == ["room.npz"]
+    for other in (eraser(), eraser()):
+        other.load_plate(tmp_path / "room.npz")
+        assert psnr(run(other, [OCCUPIED])[-1].image, ROOM, PERSON) > 40
+
+
+def test_a_plate_of_another_size_or_a_broken_file_is_refused(tmp_path):
+    core = eraser()
+    with pytest.raises(EraserError, match="no plate to save"):
+        core.save_plate(tmp_path / "nothing.npz")
+    run(core, [ROOM] * 5)
+    core.save_plate(tmp_path / "room.npz")
+    small = eraser()
+    run(small, [ROOM[:90, :160]])
+    with pytest.raises(EraserError, match=r"320x180.*160x90"):
+        small.load_plate(tmp_path / "room.npz")
+    (tmp_path / "bad.npz").write_bytes((tmp_path / "room.npz").read_bytes()[:-400])
+    (tmp_path / "text.npz").write_text("hello")
+    for name in ("bad.npz", "text.npz"):
+        with pytest.raises(EraserError, match="damaged"):
+            core.load_plate(tmp_path / name)
+    with pytest.raises(EraserError, match=r"gone\.npz: No such file"):
+        core.load_plate(tmp_path / "gone.npz")
+    assert psnr(run(core, [OCCUPIED])[-1].image, ROOM, PERSON) > 40
+
+
+def test_another_frame_size_starts_anew_and_objects_go_on():
+    core = Eraser(None, PaintingFiller(), Selection(()), Settings())
+    core.edit(Erase(160, 90))
+    run(core, [OCCUPIED] * 4)
+    big = np.repeat(np.repeat(OCCUPIED, 2, 0), 2, 1)
+    result = run(core, [big] * 2)[-1]
+    assert result.hole[180, 320]
+    assert result.things[0].number == 1
