@@ -154,6 +154,8 @@ def to_onnx(module: nn.Module, recipe: Recipe, precision: str = "fp32") -> bytes
         model = converted.model
     else:
         store_half(model)
+        if "object" in recipe.outputs:
+            only_if_guided(model)
     onnx.checker.check_model(model, full_check=True)
     return model.SerializeToString()
 
@@ -162,6 +164,47 @@ def _axes(name: str, entry: bool) -> dict[int, str]:
     """Which sides of a tensor are free: there may be more objects than images."""
     count = "m" if name in ("guidance", "object") else "n"
     return {0: count, 2: "h", 3: "w"} if entry else {0: count, 2: "oh", 3: "ow"}
+
+
+def only_if_guided(model: onnx.ModelProto) -> None:
+    """Put what only the object needs into an If node, so that frames without guidance don't pay for it."""
+    graph = model.graph
+    for_matte, for_object = _needed(graph, "matte"), _needed(graph, "object")
+    branch = [node for node in graph.node if node.output[0] in for_object - for_matte]
+    rest = [node for node in graph.node if node.output[0] in for_matte]
+    inner = [weight for weight in graph.initializer if weight.name in for_object - for_matte]
+    outer = [weight for weight in graph.initializer if weight.name in for_matte]
+    guided = [
+        helper.make_node("ReduceMax", ["guidance"], ["guidance.max"], keepdims=0),
+        helper.make_node("Constant", [], ["zero"], value=helper.make_tensor("zero", TensorProto.FLOAT, [], [0.0])),
+        helper.make_node("Greater", ["guidance.max", "zero"], ["guided"]),
+    ]
+    one = numpy_helper.from_array(np.array([1], np.int64), "one")
+    empty = [  # zeros as large as the answer would be: (M, 1, H/2, W/2)
+        helper.make_node("Shape", ["guidance"], ["count"], end=1),
+        helper.make_node("Shape", ["matte"], ["sides"], start=2),
+        helper.make_node("Concat", ["count", "one", "sides"], ["shape"], axis=0),
+        helper.make_node("ConstantOfShape", ["shape"], ["nothing"]),
+    ]
+    kind = helper.make_tensor_type_proto(TensorProto.FLOAT, None)
+    found = helper.make_graph(branch, "guided", [], [helper.make_value_info("object", kind)], inner)
+    nothing = helper.make_graph(empty, "unguided", [], [helper.make_value_info("nothing", kind)], [one])
+    choice = helper.make_node("If", ["guided"], ["object.chosen"], then_branch=found, else_branch=nothing)
+    del graph.node[:], graph.initializer[:]
+    graph.node.extend([*rest, *guided, choice, helper.make_node("Identity", ["object.chosen"], ["object"])])
+    graph.initializer.extend(outer)
+
+
+def _needed(graph: onnx.GraphProto, output: str) -> set[str]:
+    """The names of all values that an output is computed from."""
+    makers = {name: node for node in graph.node for name in node.output}
+    needed, open_names = set(), [output]
+    while open_names:
+        name = open_names.pop()
+        if name not in needed:
+            needed.add(name)
+            open_names += makers[name].input if name in makers else []
+    return needed
 
 
 def store_half(model: onnx.ModelProto) -> None:

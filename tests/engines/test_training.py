@@ -477,3 +477,8 @@ def test_the_exported_model_is_the_trained_one(task: str, precision: str, size: 
     card = Card(**values, runtime="onnx", inputs={}, outputs={}, multiple=32, sizes=(), training_data=(), metrics={})
     engine = OnnxEngine(model, card, threads=1)
     assert export.parity(engine, module, recipe) < export.TOLERANCE
+    if task == "segmenter":
+        unguided = engine.run(image=np.ones((1, 3, 64, 96), np.float32), guidance=np.zeros((2, 3, 64, 96), np.float32))
+        assert unguided["matte"].shape == (1, 1, 32, 48)
+        assert unguided["object"].shape == (2, 1, 32, 48)
+        assert not unguided["object"].any()
