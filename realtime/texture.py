@@ -84,7 +84,8 @@ def _shrunk(
         return first, hole
     weight = ops.resize((hole == 0).astype(np.float32), size)
     clean = ops.resize(known * (hole == 0)[..., None], size) / np.maximum(weight, 1e-6)[..., None]
-    small = np.where(weight < 0.5, np.uint8(255), np.uint8(0))
+    # A hole that is finer than the scale keeps at least the pixels of which least is known.
+    small = np.where((weight < 0.5) | (weight == weight.min()), np.uint8(255), np.uint8(0))
     return np.where(small[..., None] > 0, ops.resize(first, size), clean).astype(np.float32), small
 
 

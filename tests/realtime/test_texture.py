@@ -41,6 +41,14 @@ def test_colours_are_taken_from_the_known_part_only():
     assert rebuild(poisoned, hole, blurred(picture)).max() <= 190
 
 
+@pytest.mark.parametrize("width", [1, 2, 5])
+def test_a_hole_that_no_coarser_scale_shows_is_rebuilt(width):
+    picture, hole = stripes(160, 240), np.zeros((160, 240), np.uint8)
+    hole[40:120, 100 : 100 + width] = 255
+    rebuilt = rebuild(picture, hole, blurred(picture))
+    assert np.abs(rebuilt[hole > 0].astype(int) - picture[hole > 0]).mean() < 40
+
+
 @pytest.mark.parametrize("size", [(8, 300), (20, 20), (97, 131), (700, 800)])
 def test_any_size_is_rebuilt_and_a_large_hole_is_no_blur(size):
     picture, hole = stripes(*size), disc(*size, size[1] // 2, size[0] // 2, min(size) // 5)
