@@ -106,7 +106,9 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.latency", description="How long does a frame take?")
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--video", metavar="FILE", help="a video; the segmenter finds whom to erase")
-    what.add_argument("--synthetic", metavar="WxH", type=_size, help="a made clip of this size; needs ERASER_DATA")
+    what.add_argument(
+        "--synthetic", metavar="WxH", type=picture_size, help="a made clip of this size; needs ERASER_DATA"
+    )
     parser.add_argument("--frames", type=int, default=150, help="at most so many frames (default 150)")
     parser.add_argument("--warm-up", type=int, default=10, help="frames that don't count (default 10)")
     parser.add_argument("--telea-every", type=int, default=5, help="run Telea on each so-many-th frame (default 5)")
@@ -118,7 +120,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def _size(text: str) -> tuple[int, int]:
+def picture_size(text: str) -> tuple[int, int]:
     match = re.fullmatch(r"(\d+)x(\d+)", text)
     if match is None or int(match[1]) % 2 or int(match[2]) % 2 or min(int(match[1]), int(match[2])) < 64:
         raise argparse.ArgumentTypeError(f"{text} is not a size: give WIDTHxHEIGHT, both even, like 1280x720")

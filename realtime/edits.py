@@ -213,8 +213,9 @@ def read_selection(path: str | PathLike[str], width: int, height: int) -> list[T
     except ValueError as error:
         raise EraserError(f"the selection {path} is damaged: {error}") from error
     edits = [_nth_edit(path, number, record) for number, record in enumerate(records, 1)]
-    scaled = [_scaled(timed, width / made_for[0], height / made_for[1]) for timed in edits]
-    return sorted(scaled, key=lambda timed: timed.time)
+    sx, sy = width / made_for[0], height / made_for[1]
+    fitted = [TimedEdit(timed.time, scaled(timed.edit, sx, sy)) for timed in edits]
+    return sorted(fitted, key=lambda timed: timed.time)
 
 
 def _nth_edit(path: str | PathLike[str], number: int, record: object) -> TimedEdit:
@@ -274,28 +275,27 @@ def _from_record(record: object) -> TimedEdit:
     return TimedEdit(time, edit)
 
 
-def _scaled(timed: TimedEdit, sx: float, sy: float) -> TimedEdit:
+def scaled(edit: Edit, sx: float, sy: float) -> Edit:
     """The edit for a picture that is `sx` times as wide and `sy` times as high; picture edges stay aligned."""
 
     def point(x: float, y: float) -> tuple[float, float]:
         return (x + 0.5) * sx - 0.5, (y + 0.5) * sy - 0.5
 
     if sx == sy == 1:
-        return timed
-    edit = timed.edit
+        return edit
     match edit:
         case EraseBox(box):
             left, top = round(box.x * sx), round(box.y * sy)
             right, bottom = round((box.x + box.w) * sx), round((box.y + box.h) * sy)
-            edit = EraseBox(Box(left, top, max(1, right - left), max(1, bottom - top)))
+            return EraseBox(Box(left, top, max(1, right - left), max(1, bottom - top)))
         case Paint(points, radius):
             way = tuple(point(x, y) for x, y in points)
-            edit = replace(edit, points=way, radius=radius * math.sqrt(sx * sy))
+            return replace(edit, points=way, radius=radius * math.sqrt(sx * sy))
         case Move(x, y, dx, dy):
-            edit = Move(*point(x, y), dx * sx, dy * sy)
+            return Move(*point(x, y), dx * sx, dy * sy)
         case Erase(x, y) | Restore(x, y) | Add(x, y) | Subtract(x, y):
-            edit = type(edit)(*point(x, y))
-    return TimedEdit(timed.time, edit)
+            return type(edit)(*point(x, y))
+    return edit
 
 
 def _number(record: dict[str, Any], key: str) -> float:

@@ -226,16 +226,42 @@ class Eraser:
         """Erase in one frame with what is known by now: live."""
         return self.render(self.observe(frame, given))
 
+    def backdrop(self, result: Result) -> Result:
+        """The result of the latest frame with the plate everywhere: what to show when no more frames come.
+
+        What no frame has shown stays as `result` shows it.
+        """
+        if self._shot is None:
+            return result
+        size = result.image.shape[:2]
+        whole = Region(0, size[0], 0, size[1])
+        background, trust = self._shot.plate.read(self._shot.registration.motion, whole)
+        image, everywhere = result.image.copy(), np.full(size, 255, np.uint8)
+        cv2.copyTo(background, ops.at_least(trust, GUESSED), image)
+        return replace(
+            result,
+            image=image,
+            alpha=everywhere,
+            hole=everywhere,
+            trust=np.maximum(trust, GUESSED),
+            roi=whole,
+            things=(),
+        )
+
     def save_plate(self, path: str | PathLike[str]) -> None:
         """Write what is known of the background to a .npz file; EraserError where that fails or nothing is known."""
         if self._shot is None:
             raise EraserError("there is no plate to save yet: wait for the first picture")
         write_plate(path, self._shot.plate)
 
-    def load_plate(self, path: str | PathLike[str]) -> None:
-        """Start anew with a plate that was saved; EraserError where it cannot be, or is for another size of frames."""
-        plate = read_plate(path, None if self._shot is None else self._shot.plate.frame_size)
-        self._shot = _Shot(plate, Registration(), masks.MaskSmoother())
+    def load_plate(self, path: str | PathLike[str], size: tuple[int, int] | None = None) -> None:
+        """Start anew with a plate that was saved; EraserError where it cannot be, or is for frames of another shape.
+
+        size: (H, W) of the frames to come, None for that of the latest.
+        """
+        if size is None and self._shot is not None:
+            size = self._shot.plate.frame_size
+        self._shot = _Shot(read_plate(path, size), Registration(), masks.MaskSmoother())
 
     def observe(self, frame: Frame, given: np.ndarray | None = None) -> Pending:
         """Find what to erase, where the camera looks, what the plate knows of the hole; then refresh the plate.
@@ -346,7 +372,10 @@ class Eraser:
         if self._shot is None or self._shot.plate.frame_size != (height, width):
             if self._shot is not None:
                 self._finder.objects.strokes.follow(ops.scaling(self._shot.plate.frame_size, (height, width)))
-            self._shot = _Shot(Plate(height, width), Registration(), masks.MaskSmoother())
+            if self._shot is not None and ops.same_shape(self._shot.plate.frame_size, (height, width)):
+                self._shot.resize(height, width)
+            else:
+                self._shot = _Shot(Plate(height, width), Registration(), masks.MaskSmoother())
         return self._shot
 
     def _find(self, frame: Frame) -> tuple[Found, str | None]:
@@ -441,6 +470,11 @@ class _Shot:
     plate: Plate
     registration: Registration
     smoother: masks.MaskSmoother
+
+    def resize(self, height: int, width: int) -> None:
+        """Go on with frames of another size that show the same view."""
+        self.registration.resize(self.plate.frame_size, (height, width))
+        self.plate = self.plate.resized(height, width)
 
 
 def _outside(view: View, found: Found, fixed: np.ndarray | None) -> np.ndarray:

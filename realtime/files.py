@@ -135,6 +135,11 @@ def _classes(target: str | Sequence[str] | None, selected_otherwise: bool) -> tu
     """The classes to erase, without doubles; raises UsageError when the text names none."""
     if target is None:
         return () if selected_otherwise else ("person",)
+    return classes_named(target)
+
+
+def classes_named(target: str | Sequence[str]) -> tuple[str, ...]:
+    """The classes that "person,dog" or ("person", "dog") name, without doubles; UsageError when there are none."""
     parts = target.split(",") if isinstance(target, str) else target
     names = tuple(dict.fromkeys(name for part in parts if (name := part.strip())))
     if not names:

@@ -30,12 +30,15 @@ class MaskSmoother:
     def step(self, matte: np.ndarray, motion: np.ndarray) -> np.ndarray:
         """Smooth the matte of the next frame and decide which pixels are masked.
 
-        matte: (h, w) float32 in [0, 1], the network's answer; motion: 3x3, pixels of the previous matte -> this one's.
+        matte: (h, w) float32 in [0, 1], the network's answer, at whatever size it comes; motion: 3x3, in this matte's
+        pixels: where the previous one's are now.
         Returns (h, w) float32, masked where it is >= ON: m = p + (prev - p) * ratio * U(p) with the network's own doubt
         U(p) = 1 - |2p - 1|, never below p, released slowly. Pixels held by hysteresis and small gaps are lifted to ON,
         specks are lowered to OFF.
         """
-        if self._matte is None or self._mask is None or self._matte.shape != matte.shape:
+        if self._matte is not None and self._mask is not None and self._matte.shape != matte.shape:
+            self._matte, self._mask = (ops.resize(layer, matte.shape) for layer in (self._matte, self._mask))
+        if self._matte is None or self._mask is None:
             smooth, masked = matte, matte >= ON
         else:
             previous, was_masked = ops.warp_matte(self._matte, motion), ops.warp_matte(self._mask, motion) >= 0.5

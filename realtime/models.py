@@ -37,15 +37,24 @@ class Models:
 
 
 def load_models(
-    selection: Selection, segmenter: str, fill: str, device: str, runtime: str, threads: int | None
+    selection: Selection,
+    segmenter: str,
+    fill: str,
+    device: str,
+    runtime: str,
+    threads: int | None,
+    search: bool = False,
 ) -> Models:
-    """Load what the job needs; the segmenter only when classes are to be found. Raises UsageError, EraserError."""
-    if selection.classes:
+    """Load what the job needs; the segmenter only when classes are to be found, or objects are clicked on (`search`).
+
+    Raises UsageError, EraserError.
+    """
+    if selection.classes or search:
         _check_name("segmenter", segmenter, available_models("segmenter"))
     _check_name("filler", fill, [*available_models("filler"), CLASSICAL])
     try:
         finder = None
-        if selection.classes:
+        if selection.classes or search:
             finder = load_segmenter(segmenter, device=device, runtime=runtime, threads=threads)
             finder.check(selection.classes)
         filler = load_filler(fill, device=device, runtime=runtime, threads=threads)

@@ -269,6 +269,11 @@ class Registration:
         return Location(motion, step, lost, sight)
 
     @property
+    def motion(self) -> np.ndarray:
+        """That of the latest frame: 3x3, anchor -> frame pixels."""
+        return self._motion
+
+    @property
     def settled(self) -> bool:
         """Whether the camera has come to rest away from the anchor, so that a new anchor would save all resampling."""
         return self._rest >= REST and not np.array_equal(self._motion, np.eye(3))
@@ -276,6 +281,15 @@ class Registration:
     def rebase(self) -> None:
         """The frame last located has become the plate's anchor."""
         self._motion = np.eye(3)
+
+    def resize(self, before: tuple[int, int], size: tuple[int, int]) -> None:
+        """Frames and plate go on at another size (H, W), showing the same view."""
+        to_new = ops.scaling(before, size)
+        if not np.array_equal(self._motion, np.eye(3)):
+            self._motion = _normalised(to_new @ self._motion @ np.linalg.inv(to_new))
+        if self._view is not None:
+            self._view = View.of(ops.resize(self._view.color, size))
+        self._rest = CORNERS_LAST if self._rest else 0  # corners are sought anew
 
     def _hold(
         self, view: View, plate: Plate, motion: np.ndarray, sight: Sight, aligned: Match, followed: Match | None

@@ -70,6 +70,11 @@ def scaling(source: tuple[int, int], destination: tuple[int, int]) -> np.ndarray
     return np.array([[sx, 0.0, 0.5 * sx - 0.5], [0.0, sy, 0.5 * sy - 0.5], [0.0, 0.0, 1.0]])
 
 
+def same_shape(first: tuple[int, int], second: tuple[int, int]) -> bool:
+    """Whether two sizes (H, W) can be one picture at two scales, as far as whole, even pixels can tell."""
+    return abs(first[1] * second[0] - second[1] * first[0]) <= 2 * max(*first, *second)
+
+
 def transform_points(matrix: np.ndarray, points: np.ndarray) -> np.ndarray:
     """(N, 2) float points mapped by a 3x3 homography."""
     mapped = points @ matrix[:, :2].T + matrix[:, 2]

@@ -244,6 +244,27 @@ class Plate:
         self._rebased.append(motion.copy())
         self.epoch += 1
 
+    def resized(self, height: int, width: int) -> Plate:
+        """The same background for frames of another size that show the same view; anchor and canvas scale alike."""
+        to_new = ops.scaling(self.frame_size, (height, width))
+        corners = ops.transform_points(to_new, ops.region_corners(self.canvas)) + 0.5
+        (x0, y0), (x1, y1) = np.rint(corners.min(0)).astype(int), np.rint(corners.max(0)).astype(int)
+        size = max(1, int(y1 - y0)), max(1, int(x1 - x0))
+        new = Plate(height, width)
+        new._origin = int(x0), int(y0)
+        matrix = ops.translation(-x0, -y0) @ to_new @ ops.translation(*self._origin)
+        if size == (height, width):
+            new._color = ops.resize(self._color, size)
+        else:
+            new._color = ops.warp(self._color, matrix, size, cubic=False)
+        # The least trusted of the pixels that are averaged counts.
+        least = cv2.erode(self._trust, np.ones((3, 3), np.uint8))
+        new._trust = _warp_nearest(least, matrix, size)
+        new._glimpsed = _warp_nearest(self._glimpsed, matrix, size)
+        new._age = _warp_nearest(self._age, matrix, size)
+        new._invented = round(self._invented * to_new[0, 0] * to_new[1, 1])
+        return new
+
     def _refresh(self, window: Region, image: np.ndarray, evidence: Evidence, patience: int) -> None:
         layers = self._color, self._trust, self._glimpsed, self._age
         color, trust, glimpsed, age = (layer[window.slices] for layer in layers)
@@ -329,6 +350,12 @@ def _warp_trust(trust: np.ndarray, matrix: np.ndarray, size: tuple[int, int]) ->
         holds = ops.shrink(ops.at_least(trust, level), 1)
         result[ops.warp_mask(holds, matrix, size) > 0] = level
     return result
+
+
+def _warp_nearest(layer: np.ndarray, matrix: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """A (H, W) uint8 layer resampled without mixing values, source -> destination; edge pixels repeated."""
+    flags, border = cv2.INTER_NEAREST, cv2.BORDER_REPLICATE
+    return cv2.warpAffine(layer, matrix[:2], (size[1], size[0]), flags=flags, borderMode=border)
 
 
 def _is_identity(matrix: np.ndarray) -> bool:

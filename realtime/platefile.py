@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from realtime import ops
 from realtime.errors import EraserError
 from realtime.plate import UNSEEN, Plate
 
@@ -28,9 +29,9 @@ def write_plate(path: str | os.PathLike[str], plate: Plate) -> None:
 
 
 def read_plate(path: str | os.PathLike[str], size: tuple[int, int] | None = None) -> Plate:
-    """The plate of a file. size: (H, W) of the frames that it must be for, None for any.
+    """The plate of a file. size: (H, W) of the frames that it is for, to which it is scaled; None for its own.
 
-    Raises EraserError where the file cannot be read, is no plate, is damaged or is for frames of another size.
+    Raises EraserError where the file cannot be read, is no plate, is damaged or is for frames of another shape.
     """
     try:
         with np.load(path, allow_pickle=False) as file:
@@ -45,11 +46,11 @@ def read_plate(path: str | os.PathLike[str], size: tuple[int, int] | None = None
             f"{path} is no plate that this program saved, or is damaged ({reason}): save it anew"
         ) from error
     height, width = plate.frame_size
-    if size is not None and size != (height, width):
+    if size is not None and not ops.same_shape(size, (height, width)):
         raise EraserError(
             f"the plate {path} is for pictures of {width}x{height}, these are {size[1]}x{size[0]}: save one of this "
-            "size, or choose that one"
+            "shape, or choose that one"
         )
     if not (plate.arrays()["trust"] > UNSEEN).any():
         raise EraserError(f"the plate {path} is empty: save it when something has been seen")
-    return plate
+    return plate if size is None or size == (height, width) else plate.resized(*size)

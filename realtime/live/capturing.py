@@ -38,6 +38,7 @@ class Capturing:
         # Cameras are not punctual: only one that is clearly faster is thinned out.
         self._period = 1 / fps if fps and self.rate and self.rate > 1.1 * fps else 0.0
         self._due = self._latest = float("-inf")
+        self._begun = False
         self._stop = threading.Event()
 
     def stop(self) -> None:
@@ -45,8 +46,14 @@ class Capturing:
         self._stop.set()
         self.newest.stop()
 
+    def discard(self) -> None:
+        """Close the camera where `run` was never reached."""
+        if not self._begun:
+            self._camera.close()
+
     def run(self) -> None:
         """The capture thread. Raises EraserError where the source fails for good, Stopped after `stop`."""
+        self._begun = True
         camera: Camera | None = self._camera
         try:
             while camera is not None and not self._stop.is_set():

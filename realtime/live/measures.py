@@ -7,6 +7,7 @@ from statistics import median
 
 from realtime.report import StageTime, StageTimes
 
+_EARLY = 0.25  # of a frame's time, by which a picture may come early without having filled the next one's time
 WINDOW = 1.0  # seconds that the present rate and latency are taken over
 
 
@@ -38,7 +39,7 @@ class Presented:
             self._pauses += 1
         else:
             self._seconds += now - self._last
-            self.repeated += max(0, round((now - self._last) / self._period) - 1)
+            self.repeated += max(0, int((now - self._last) / self._period + _EARLY) - 1)
         self._last = now
         self._recent.append((now, latency))
         while self._recent[0][0] < now - WINDOW:

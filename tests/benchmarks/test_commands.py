@@ -33,7 +33,12 @@ def run(module: str, *arguments: str, data: Path | None = None) -> subprocess.Co
 
 @pytest.mark.parametrize(
     ("module", "arguments"),
-    [("quality", ["--frames", "2"]), ("latency", ["--synthetic", "128x96"]), ("segmentation", ["--limit", "2"])],
+    [
+        ("quality", ["--frames", "2"]),
+        ("latency", ["--synthetic", "128x96"]),
+        ("segmentation", ["--limit", "2"]),
+        ("live", []),
+    ],
 )
 def test_without_reference_data_a_benchmark_says_so_in_one_line(tmp_path, module, arguments):
     done = run(module, *arguments, "--out", str(tmp_path / "out"))
@@ -92,6 +97,30 @@ def test_segmentation_judges_the_default_model_and_writes_a_sheet(tmp_path, eras
     assert scores["projection"] > 0.5
     assert "person IoU" in (tmp_path / "segmentation.md").read_text(encoding="utf-8")
     assert cv2.imread(str(tmp_path / "segmentation.png")).shape[1] == 8 * 240
+
+
+@needs_models
+def test_live_measures_rate_latency_and_threads(tmp_path, eraser_data):
+    what = ["--sizes", "160x96", "--seconds", "4", "--warm-up", "1", "--no-window"]
+    done = run("live", *what, "--out", str(tmp_path), data=eraser_data)
+    assert done.returncode == 0, done.stderr
+    (one,) = json.loads((tmp_path / "live.json").read_text(encoding="utf-8"))["runs"]
+    assert one["fps"] > 3
+    assert one["latency"]["p50"] <= one["latency"]["p90"] <= one["latency"]["p99"]
+    assert 0 <= one["dropped"] < 1
+    if sys.platform.startswith("linux"):
+        assert {"process", "capture"} <= one["cpu"].keys()
+        assert one["cpu"]["process"] > 0
+    assert "160x96, nobody: shown" in done.stdout
+
+
+@needs_models
+def test_a_soak_samples_memory_and_threads(tmp_path, eraser_data):
+    done = run("live", "--sizes", "160x96", "--soak", "0.2", "--warm-up", "1", "--out", str(tmp_path), data=eraser_data)
+    assert done.returncode == 0, done.stderr
+    (one,) = json.loads((tmp_path / "soak.json").read_text(encoding="utf-8"))["runs"]
+    assert one["samples"]
+    assert one["samples"][0]["memory_mb"] > 50 or not sys.platform.startswith("linux")
 
 
 @needs_models

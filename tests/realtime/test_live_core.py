@@ -132,8 +132,8 @@ def test_a_plate_of_another_size_or_a_broken_file_is_refused(tmp_path):
     run(core, [ROOM] * 5)
     core.save_plate(tmp_path / "room.npz")
     small = eraser()
-    run(small, [ROOM[:90, :160]])
-    with pytest.raises(EraserError, match=r"320x180.*160x90"):
+    run(small, [ROOM[:120, :160]])
+    with pytest.raises(EraserError, match=r"320x180.*160x120"):
         small.load_plate(tmp_path / "room.npz")
     (tmp_path / "bad.npz").write_bytes((tmp_path / "room.npz").read_bytes()[:-400])
     (tmp_path / "text.npz").write_text("hello")
@@ -145,7 +145,7 @@ def test_a_plate_of_another_size_or_a_broken_file_is_refused(tmp_path):
     assert psnr(run(core, [OCCUPIED])[-1].image, ROOM, PERSON) > 40
 
 
-def test_another_frame_size_starts_anew_and_objects_go_on():
+def test_objects_go_on_at_another_frame_size():
     core = Eraser(None, PaintingFiller(), Selection(()), Settings())
     core.edit(Erase(160, 90))
     run(core, [OCCUPIED] * 4)

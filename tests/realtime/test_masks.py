@@ -133,3 +133,12 @@ def test_nothing_is_concluded_where_the_plate_has_not_seen_the_background():
     nothing = np.zeros_like(SEEN)
     assert not masks.shadows(picture, BACKGROUND, nothing, BODY, 40).any()
     assert not masks.left_out(put(picture, shade), BACKGROUND, nothing, BODY, 40).any()
+
+
+def test_a_mask_is_remembered_when_the_network_changes_its_size():
+    smoother = MaskSmoother()
+    person = disc(96, 160, 80, 48, 30)
+    for _ in range(3):
+        smoother.step(person.astype(np.float32) / 255, STILL)
+    missed = smoother.step(np.zeros((72, 120), np.float32), STILL)
+    assert masked(missed)[36, 60]

@@ -141,3 +141,26 @@ def test_a_camera_that_starts_to_creep_is_followed_though_no_step_alone_tells():
     first = np.linalg.inv(cameras[0])
     errors = [corner_error(f.motion, c @ first) for f, c in zip(follow(pictures), cameras, strict=True)]
     assert max(errors) < 1.6
+
+
+@pytest.mark.parametrize("still", [True, False])
+def test_a_camera_is_followed_on_when_the_frames_change_their_size(still):
+    world = texture(400, 600)
+    registration, plate = Registration(), Plate(HEIGHT, WIDTH)
+    size, half = (HEIGHT, WIDTH), (HEIGHT // 2, WIDTH // 2)
+    for number in range(14):
+        if number == 8:
+            plate = plate.resized(*half)
+            registration.resize(size, half)
+        camera = ops.translation(-100 - (0 if still else 3 * number), -80)
+        picture = look(world, camera, HEIGHT, WIDTH)
+        if number >= 8:
+            picture = ops.resize(picture, half)
+        view = View.of(picture)
+        seen = np.full(view.size, 255, np.uint8)
+        location = registration.locate(view, seen, plate)
+        usable = np.full(picture.shape[:2], 255, np.uint8)
+        plate.update(picture, location.motion, Evidence(usable, ~usable, ~usable))
+        expected = 0.0 if still else -3.0 * number * (0.5 if number >= 8 else 1.0)
+        assert not location.lost
+        assert location.motion[0, 2] == pytest.approx(expected, abs=0.0 if still else 0.3)

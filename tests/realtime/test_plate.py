@@ -218,3 +218,31 @@ def test_arrays_that_are_no_plate_are_refused():
         Plate.restored(arrays | {"trust": arrays["trust"][1:]})
     with pytest.raises(KeyError):
         Plate.restored({"color": arrays["color"]})
+
+
+@pytest.mark.parametrize("scale", [0.5, 0.75, 2.0])
+def test_a_plate_goes_on_at_another_size_of_the_same_view(scale):
+    size = round(HEIGHT * scale), round(WIDTH * scale)
+    world = texture(HEIGHT, WIDTH)
+    hole = disc(HEIGHT, WIDTH, 60, 40, 20)
+    whole = Region(0, size[0], 0, size[1])
+    color, trust = learnt(world, ~hole).resized(*size).read(np.eye(3), whole)
+    assert trust.shape == size
+    far = ops.resize(ops.grow(hole, 3), size) > 0
+    assert (trust[~far] == SEEN).all()
+    assert (trust[ops.resize(ops.shrink(hole, 2), size) == 255] == UNSEEN).all()
+    assert psnr(color, ops.resize(world, size), ~far) > 40
+
+
+def test_a_plate_that_has_followed_the_camera_goes_on_at_another_size():
+    world = texture(HEIGHT, 2 * WIDTH)
+    plate = Plate(HEIGHT, WIDTH)
+    for x in (0, 20, 40):
+        motion = ops.translation(-x, 0)
+        plate.update(look(world, motion, HEIGHT, WIDTH), motion, evidence())
+    small = plate.resized(HEIGHT // 2, WIDTH // 2)
+    color, trust = small.read(ops.translation(-10, 0), Region(0, HEIGHT // 2, 0, WIDTH // 2))
+    inner = slice(4, -4), slice(4, -4)
+    assert (trust[inner] == SEEN).all()
+    truth = ops.resize(world[:, 20 : 20 + WIDTH], (HEIGHT // 2, WIDTH // 2))
+    assert psnr(color[inner], truth[inner], trust[inner] == SEEN) > 30

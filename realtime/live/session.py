@@ -1,0 +1,239 @@
+"""The live driver: erase from a camera as it runs.
+
+from realtime.live.session import LiveOptions, erase_live
+report = erase_live(LiveOptions("0", record="out.mp4"))
+print(report.fps, report.latency.p90)
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from realtime.edits import TimedEdit, check_edits, read_selection
+from realtime.eraser import CPU_INTERVAL, Eraser, Settings
+from realtime.errors import EraserError, UsageError
+from realtime.live.camera import Camera, CameraRequest, open_camera
+from realtime.live.capturing import Capturing
+from realtime.live.filling import Filling
+from realtime.live.governor import Governor
+from realtime.live.loop import LiveLoop, Places
+from realtime.live.microphone import Microphone
+from realtime.live.recording import Recording
+from realtime.live.report import LiveReport
+from realtime.live.virtual_camera import VirtualCamera
+from realtime.live.watching import Watcher
+from realtime.live.worker import Worker
+from realtime.models import Models, load_models
+from realtime.outputs import check_paths
+from realtime.report import version
+from realtime.selection import Selection
+
+if TYPE_CHECKING:
+    from realtime.live.control import Live
+
+USUAL_FPS = 30.0
+SMALLEST = 320  # pixels of the longer side below which no picture is worked on
+
+
+@dataclass(frozen=True, slots=True)
+class LiveOptions:
+    """What the user asks for.
+
+    source: number or name of a camera, /dev/videoN, a file (played at its own rate; loop: over and over), an address
+    that FFmpeg opens, a folder of pictures, or one picture. size, fps, backend, fourcc: what a camera is asked for; fps
+    is also the rate that is held, None for the source's own up to 30.
+    classes: what is erased from the start; edits: what else is selected, and when, in pixels of the picture; selection:
+    a file with more of them. plate: where the clean plate is kept; it is loaded at the start where there is one.
+    record: a file that what is shown is recorded to; audio: the sound device that goes with it; virtual_camera: also
+    give the picture to other programs. headless: open no window. duration: seconds after which to end; report: also
+    write the report as JSON. segmenter, fill, device, runtime: as in `erase_video`. fail_open: show a frame as it is
+    where the segmenter fails. overwrite: replace files that exist.
+    """
+
+    source: str = "0"
+    size: tuple[int, int] | None = (1280, 720)
+    fps: float | None = None
+    backend: str | None = None
+    fourcc: str | None = None
+    loop: bool = False
+    classes: tuple[str, ...] = ("person",)
+    edits: tuple[TimedEdit, ...] = ()
+    selection: str | Path | None = None
+    plate: str | Path | None = None
+    record: str | Path | None = None
+    audio: str | None = None
+    virtual_camera: bool = False
+    headless: bool = False
+    duration: float | None = None
+    report: str | Path | None = None
+    segmenter: str = "swift"
+    fill: str = "swift"
+    device: str = "auto"
+    runtime: str = "auto"
+    fail_open: bool = False
+    overwrite: bool = False
+
+
+def erase_live(
+    options: LiveOptions,
+    watch: Callable[[Live], None] | None = None,
+    tell: Callable[[str], None] = lambda line: None,
+) -> LiveReport:
+    """Erase from a camera as it runs until the source ends, the duration has passed or the user quits.
+
+    watch: shows what the loop makes, in place of the window. tell: takes lines for the user when there is no window.
+
+    Raises UsageError for requests that make no sense, EraserError when the job fails. What was recorded stays.
+    """
+    _check(options, watched=watch is not None)
+    request = CameraRequest(options.source, options.size, options.fps, options.backend, options.fourcc, options.loop)
+
+    def opened(patience: float) -> Camera:
+        return open_camera(request, patience)
+
+    with ExitStack() as stack:
+        capturing = Capturing(opened, options.fps)
+        stack.callback(capturing.discard)
+        width, height = capturing.size
+        edits = _planned(options, width, height)
+        if watch is None:
+            watch = _watch(options, capturing, tell)
+        rate = options.fps or min(capturing.rate or USUAL_FPS, USUAL_FPS)
+        recording = _recording(options, stack, (width, height), rate)
+        selection = Selection(options.classes)
+        models = load_models(
+            selection, options.segmenter, options.fill, options.device, options.runtime, None, search=True
+        )
+        stack.callback(models.close)
+        _warm_up(models, height, width)
+        filling = Filling(models.filler)
+        eraser = Eraser(
+            models.segmenter,
+            models.filler,
+            selection,
+            Settings(candidates=not options.headless, fail_open=options.fail_open),
+            defer=None if capturing.still else filling.later,
+        )
+        loop = LiveLoop(
+            capturing,
+            Worker(eraser),
+            filling,
+            recording,
+            None if capturing.still else _governor(rate, models, max(width, height)),
+            fps=rate,
+            device=models.device,
+            edits=edits,
+            duration=options.duration,
+            blind=options.headless,
+            places=Places() if options.plate is None else Places(plate=str(options.plate)),
+        )
+        if options.plate is not None and Path(options.plate).exists():
+            loop.load_plate()
+        begin = time.monotonic()
+        loop.run(watch)
+        report = _report(options, loop, capturing, recording, eraser, models, time.monotonic() - begin)
+    if options.report is not None:
+        report.write(options.report)
+    if recording.failure is not None:
+        raise EraserError(recording.failure)
+    return report
+
+
+def _check(options: LiveOptions, *, watched: bool) -> None:
+    """Refuse what makes no sense before anything is opened."""
+    check_paths([options.selection], [options.record, options.report], options.overwrite)
+    for what, value in (("fps", options.fps), ("duration", options.duration)):
+        if value is not None and not value > 0:
+            raise UsageError(f"the {what} is {value:g}: give more than 0")
+    if options.headless and not watched and not (options.record or options.virtual_camera or options.report):
+        raise UsageError("--headless shows nothing: add --record, --virtual-camera or --report")
+    if options.headless and options.audio is not None and options.record is None:
+        raise UsageError("--audio is recorded with the pictures: add --record")
+
+
+def _planned(options: LiveOptions, width: int, height: int) -> list[TimedEdit]:
+    """All edits that are known before, by time."""
+    edits = list(options.edits)
+    if options.selection is not None:
+        edits += read_selection(options.selection, width, height)
+    check_edits(edits, height, width)
+    return sorted(edits, key=lambda timed: timed.time)
+
+
+def _watch(options: LiveOptions, capturing: Capturing, tell: Callable[[str], None]) -> Callable[[Live], None]:
+    """What shows the pictures: the window, where there can be one, or nobody."""
+    if options.headless:
+        if capturing.still:
+            raise UsageError(f"{options.source} is one picture: without a window, erase-video is the command for it")
+        return Watcher(tell).watch
+    from realtime.live.window import check_display, show
+
+    check_display()
+    return lambda live: show(live, f"erase-live: {capturing.name}", bool(options.classes))
+
+
+def _recording(options: LiveOptions, stack: ExitStack, size: tuple[int, int], rate: float) -> Recording:
+    microphone = None
+    if options.audio is not None:
+        microphone = Microphone(options.audio)
+        stack.callback(microphone.close)
+    virtual = VirtualCamera(*size, rate) if options.virtual_camera else None
+    path = None if options.record is None else str(options.record)
+    return Recording(path, rate, overwrite=options.overwrite, microphone=microphone, virtual=virtual)
+
+
+def _warm_up(models: Models, height: int, width: int) -> None:
+    """Run the segmenter once, so that the first frame takes no longer than the others."""
+    if models.segmenter is not None:
+        models.segmenter.engine.warm_up(*models.segmenter.size(np.zeros((height, width, 3), np.uint8)))
+
+
+def _governor(rate: float, models: Models, side: int) -> Governor:
+    interval = CPU_INTERVAL if models.device == "cpu" else 0.0
+    return Governor(rate, interval, smallest=min(1.0, SMALLEST / side))
+
+
+def _report(
+    options: LiveOptions,
+    loop: LiveLoop,
+    capturing: Capturing,
+    recording: Recording,
+    eraser: Eraser,
+    models: Models,
+    seconds: float,
+) -> LiveReport:
+    stats, measures = eraser.stats, loop.measures
+    return LiveReport(
+        source=options.source,
+        version=version(),
+        width=capturing.size[0],
+        height=capturing.size[1],
+        seconds=round(seconds, 3),
+        captured=capturing.captured,
+        presented=measures.count,
+        dropped=loop.dropped,
+        repeated=measures.repeated,
+        fps=round(measures.rate, 2),
+        latency=measures.latency,
+        coverage=round(stats.coverage, 4) if stats.hole_pixels else None,
+        fills=stats.fills,
+        cuts=stats.cuts,
+        anchors=stats.anchors,
+        reconnects=capturing.reconnects,
+        skipped=recording.skipped,
+        segmenter=models.segmenter_name,
+        filler=models.filler.name,
+        device=models.device,
+        runtime=models.runtime,
+        lowered={what: round(spent, 1) for what, spent in loop.lowered.items()},
+        recorded=tuple(recording.files),
+        stages=loop.stages.summary(),
+        notes=eraser.notes,
+    )

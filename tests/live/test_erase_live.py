@@ -1,0 +1,231 @@
+"""`erase-live` as a user runs it, without a window."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import av
+import cv2
+import numpy as np
+import pytest
+
+from tests.cli import media
+from tests.cli.command import environment
+from tests.live.network_camera import NetworkCamera
+
+SCRIPT = Path(sys.executable).with_name("erase-live.exe" if os.name == "nt" else "erase-live")
+COMMAND = [str(SCRIPT)] if SCRIPT.exists() else [sys.executable, "-m", "realtime.live.cli"]
+BOX = "20,30,40,24"
+CLASSICAL = ("--fill", "telea", "--target", "none")
+
+
+def run(*arguments: Any, **options: Any) -> subprocess.CompletedProcess[str]:
+    """Run `erase-live` with these arguments; a traceback is never right."""
+    done = subprocess.run(
+        [*COMMAND, *map(str, arguments)],
+        capture_output=True, text=True, timeout=60, env={**environment(), **options.pop("env", {})}, **options,
+    )  # fmt: skip
+    assert "Traceback" not in done.stderr, done.stderr
+    return done
+
+
+def fail(*arguments: Any, code: int, **options: Any) -> str:
+    """Run, expect the exit code and a single line of complaint; returns the line."""
+    done = run(*arguments, **options)
+    assert done.returncode == code, done.stderr
+    lines = done.stderr.splitlines()
+    assert len(lines) == 1, done.stderr
+    assert lines[0].startswith("erase-live: ")
+    return lines[0]
+
+
+@pytest.fixture
+def clip(tmp_path) -> Path:
+    """Two seconds at 20 frames/s of a square that moves from left to right."""
+    return media.write_video(tmp_path / "in.mp4", media.pictures(40), rate=20)
+
+
+def test_a_file_is_erased_at_its_own_pace_and_recorded(clip, tmp_path):
+    begin = time.monotonic()
+    done = run(
+        clip, "--headless", "--record", tmp_path / "out.mp4", "--report", tmp_path / "report.json",
+        "--box", BOX, *CLASSICAL,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert time.monotonic() - begin > 1.9
+    assert f"recorded {tmp_path / 'out.mp4'}" in done.stderr
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert (report["width"], report["height"]) == (media.WIDTH, media.HEIGHT)
+    assert report["captured"] == 40
+    assert report["presented"] + report["dropped"] == 40
+    assert report["presented"] >= 30
+    assert 0 < report["latency"]["p50"] <= report["latency"]["p90"] <= report["latency"]["p99"]
+    assert report["recorded"] == [str(tmp_path / "out.mp4")]
+    assert {"segment", "motion", "update"} <= report["stages"].keys()
+    with av.open(str(tmp_path / "out.mp4")) as container:
+        frames = [(float(frame.time), frame.to_ndarray(format="bgr24")) for frame in container.decode(video=0)]
+    assert len(frames) >= 30
+    assert frames[-1][0] == pytest.approx(39 / 20, abs=0.3)
+    originals = media.read_video(clip)
+    for seconds, picture in frames[:: len(frames) // 8]:
+        assert media.difference(picture[70:], originals[round(seconds * 20)][70:]) < 6
+
+
+def test_an_rtsp_or_http_camera_is_erased_until_the_duration_is_over(tmp_path):
+    with NetworkCamera(size=(128, 96)) as camera:
+        done = run(
+            camera.address,
+            "--headless",
+            "--record",
+            tmp_path / "out.mkv",
+            "--duration",
+            "1.5",
+            "--box",
+            BOX,
+            *CLASSICAL,
+        )
+    assert done.returncode == 0, done.stderr
+    with av.open(str(tmp_path / "out.mkv")) as container:
+        times = [float(frame.time) for frame in container.decode(video=0)]
+    assert times[-1] == pytest.approx(1.5, abs=0.5)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals are of POSIX")
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_ends_it_within_two_seconds_and_keeps_the_recording(clip, tmp_path, signum):
+    out = tmp_path / "out.mp4"
+    command = [*COMMAND, str(clip), "--loop", "--headless", "--record", str(out), *CLASSICAL, "--box", BOX]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment()) as program:
+        deadline = time.monotonic() + 30
+        while not (out.exists() and out.stat().st_size > 2000) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        time.sleep(0.5)
+        program.send_signal(signum)
+        begin = time.monotonic()
+        _, said = program.communicate(timeout=20)
+        assert time.monotonic() - begin < 2.5
+    assert program.returncode == 130
+    assert "Traceback" not in said
+    assert "interrupted; what was recorded until now is kept" in said
+    assert len(media.read_video(out)) > 5
+
+
+@pytest.mark.skipif(os.name == "nt", reason="limits are of POSIX")
+def test_a_full_disk_ends_the_recording_with_one_line_and_keeps_what_there_is(tmp_path):
+    noise = [np.random.default_rng(i).integers(0, 255, (96, 128, 3), np.uint8) for i in range(40)]
+    clip = media.write_video(tmp_path / "in.mp4", noise, rate=20, crf=15)
+    code = (
+        "import resource, sys; from realtime.live.cli import run;"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000)); sys.exit(run(sys.argv[1:]))"
+    )
+    arguments = [str(clip), "--loop", "--headless", "--record", str(tmp_path / "out.mp4"), *CLASSICAL]
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments],
+        capture_output=True, text=True, timeout=60, env=environment(),
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert "the disk is full" in done.stderr
+    assert (tmp_path / "out.mp4").stat().st_size > 10_000
+
+
+def test_a_selection_file_selects(clip, tmp_path):
+    selection = {
+        "selection": 1, "width": 2 * media.WIDTH, "height": 2 * media.HEIGHT,
+        "edits": [{"time": 0, "do": "paint", "points": [[100, 80]], "radius": 30, "erase": True}],
+    }  # fmt: skip
+    (tmp_path / "selection.json").write_text(json.dumps(selection))
+    run(
+        clip, "--headless", "--record", tmp_path / "out.mp4", "--selection", tmp_path / "selection.json", *CLASSICAL,
+        "--report", tmp_path / "report.json",
+    )  # fmt: skip
+    assert json.loads((tmp_path / "report.json").read_text())["coverage"] is not None
+
+
+def test_help_tells_every_option_and_a_version_exists():
+    text = run("--help").stdout
+    options = (
+        "size fps backend fourcc list-cameras loop target click box selection plate record audio virtual-camera "
+        "headless duration report segmenter fill device runtime fail-open overwrite debug version"
+    )
+    for option in options.split():
+        assert f"--{option} " in text, option
+    assert "Exit codes" in text
+    assert run("--version").stdout.startswith("erase-live ")
+
+
+def test_help_does_not_load_what_a_job_needs():
+    heavy = ("av", "cv2", "numpy", "onnxruntime", "rich")
+    code = f"import sys, realtime.live.cli; print([name for name in {heavy} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment(), check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_cameras_are_listed():
+    done = run("--list-cameras")
+    assert done.returncode == 0
+    assert done.stdout or "no camera" in done.stderr
+
+
+BAD = {
+    "a size that is none": (["--size", "big"], 2, "WIDTHxHEIGHT"),
+    "a rate that is none": (["--fps", "0"], 2, "--fps"),
+    "a fourcc that is none": (["--fourcc", "MJPEGS"], 2, "FOURCC"),
+    "a click that is none": (["--click", "here"], 2, "is not a click"),
+    "a box that is none": (["--box", "1,2,3"], 2, "is not a box"),
+    "a click outside the picture": (["--click", "1000,5", "--record", "x.mp4"], 1, "outside the picture"),
+    "nothing to do": ([], 2, "--headless shows nothing"),
+    "sound without pictures": (["--audio", "default", "--report", "r.json"], 2, "add --record"),
+    "a recording of another kind": (["--record", "x.avi"], 2, ".mp4 or .mkv"),
+    "a recording nowhere": (["--record", "nowhere/x.mp4"], 1, "not a folder"),
+    "a class that is none": (["--target", "unicorn", "--record", "x.mp4"], 2, "unknown target 'unicorn'"),
+    "a model that is none": (["--segmenter", "huge", "--record", "x.mp4"], 2, "unknown segmenter 'huge'"),
+    "a selection that is none": (["--selection", "in.mp4", "--record", "x.mp4"], 1, "no selection file"),
+    "a sound device that is none": (["--audio", "lavfi:x", "--record", "x.mp4"], 1, "leave out --audio"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_input_is_one_clear_line(clip, tmp_path, case):
+    arguments, code, complaint = BAD[case]
+    line = fail("in.mp4", "--headless", *arguments, code=code, cwd=tmp_path)
+    assert complaint in line
+    assert [path.name for path in tmp_path.iterdir()] == ["in.mp4"]
+
+
+@pytest.mark.parametrize("source", ["missing.mp4", "http://127.0.0.1:9/x", "97", "No such camera"])
+def test_a_source_that_is_not_there_is_one_clear_line(tmp_path, source):
+    code = 2 if source in ("missing.mp4", "No such camera") else 1
+    fail(source, "--headless", "--record", tmp_path / "out.mp4", code=code)
+    assert not any(tmp_path.iterdir())
+
+
+def test_a_recording_that_exists_is_kept(clip, tmp_path):
+    (tmp_path / "out.mp4").write_bytes(b"precious")
+    line = fail(clip, "--headless", "--record", tmp_path / "out.mp4", *CLASSICAL, code=1)
+    assert "--overwrite" in line
+    assert (tmp_path / "out.mp4").read_bytes() == b"precious"
+
+
+def test_a_picture_without_a_window_is_a_job_for_the_other_command(tmp_path):
+    cv2.imwrite(str(tmp_path / "in.png"), media.background())
+    assert "erase-video" in fail(tmp_path / "in.png", "--headless", "--record", tmp_path / "out.mp4", code=2)
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="elsewhere there is always a display")
+def test_a_missing_display_is_found_out_before_a_window_is_opened(clip):
+    without = dict.fromkeys(("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM"), "")
+    assert "--headless" in fail(clip, *CLASSICAL, code=1, env=without)
+    assert "--headless" in fail(clip, *CLASSICAL, code=1, env={**without, "DISPLAY": ":987"})
+
+
+def test_a_virtual_camera_that_cannot_be_had_says_what_to_do(clip):
+    line = fail(clip, "--headless", "--virtual-camera", *CLASSICAL, code=1)
+    assert "pip install" in line or "v4l2loopback" in line or "OBS" in line
