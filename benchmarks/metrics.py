@@ -133,8 +133,8 @@ class Score:
         if self._previous is not None:
             last_error, last_mask, last_camera = self._previous
             step = shot.camera @ np.linalg.inv(last_camera)
-            both = inside & (_follow(last_mask, step) == 255)
-            self.change.add((error - _follow(last_error, step))[both] ** 2)
+            both = inside & (_follow(last_mask, step, cv2.INTER_LINEAR) == 255)
+            self.change.add((error - _follow(last_error, step, cv2.INTER_LANCZOS4))[both] ** 2)
         self._previous = error, shot.mask, shot.camera
         if inside.any():
             self.texture.append(gradient_norm(output.image, shot.mask))
@@ -173,8 +173,8 @@ def _difference(image: np.ndarray, truth: np.ndarray) -> np.ndarray:
     return image.astype(np.float32) - truth.astype(np.float32)
 
 
-def _follow(picture: np.ndarray, step: np.ndarray) -> np.ndarray:
-    """A picture of the last frame as this frame's camera sees it, bilinear, 0 where it saw nothing; exact at rest."""
+def _follow(picture: np.ndarray, step: np.ndarray, interpolation: int) -> np.ndarray:
+    """A picture of the last frame as this frame's camera sees it, 0 where it saw nothing; exact at rest."""
     if np.array_equal(step, np.eye(3)):
         return picture
-    return cv2.warpPerspective(picture, step, picture.shape[1::-1], flags=cv2.INTER_LINEAR)
+    return cv2.warpPerspective(picture, step, picture.shape[1::-1], flags=interpolation)

@@ -11,7 +11,7 @@ from realtime import ops
 from realtime.ops import Region
 from realtime.plate import GUESSED, Plate
 
-SHARE = 0.25  # of what is left to change, per frame
+SHARE = 0.15  # of what is left to change, per frame
 DONE = 2.0  # grey levels, in the strongest channel: nobody sees a step this small
 
 
