@@ -12,15 +12,16 @@ from realtime.ops import Region
 from realtime.plate import GUESSED, Plate
 
 SHARE = 0.15  # of what is left to change, per frame
-DONE = 2.0  # grey levels, in the strongest channel: nobody sees a step this small
+LASTS = 20  # frames: then nothing is left to be seen of the change
+NOTICED = 8.0  # grey levels, averaged over 5 x 5 pixels, that are a change and no resampling
 
 
 @dataclass
 class _Shown:
-    """The hole of the frame that was rendered last: its picture, where it may still change, and where it lay.
+    """The hole of the frame that was rendered last: its picture, what of it was guessed, and where it lay.
 
-    picture: (h, w, 3) uint8; soft: (h, w) uint8, 255 in the hole where a guess was shown or is fading still; region: of
-    the frame; motion: from the present anchor of `plate`.
+    picture: (h, w, 3) uint8; guessed: (h, w) uint8, 255 in the hole where a guess was shown; left: (h, w) uint8, frames
+    for which a pixel still changes; region: of the frame; motion: from the anchor of `epoch` of `plate`.
     """
 
     plate: Plate
@@ -28,14 +29,16 @@ class _Shown:
     epoch: int
     region: Region
     picture: np.ndarray
-    soft: np.ndarray
+    guessed: np.ndarray
+    left: np.ndarray
 
-    def seen_from(self, motion: np.ndarray, region: Region) -> tuple[np.ndarray, np.ndarray]:
-        """Picture and `soft` as a region of another frame would show them; `soft` is 0 where they reach no further."""
+    def seen_from(self, motion: np.ndarray, region: Region) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Picture, `guessed` and `left` as a region of another frame would show them; 0 where they reach no further."""
         step = motion @ self.plate.since(self.epoch) @ np.linalg.inv(self.motion)
         step = ops.translation(-region.x0, -region.y0) @ step @ ops.translation(self.region.x0, self.region.y0)
         size = region.height, region.width
-        return ops.warp(self.picture, step, size, cubic=False), ops.warp_mask(self.soft, step, size)
+        left = cv2.warpPerspective(self.left, step, size[::-1], flags=cv2.INTER_NEAREST)
+        return ops.warp(self.picture, step, size, cubic=False), ops.warp_mask(self.guessed, step, size), left
 
 
 class Fade:
@@ -59,16 +62,17 @@ class Fade:
         motion: present anchor of the plate -> frame pixels; region: of the frame. Returns (h, w, 3) uint8, equal to
         `picture` outside the hole and wherever no guess was shown lately.
         """
-        shown, changing = self._shown, None
-        if shown is not None and shown.plate is plate and shown.soft.any():
-            before, soft = shown.seen_from(motion, region)
-            far = ops.at_least(ops.strongest(cv2.absdiff(picture, before)), DONE)
-            changing = soft & inside & far
-            if changing.any():
+        shown, left = self._shown, np.zeros_like(inside)
+        if shown is not None and shown.plate is plate and (shown.guessed.any() or shown.left.any()):
+            before, guessed, left = shown.seen_from(motion, region)
+            change = ops.strongest(cv2.absdiff(cv2.blur(picture, (5, 5)), cv2.blur(before, (5, 5))))
+            left = np.asarray(cv2.subtract(left, np.ones_like(left)))
+            left[(guessed & inside & ops.at_least(change, NOTICED)) > 0] = LASTS
+            left &= inside
+            if left.any():
                 picture = picture.copy()
-                cv2.copyTo(cv2.addWeighted(picture, SHARE, before, 1 - SHARE, 0), changing, picture)
-        soft = inside & ~ops.at_least(trust, GUESSED + 1)
-        if changing is not None:
-            soft |= changing
-        self._shown = _Shown(plate, motion, plate.epoch, region, picture, soft)
+                cv2.copyTo(cv2.addWeighted(picture, SHARE, before, 1 - SHARE, 0), left, picture)
+        self._shown = _Shown(
+            plate, motion, plate.epoch, region, picture, inside & ~ops.at_least(trust, GUESSED + 1), left
+        )
         return picture
