@@ -173,15 +173,14 @@ def run(options: argparse.Namespace) -> None:
     """Measure what `options` ask for; print and write the tables."""
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
     machine = {**describe_machine(), "load before": number(load, 2)}
-    if load is not None and load > BUSY * (os.cpu_count() or 1):
-        print(f"other programs are keeping this machine busy (load {load:.1f}): it will be too slow", file=sys.stderr)
     runs = []
     with tempfile.TemporaryDirectory() as folder:
         sizes = options.sizes[:1] if options.soak else options.sizes
-        for width, height in sizes:
-            clip = Path(folder) / f"{width}x{height}.mp4"
-            write_movie(clip, (shot.frame for shot in crossing(width, height, CLIP_SECONDS * FPS)), FPS)
-            runs.append(measure(clip, f"{width}x{height}", options, window=False))
+        clips = {f"{width}x{height}": _write_clip(Path(folder), width, height) for width, height in sizes}
+        if load is not None and load > BUSY * (os.cpu_count() or 1):
+            print(f"other programs keep this machine busy (load {load:.1f}): it will be too slow", file=sys.stderr)
+        for size, clip in clips.items():
+            runs.append(measure(clip, size, options, window=False))
             print(run_text(runs[-1]), flush=True)
             if options.soak or options.no_window:
                 continue
@@ -189,12 +188,19 @@ def run(options: argparse.Namespace) -> None:
                 if display is None:
                     print("there is no Xvfb here: the run with a window is left out", file=sys.stderr)
                     continue
-                runs.append(measure(clip, f"{width}x{height}", options, window=True))
+                runs.append(measure(clip, size, options, window=True))
                 print(run_text(runs[-1]), flush=True)
     text = soak_text(runs[0]) if options.soak else targets_text(runs)
     print(text)
     _write(options, machine, runs, text)
     print(f"Written to {options.out}")
+
+
+def _write_clip(folder: Path, width: int, height: int) -> Path:
+    """A person crosses, as a file."""
+    clip = folder / f"{width}x{height}.mp4"
+    write_movie(clip, (shot.frame for shot in crossing(width, height, CLIP_SECONDS * FPS)), FPS)
+    return clip
 
 
 def measure(clip: Path, size: str, options: argparse.Namespace, *, window: bool) -> Run:
