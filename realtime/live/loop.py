@@ -52,6 +52,7 @@ GRACE = 0.9  # seconds in which the threads may end by themselves, and again in 
 STALLED = 1.0  # seconds without a picture after which the plate is shown
 COUNTDOWN = 3.0  # seconds to step out of view before a clean plate is taken
 MESSAGE = 4.0  # seconds for which a message stays
+SETTLING = 4  # times that a photo is erased after an edit: masks give way slowly, as they must in a film
 _TICK = 0.1  # seconds after which the process thread looks around though no picture has come
 
 
@@ -104,6 +105,7 @@ class LiveLoop:
         self._log: list[TimedEdit] = []
         self._message, self._message_until = "", float("-inf")
         self._clean_at: float | None = None
+        self._restless = 0  # times that a photo is to be erased again
         self._snapshot = False
         self._number = 0
         self._first: float | None = None  # when the first frame was captured
@@ -175,8 +177,8 @@ class LiveLoop:
                 if capture is not None:
                     self._last = capture
                     self._erase(capture)
-                elif self._capturing.still and changed and self._last is not None:
-                    self._erase(self._last)
+                elif self._capturing.still and self._last is not None and self._photo_changes(changed):
+                    self._erase(self._last._replace(captured=time.monotonic()))
                 else:
                     self._look_for_a_stall()
         except Closed:
@@ -185,6 +187,19 @@ class LiveLoop:
             self._recording.close()
             self._shown.close()
             self._filling.stop()
+
+    def _photo_changes(self, wished: bool) -> bool:
+        """Whether a photo has to be shown anew: after what the user wished for, while time changes what is shown."""
+        if wished:
+            self._restless = SETTLING
+        elif self._message and time.monotonic() >= self._message_until:
+            self._message, self._restless = "", max(1, self._restless)
+        elif self._clean_at is not None:
+            self._restless = max(1, self._restless)
+        if self._restless == 0:
+            return False
+        self._restless -= 1
+        return True
 
     def _is_over(self) -> bool:
         """Whether the duration has passed, or nothing is left that pictures would be for."""
@@ -201,7 +216,7 @@ class LiveLoop:
             self._first = capture.captured
         position = capture.captured - self._first
         frame = Frame(capture.image, self._number, round(position / TIME_BASE), TIME_BASE)
-        while self._planned and self._planned[0].time <= position:
+        while self._planned and (self._capturing.still or self._planned[0].time <= position):
             self._edit(self._planned.popleft().edit)
         if self._clean_at is not None and begin >= self._clean_at:
             self._clean_at = None

@@ -320,13 +320,37 @@ def test_a_failed_edit_is_a_message():
     assert parts.shown[-1].status.message == "nothing there to erase"
 
 
-def test_a_still_is_erased_again_for_each_edit_only(tmp_path):
-    class Still(FakeCamera):
-        still = True
+class Still(FakeCamera):
+    """One picture, and then nothing new."""
 
-    parts = Parts(lambda: Still(lambda number: time.sleep(0.2 if number else 0), rate=1000))
-    # A still source gives its picture once; this one is asked for more, and waits instead.
-    parts.capturing.still = True
-    parts.run(lambda shown: parts.loop.edit(Clear()) if shown.number == 0 else None, seconds=0.15)
-    assert len(parts.shown) == 2
+    still = True
+
+    def read(self, timeout):
+        if self._number:
+            time.sleep(timeout)
+            return None
+        return super().read(timeout)
+
+
+def test_a_photo_is_erased_again_only_until_an_edit_has_settled():
+    parts = Parts(Still)
+    parts.run(lambda shown: parts.loop.edit(Clear()) if shown.number == 0 else None, seconds=1.2)
+    assert len(parts.shown) == 1 + loop.SETTLING
+    times = [shown.result.frame.time for shown in parts.shown]
+    assert times == sorted(set(times))
     assert parts.loop.measures.count == 0
+
+
+def test_a_message_on_a_photo_goes_away(monkeypatch):
+    monkeypatch.setattr(loop, "MESSAGE", 0.6)
+    parts = Parts(Still)
+    parts.run(lambda shown: parts.loop.control(Control.LOAD_PLATE) if shown.number == 0 else None, seconds=1.5)
+    messages = [shown.status.message for shown in parts.shown]
+    assert "plate.npz is no plate" in messages
+    assert messages[-1] is None
+
+
+def test_what_was_planned_for_a_photo_is_done_at_once():
+    parts = Parts(Still, edits=[TimedEdit(7.5, Erase(1, 2))])
+    parts.run(seconds=0.5)
+    assert Erase(1, 2) in parts.worker.log
