@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import subprocess
 import sys
 import tempfile
 import time
@@ -159,7 +160,12 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--sizes", nargs="+", type=picture_size, default=[(640, 360), (1280, 720)], metavar="WxH")
     parser.add_argument("--seconds", type=float, default=40.0, help="of each run (default 40)")
     parser.add_argument("--warm-up", type=float, default=10.0, help="seconds that don't count (default 10)")
-    parser.add_argument("--no-window", action="store_true", help="leave out the runs with a window")
+    parser.add_argument(
+        "--shown-by",
+        choices=["nobody", "window", "both"],
+        default="both",
+        help="window: on the present display; both: that on a virtual display of its own (default)",
+    )
     parser.add_argument(
         "--soak", type=float, metavar="MINUTES", help="one long run at the first size, without a window"
     )
@@ -180,15 +186,15 @@ def run(options: argparse.Namespace) -> None:
         if load is not None and load > BUSY * (os.cpu_count() or 1):
             print(f"other programs keep this machine busy (load {load:.1f}): it will be too slow", file=sys.stderr)
         for size, clip in clips.items():
-            runs.append(measure(clip, size, options, window=False))
+            runs.append(measure(clip, size, options))
             print(run_text(runs[-1]), flush=True)
-            if options.soak or options.no_window:
+            if options.soak or options.shown_by != "both":
                 continue
             with virtual_display() as display:
                 if display is None:
                     print("there is no Xvfb here: the run with a window is left out", file=sys.stderr)
                     continue
-                runs.append(measure(clip, size, options, window=True))
+                runs.append(measure_apart(size, options, display))
                 print(run_text(runs[-1]), flush=True)
     text = soak_text(runs[0]) if options.soak else targets_text(runs)
     print(text)
@@ -203,11 +209,26 @@ def _write_clip(folder: Path, width: int, height: int) -> Path:
     return clip
 
 
-def measure(clip: Path, size: str, options: argparse.Namespace, *, window: bool) -> Run:
-    """One run of `erase-live` on the clip, over and over."""
+def measure_apart(size: str, options: argparse.Namespace, display: str) -> Run:
+    """One run with a window on this display, in a process of its own."""
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, "-m", "benchmarks.live", "--sizes", size, "--shown-by", "window", "--out", folder]
+        for name in ("seconds", "warm_up", "segmenter", "fill"):
+            command += [f"--{name.replace('_', '-')}", str(getattr(options, name))]
+        environment = {**os.environ, "DISPLAY": display}
+        done = subprocess.run(command, env=environment, capture_output=True, text=True)
+        if done.returncode:
+            raise EraserError(f"the run with a window has failed: {done.stderr.strip()}")
+        (one,) = json.loads((Path(folder) / "live.json").read_text(encoding="utf-8"))["runs"]
+    return Run(**{**one, "latency": Times(**one["latency"]), "samples": [Sample(**s) for s in one["samples"]]})
+
+
+def measure(clip: Path, size: str, options: argparse.Namespace) -> Run:
+    """One run of `erase-live` on the clip, over and over, in this process."""
     from realtime.live.watching import Watcher
     from realtime.live.window import show
 
+    window = options.shown_by == "window" and not options.soak
     seconds = options.soak * 60 if options.soak else options.seconds
     meter = Meter(options.warm_up)
 

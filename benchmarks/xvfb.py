@@ -1,4 +1,4 @@
-"""A virtual display for runs with a window, where there is no real one."""
+"""A virtual display for runs with a window."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ from contextlib import contextmanager
 
 @contextmanager
 def virtual_display(size: tuple[int, int] = (1600, 1000)) -> Iterator[str | None]:
-    """An Xvfb of its own as the display of this process; None where Xvfb is not installed."""
+    """The name of a display of its own, an Xvfb, for another process; None where Xvfb is not installed.
+
+    Not for this process: HighGUI keeps its connection to the display as long as it lives, and dies with it.
+    """
     program = shutil.which("Xvfb")
     if program is None:
         yield None
@@ -20,16 +23,9 @@ def virtual_display(size: tuple[int, int] = (1600, 1000)) -> Iterator[str | None
     command = [program, "-displayfd", str(write), "-screen", "0", f"{size[0]}x{size[1]}x24", "-nolisten", "tcp"]
     server = subprocess.Popen(command, pass_fds=(write,), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     os.close(write)
-    before = os.environ.get("DISPLAY")
     try:
         with os.fdopen(read) as pipe:
-            display = f":{pipe.readline().strip()}"
-        os.environ["DISPLAY"] = display
-        yield display
+            yield f":{pipe.readline().strip()}"
     finally:
-        if before is None:
-            os.environ.pop("DISPLAY", None)
-        else:
-            os.environ["DISPLAY"] = before
         server.terminate()
         server.wait(10)

@@ -101,7 +101,7 @@ def test_segmentation_judges_the_default_model_and_writes_a_sheet(tmp_path, eras
 
 @needs_models
 def test_live_measures_rate_latency_and_threads(tmp_path, eraser_data):
-    what = ["--sizes", "160x96", "--seconds", "4", "--warm-up", "1", "--no-window"]
+    what = ["--sizes", "160x96", "--seconds", "4", "--warm-up", "1", "--shown-by", "nobody"]
     done = run("live", *what, "--out", str(tmp_path), data=eraser_data)
     assert done.returncode == 0, done.stderr
     (one,) = json.loads((tmp_path / "live.json").read_text(encoding="utf-8"))["runs"]
