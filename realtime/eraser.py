@@ -25,9 +25,11 @@ from realtime.fade import Fade
 from realtime.fill import Filler
 from realtime.filljob import FillJob, Place, quick_fill
 from realtime.finder import Finder, Found, SegmentationFault
+from realtime.finding import Finding
 from realtime.frame import Frame
 from realtime.hole import Hole, belongings, cut_hole, growth, guard_width, sliver_width
 from realtime.imprint import imprint
+from realtime.memory import ShotMemory
 from realtime.motion import Location, Registration, Sight, View
 from realtime.ops import Region
 from realtime.plate import GUESSED, SEEN, UNSEEN, Evidence, Plate
@@ -96,31 +98,30 @@ class Pending:
     """A frame that was observed and waits to be rendered.
 
     plate, motion, epoch: the shot's plate, and the 3x3 matrix from its anchor of that epoch to this frame's pixels;
-    exposure: of this frame relative to the plate; hole: None where nothing is to be erased; background, (h, w, 3) uint8
-    BGR in the plate's exposure, and trust, (h, w) uint8: what the plate knew of hole.roi when the frame was observed;
-    displaced: objects to be drawn elsewhere; things, fault: as in `Result`.
+    hole: None where nothing is to be erased; background, (h, w, 3) uint8 BGR in the plate's exposure, and trust, (h, w)
+    uint8: what the plate knew of hole.roi when the frame was observed; memory: what the whole shot shows, where a first
+    pass has learnt it.
     """
 
     frame: Frame
+    finding: Finding
     plate: Plate
     motion: np.ndarray
     epoch: int
-    exposure: Exposure
     hole: Hole | None
     background: np.ndarray
     trust: np.ndarray
     timer: StageTimer
-    displaced: list[Displaced]
-    things: tuple[Thing, ...] = ()
-    fault: str | None = None
+    memory: ShotMemory | None = None
 
     @property
     def nbytes(self) -> int:
         """Memory that waiting costs; the frame's own planes are estimated by its size in BGR."""
-        arrays = [self.background, self.trust, self.frame.image]
+        arrays = [self.background, self.trust, self.frame.image, self.finding.mask]
         if self.hole is not None:
             arrays += [self.hole.inside, self.hole.alpha, self.hole.guard]
-        arrays += [thing.mask for thing in self.things] + [one.matte for one in self.displaced]
+        arrays += [thing.mask for thing in self.finding.things]
+        arrays += [one.matte for one in self.finding.displaced]
         if self.frame.native is not None:
             arrays.append(self.frame.image)
         return sum(array.nbytes for array in arrays)
@@ -216,7 +217,7 @@ class Eraser:
     def learn_clean(self, frame: Frame) -> None:
         """Start a new plate with a frame that shows nothing but background."""
         height, width = frame.image.shape[:2]
-        self._shot = shot = _Shot(Plate(height, width), Registration(), masks.MaskSmoother())
+        self._shot = shot = _Shot(Plate(height, width), Registration(), masks.MaskSmoother(), new=False)
         everywhere, nowhere = np.full((height, width), 255, np.uint8), np.zeros((height, width), np.uint8)
         shot.plate.update(frame.image, np.eye(3), Evidence(everywhere, nowhere, nowhere))
         view = View.of(frame.image)
@@ -261,42 +262,43 @@ class Eraser:
         """
         if size is None and self._shot is not None:
             size = self._shot.plate.frame_size
-        self._shot = _Shot(read_plate(path, size), Registration(), masks.MaskSmoother())
+        self._shot = _Shot(read_plate(path, size), Registration(), masks.MaskSmoother(), new=False)
 
     def observe(self, frame: Frame, given: np.ndarray | None = None) -> Pending:
         """Find what to erase, where the camera looks, what the plate knows of the hole; then refresh the plate.
 
         given: (H, W) uint8 mask from outside for this frame, 255 = erase. Raises EraserError where its size differs.
         """
+        timer = StageTimer()
+        return self.learn(frame, self.find(frame, given, timer), timer)
+
+    def find(self, frame: Frame, given: np.ndarray | None = None, timer: StageTimer | None = None) -> Finding:
+        """The first half of `observe`: what the frame shows. Needs the plate, but leaves it as it is."""
         height, width = frame.image.shape[:2]
         if given is not None and given.shape != (height, width):
             raise EraserError(
                 f"frame {frame.index} is {width}x{height} but its mask is {given.shape[1]}x{given.shape[0]}: "
                 "give masks of the frame's size"
             )
-        timer = StageTimer()
-        self.stats.frames += 1
+        timer = timer or StageTimer()
         shot = self._shot_for(height, width)
         fixed = self._fixed_mask(frame.image, given)
         with timer("segment"):
-            found, fault = self._find(frame)
+            found, fault = self._look(frame)
         with timer("motion"):
             view = View.of(frame.image)
             outside = _outside(view, found, fixed)
             location = shot.registration.locate(view, outside, shot.plate)
             if location.lost:
-                self.stats.cuts += 1
                 self.reset()
                 shot = self._shot_for(height, width)
-                found, fault = self._find(frame)
+                found, fault = self._look(frame)
                 outside = _outside(view, found, fixed)
                 location = shot.registration.locate(view, outside, shot.plate)
             motion, sight = location.motion, location.sight
-            if shot.plate.needs_anchor(motion) or shot.registration.settled:
-                self.stats.anchors += 1
-                shot.plate.anchor(motion)
+            anchored = shot.plate.needs_anchor(motion) or shot.registration.settled
+            if anchored:
                 shot.registration.rebase()
-                motion = np.eye(3)
             self._finder.settle(location.step, (height, width))
             fixed = self._fixed_mask(frame.image, given)
         with timer("exposure"):
@@ -307,31 +309,55 @@ class Eraser:
             keep = None if found.keep is None else _kept(found.keep, mask)
             parts = found.matte is not None
             mask = belongings(mask, view, expected, sight, parts=parts, shadow=self.settings.shadow)
-        with timer("hole"):
+            imprint = self._imprint(found, mask, view, expected, sight)
             if fault is not None and not self.settings.fail_open:
                 mask, keep = np.full_like(mask, 255), None
-            hole = cut_hole(mask, self.selection, self.settings.dilate, keep)
-        with timer("read"):
-            self._forget_imprints(shot, found, mask, view, expected, sight, motion)
-            background, trust = shot.plate.read(motion, hole.roi if hole else NOWHERE)
         with timer("update"):
             changed = masks.changed(view.color, expected, outside & sight.seen)
-            evidence = _evidence(hole, ops.at_least(ops.resize(changed, (height, width)), 128), found.foreign)
-            # Masks from outside are exact, those of a network may miss the object for a moment.
-            patience = 1 if found.matte is None else PATIENCE
-            shot.plate.update(exposure.remove(frame.image), motion, evidence, patience)
         displaced, shown = self._shown(frame)
-        epoch = shot.plate.epoch
-        return Pending(
-            frame, shot.plate, motion, epoch, exposure, hole, background, trust, timer, displaced, shown, fault
-        )
+        # Masks from outside are exact, those of a network may miss the object for a moment.
+        patience = 1 if found.matte is None else PATIENCE
+        return Finding(
+            shot.new, motion, anchored, exposure, mask, keep, changed, found.foreign, imprint, patience, displaced,
+            shown, fault,
+        )  # fmt: skip
+
+    def learn(self, frame: Frame, finding: Finding, timer: StageTimer | None = None) -> Pending:
+        """The second half of `observe`: what the plate knows of the hole; then refresh the plate.
+
+        finding: of this frame, by `find`, or by that of another eraser that was shown the same frames before.
+        """
+        timer = timer or StageTimer()
+        shot = self._shot_for(*frame.image.shape[:2])
+        if finding.cut and not shot.new:
+            self.reset()
+            shot = self._shot_for(*frame.image.shape[:2])
+        self.stats.cuts += bool(finding.cut and self.stats.frames)
+        self.stats.frames += 1
+        shot.new = False
+        plate, motion = shot.plate, finding.motion
+        if finding.anchored:
+            self.stats.anchors += 1
+            plate.anchor(motion)
+            motion = np.eye(3)
+        with timer("hole"):
+            hole = cut_hole(finding.mask, self.selection, self.settings.dilate, finding.keep)
+        with timer("read"):
+            if finding.imprint is not None:
+                plate.forget(motion, ops.resize(finding.imprint, plate.frame_size))
+            background, trust = plate.read(motion, hole.roi if hole else NOWHERE)
+        with timer("update"):
+            changed = ops.at_least(ops.resize(finding.changed, plate.frame_size), 128)
+            evidence = _evidence(hole, changed, finding.foreign)
+            plate.update(finding.exposure.remove(frame.image), motion, evidence, finding.patience)
+        return Pending(frame, finding, plate, motion, plate.epoch, hole, background, trust, timer)
 
     def render(self, pending: Pending) -> Result:
         """Erase in an observed frame, with what the plate has learnt up to now."""
-        frame, hole, timer = pending.frame, pending.hole, pending.timer
+        frame, finding, hole, timer = pending.frame, pending.finding, pending.hole, pending.timer
         alpha, inside, made_of = (np.zeros(frame.image.shape[:2], np.uint8) for _ in range(3))
         result = Result(
-            frame, frame.image, alpha, inside, made_of, None, timer.milliseconds, pending.things, pending.fault
+            frame, frame.image, alpha, inside, made_of, None, timer.milliseconds, finding.things, finding.fault
         )
         if hole is None:
             self._fade = Fade()
@@ -341,7 +367,7 @@ class Eraser:
         with timer("read"):
             background, trust = _read_again(pending, hole)
         with timer("exposure"):
-            background = pending.exposure.apply(background)
+            background = finding.exposure.apply(background)
             correction = membrane(picture, background, ops.equals(trust, SEEN) & ~hole.inside)
             background = ops.to_uint8(background + correction)
             # What the plate does not know, the frame itself shows, outside the hole.
@@ -352,7 +378,7 @@ class Eraser:
         with timer("fill"):
             motion = _present_motion(pending)
             unseen = unknown & hole.inside
-            if pending.fault is None and ops.equals(trust, GUESSED).any():
+            if finding.fault is None and ops.equals(trust, GUESSED).any():
                 unseen |= pending.plate.worn(motion, hole.roi) & hole.inside & ~ops.equals(trust, SEEN)
             if unseen.any():
                 erased = self._fill(pending, hole, erased, unseen, unknown)
@@ -361,7 +387,7 @@ class Eraser:
             image = frame.image.copy()
             image[inner], alpha[inner], inside[inner] = erased, hole.alpha, hole.inside
             made_of[inner] = np.maximum(trust, GUESSED) & hole.inside
-            drawn = draw(frame.image, pending.displaced, image, alpha)
+            drawn = draw(frame.image, finding.displaced, image, alpha)
         self.stats.hole_pixels += cv2.countNonZero(hole.inside)
         self.stats.seen_pixels += cv2.countNonZero(ops.equals(trust, SEEN) & hole.inside)
         roi = hole.roi if drawn is None else hole.roi.united(drawn)
@@ -378,7 +404,7 @@ class Eraser:
                 self._shot = _Shot(Plate(height, width), Registration(), masks.MaskSmoother())
         return self._shot
 
-    def _find(self, frame: Frame) -> tuple[Found, str | None]:
+    def _look(self, frame: Frame) -> tuple[Found, str | None]:
         """What the next frame shows of the selection, after the edits that wait; and what went wrong."""
         edits, self._edits = self._edits, []
         try:
@@ -409,21 +435,14 @@ class Eraser:
             mask = mask | ops.at_least(ops.resize(smooth, size), masks.ON)
         return mask
 
-    def _forget_imprints(
-        self,
-        shot: _Shot,
-        found: Found,
-        mask: np.ndarray,
-        view: View,
-        expected: np.ndarray,
-        sight: Sight,
-        motion: np.ndarray,
-    ) -> None:
-        """What is erased from this frame on was background before, as far as the plate knows: make it forget."""
-        size = shot.plate.frame_size
-        for begun in (found.begun, self._finder.objects.strokes.begun(size)):
-            if begun is not None:
-                shot.plate.forget(motion, ops.resize(imprint(begun, mask, view, expected, sight), size))
+    def _imprint(
+        self, found: Found, mask: np.ndarray, view: View, expected: np.ndarray, sight: Sight
+    ) -> np.ndarray | None:
+        """What is erased from this frame on was background before, as far as the plate knows: what it must forget."""
+        size = mask.shape[0], mask.shape[1]
+        begun = [each for each in (found.begun, self._finder.objects.strokes.begun(size)) if each is not None]
+        imprints = [imprint(each, mask, view, expected, sight) for each in begun]
+        return np.bitwise_or.reduce(imprints) if imprints else None
 
     def _shown(self, frame: Frame) -> tuple[list[Displaced], tuple[Thing, ...]]:
         """The objects of a frame that are drawn elsewhere, and all that a window may show."""
@@ -440,11 +459,11 @@ class Eraser:
 
         unknown: the part of it for which there is no older guess either, and maybe more.
         """
-        frame, roi = pending.frame, hole.roi
-        place = Place(pending.plate, pending.motion, pending.epoch, pending.exposure, roi)
-        if pending.fault is not None or not ops.shrink(unseen, sliver_width(frame.image.shape[0])).any():
+        frame, finding, roi = pending.frame, pending.finding, hole.roi
+        place = Place(pending.plate, pending.motion, pending.epoch, finding.exposure, roi)
+        if finding.fault is not None or not ops.shrink(unseen, sliver_width(frame.image.shape[0])).any():
             # Slivers at the hole's rim are bridged smoothly; a network would see nothing in them.
-            filled, final = quick_fill(picture, unseen), pending.fault is None
+            filled, final = quick_fill(picture, unseen), finding.fault is None
         else:
             whole, missing = frame.image.copy(), np.zeros(frame.image.shape[:2], np.uint8)
             whole[roi.slices], missing[roi.slices] = picture, unseen
@@ -465,11 +484,12 @@ class Eraser:
 
 @dataclass
 class _Shot:
-    """All that is remembered of one shot."""
+    """All that is remembered of one shot. new: no frame of it was learnt yet."""
 
     plate: Plate
     registration: Registration
     smoother: masks.MaskSmoother
+    new: bool = True
 
     def resize(self, height: int, width: int) -> None:
         """Go on with frames of another size that show the same view."""
@@ -530,7 +550,20 @@ def _read_again(pending: Pending, hole: Hole) -> tuple[np.ndarray, np.ndarray]:
         better = stale[window.slices] & cv2.compare(now, trust[window.slices], cv2.CMP_GE)
         cv2.copyTo(color, better, background[window.slices])
         cv2.copyTo(now, better, trust[window.slices])
+        if pending.memory is not None:
+            _remember(pending, pending.memory, window, background, trust)
     return background, trust
+
+
+def _remember(pending: Pending, memory: ShotMemory, window: Region, background: np.ndarray, trust: np.ndarray) -> None:
+    """Let the whole shot show, in place, what nothing up to now has SEEN; window: of the hole's roi."""
+    assert pending.hole is not None
+    roi = pending.hole.roi
+    color, ever = memory.recall(pending.epoch, pending.motion, window.moved(roi.y0, roi.x0))
+    here = trust[window.slices]
+    better = ops.at_least(ever, GUESSED) & ~ops.equals(here, SEEN) & cv2.compare(ever, here, cv2.CMP_GE)
+    cv2.copyTo(color, better, background[window.slices])
+    cv2.copyTo(ever, better, here)
 
 
 def _present_motion(pending: Pending) -> np.ndarray:

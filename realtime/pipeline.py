@@ -172,8 +172,8 @@ class Pipeline:
 
         for frame, given in self._read:
             pending = self._eraser.observe(frame, given)
-            if pending.fault is not None:
-                raise EraserError(f"{pending.fault} (frame {frame.index})")
+            if pending.finding.fault is not None:
+                raise EraserError(f"{pending.finding.fault} (frame {frame.index})")
             waiting.append((pending, frame.time, pending.nbytes))
             held += pending.nbytes
             now = frame.time

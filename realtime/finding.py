@@ -1,0 +1,78 @@
+"""What a frame shows, worked out once: what to erase, where the camera looks, what the plate may learn."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from realtime.exposure import Exposure
+from realtime.rearrange import Displaced
+from realtime.things import Thing
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What `Eraser.find` works out of a frame, and `Eraser.learn` takes.
+
+    cut: a shot begins with this frame. motion: 3x3, anchor -> frame pixels; anchored: the plate is to move to this
+    frame. exposure: of the frame relative to the plate. mask: (H, W) uint8, 255 = erase; keep: (H, W) uint8, 255 on
+    what must stay though it touches the mask. changed: (h, w) uint8, 255 where the frame shows other background than
+    the plate; foreign: 255 on what is neither erased nor background; imprint: 255 where the plate holds what was no
+    background after all; of any size, None where there is nothing. patience: frames in a row before the plate believes
+    what the mask leaves free. displaced: objects to be drawn elsewhere; things, fault: as in `realtime.eraser.Result`.
+    """
+
+    cut: bool
+    motion: np.ndarray
+    anchored: bool
+    exposure: Exposure
+    mask: np.ndarray
+    keep: np.ndarray | None
+    changed: np.ndarray
+    foreign: np.ndarray | None
+    imprint: np.ndarray | None
+    patience: int
+    displaced: list[Displaced]
+    things: tuple[Thing, ...] = ()
+    fault: str | None = None
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """All but `things`, which only a window shows, to be stored."""
+        record = {
+            "flags": np.array([self.cut, self.anchored, self.patience]),
+            "motion": self.motion,
+            "exposure": np.stack([self.exposure.gain, self.exposure.offset]),
+            "mask": self.mask,
+            "changed": self.changed,
+        }
+        record |= {name: array for name in _OPTIONAL if (array := getattr(self, name)) is not None}
+        if self.fault is not None:
+            record["fault"] = np.frombuffer(self.fault.encode(), np.uint8)
+        for number, one in enumerate(self.displaced):
+            record |= {f"matte{number}": one.matte, f"by{number}": np.array([one.dx, one.dy])}
+        return record
+
+    @classmethod
+    def restored(cls, record: Mapping[str, np.ndarray]) -> Finding:
+        """The finding that gave these arrays."""
+        cut, anchored, patience = record["flags"].tolist()
+        mattes = (name for name in record if name.startswith("matte"))
+        return cls(
+            cut=bool(cut),
+            motion=record["motion"],
+            anchored=bool(anchored),
+            exposure=Exposure(*record["exposure"]),
+            mask=record["mask"],
+            keep=record.get("keep"),
+            changed=record["changed"],
+            foreign=record.get("foreign"),
+            imprint=record.get("imprint"),
+            patience=patience,
+            displaced=[Displaced(record[name], *record[name.replace("matte", "by")].tolist()) for name in mattes],
+            fault=record["fault"].tobytes().decode() if "fault" in record else None,
+        )
+
+
+_OPTIONAL = "keep", "foreign", "imprint"
