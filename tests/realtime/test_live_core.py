@@ -82,7 +82,7 @@ def test_a_deferred_fill_is_bridged_at_once_and_comes_in_when_it_is_done():
     assert filler.asked == []
     assert all(not shows_red(result.image) for result in results)
     core.filled(jobs[0], filler.fill(jobs[0].image, jobs[0].mask))
-    result = run(core, [OCCUPIED] * 25)[-1]
+    result = run(core, [OCCUPIED] * 45)[-1]
     assert np.abs(result.image[INNER].astype(int) - filler.color).max() <= 2
     assert (result.trust[INNER] == GUESSED).all()
     assert core.stats.fills == 1
