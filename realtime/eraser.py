@@ -182,6 +182,7 @@ class Eraser:
         self._edits: list[Edit] = []
         self._defer = defer
         self._job: FillJob | None = None
+        self._place: Place | None = None  # where its answer belongs by now
 
     def reset(self) -> None:
         """Forget the shot: the next frame starts a new plate."""
@@ -208,11 +209,16 @@ class Eraser:
 
     def filled(self, job: FillJob, picture: np.ndarray | None) -> None:
         """The filler's answer to a deferred job, (H, W, 3) uint8 BGR, None where it failed; between frames."""
+        place, mask = job.place, job.mask
         if job is self._job:
-            self._job = None
-        if picture is not None:
-            self.stats.fills += 1
-            job.place.remember(picture[job.place.roi.slices], job.mask[job.place.roi.slices])
+            place, self._job = self._place or place, None
+        if picture is None:
+            return
+        self.stats.fills += 1
+        if place.plate.frame_size != mask.shape:  # the frames have changed their size meanwhile
+            picture, mask = (ops.resize(layer, place.plate.frame_size) for layer in (picture, mask))
+            mask = ops.at_least(mask, 128)
+        place.remember(picture[place.roi.slices], mask[place.roi.slices])
 
     def learn_clean(self, frame: Frame) -> None:
         """Start a new plate with a frame that shows nothing but background."""
@@ -399,10 +405,17 @@ class Eraser:
             if self._shot is not None:
                 self._finder.objects.strokes.follow(ops.scaling(self._shot.plate.frame_size, (height, width)))
             if self._shot is not None and ops.same_shape(self._shot.plate.frame_size, (height, width)):
-                self._shot.resize(height, width)
+                self._resize(self._shot, height, width)
             else:
                 self._shot = _Shot(Plate(height, width), Registration(), masks.MaskSmoother())
         return self._shot
+
+    def _resize(self, shot: _Shot, height: int, width: int) -> None:
+        """Go on with frames of another size that show the same view."""
+        before, shot.plate = shot.plate, shot.plate.resized(height, width)
+        shot.registration.resize(before.frame_size, (height, width))
+        if self._place is not None and self._place.plate is before:
+            self._place = self._place.resized(shot.plate)
 
     def _look(self, frame: Frame) -> tuple[Found, str | None]:
         """What the next frame shows of the selection, after the edits that wait; and what went wrong."""
@@ -473,7 +486,7 @@ class Eraser:
                 filled = self.filler.fill(whole, missing)[roi.slices]
             else:
                 if self._job is None:
-                    self._job = FillJob(whole, missing, place)
+                    self._job, self._place = FillJob(whole, missing, place), place
                     self._defer(self._job)
                 unseen = unseen & unknown
                 filled = quick_fill(picture, unseen)
@@ -490,11 +503,6 @@ class _Shot:
     registration: Registration
     smoother: masks.MaskSmoother
     new: bool = True
-
-    def resize(self, height: int, width: int) -> None:
-        """Go on with frames of another size that show the same view."""
-        self.registration.resize(self.plate.frame_size, (height, width))
-        self.plate = self.plate.resized(height, width)
 
 
 def _outside(view: View, found: Found, fixed: np.ndarray | None) -> np.ndarray:

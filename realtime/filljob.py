@@ -32,6 +32,15 @@ class Place:
         motion = self.motion @ np.linalg.inv(self.plate.since(self.epoch))
         self.plate.write_guess(guess, motion, self.roi.expanded(margin), guessed)
 
+    def resized(self, plate: Plate) -> Place:
+        """The same place on a plate that goes on from this one's present anchor at another size."""
+        before, now = self.plate.frame_size, plate.frame_size
+        to_new = ops.scaling(before, now)
+        motion = to_new @ self.motion @ np.linalg.inv(self.plate.since(self.epoch)) @ np.linalg.inv(to_new)
+        (x0, y0), _, (x1, y1), _ = np.rint(ops.transform_points(to_new, ops.region_corners(self.roi)) + 0.5)
+        roi = Region(max(0, int(y0)), min(now[0], int(y1)), max(0, int(x0)), min(now[1], int(x1)))
+        return Place(plate, motion, plate.epoch, self.exposure, roi)
+
 
 @dataclass(frozen=True)
 class FillJob:

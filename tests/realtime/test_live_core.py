@@ -153,3 +153,17 @@ def test_objects_go_on_at_another_frame_size():
     result = run(core, [big] * 2)[-1]
     assert result.hole[180, 320]
     assert result.things[0].number == 1
+
+
+@pytest.mark.parametrize("sizes", [[2], [2, 1], [2, 3]])
+def test_a_deferred_fill_comes_in_though_the_frames_have_changed_their_size(sizes):
+    jobs, filler = [], PaintingFiller()
+    core = eraser(jobs.append, filler)
+    run(core, [OCCUPIED] * 2)
+    for size in sizes:
+        run(core, [np.ascontiguousarray(OCCUPIED[::size, ::size])] * 2)
+    core.filled(jobs[0], filler.fill(jobs[0].image, jobs[0].mask))
+    result = run(core, [np.ascontiguousarray(OCCUPIED[::size, ::size])] * 45)[-1]
+    inner = INNER[::size, ::size]
+    assert np.abs(result.image[inner].astype(int) - filler.color).max() <= 2
+    assert len(jobs) == 1
