@@ -44,10 +44,11 @@ def load_models(
     runtime: str,
     threads: int | None,
     search: bool = False,
+    fill_threads: int | None = None,
 ) -> Models:
     """Load what the job needs; the segmenter only when classes are to be found, or objects are clicked on (`search`).
 
-    Raises UsageError, EraserError.
+    fill_threads: of the filler, None for `threads`. Raises UsageError, EraserError.
     """
     if selection.classes or search:
         _check_name("segmenter", segmenter, available_models("segmenter"))
@@ -57,7 +58,7 @@ def load_models(
         if selection.classes or search:
             finder = load_segmenter(segmenter, device=device, runtime=runtime, threads=threads)
             finder.check(selection.classes)
-        filler = load_filler(fill, device=device, runtime=runtime, threads=threads)
+        filler = load_filler(fill, device=device, runtime=runtime, threads=fill_threads or threads)
     except EngineError as error:
         raise EraserError(str(error)) from error
     engines = [engine for part in (finder, filler) if (engine := getattr(part, "engine", None)) is not None]

@@ -109,7 +109,14 @@ def erase_live(
         recording = _recording(options, stack, (width, height), rate)
         selection = Selection(options.classes)
         models = load_models(
-            selection, options.segmenter, options.fill, options.device, options.runtime, None, search=True
+            selection,
+            options.segmenter,
+            options.fill,
+            options.device,
+            options.runtime,
+            threads=None,
+            search=True,
+            fill_threads=1,  # it works beside the loop, and must leave it the other cores
         )
         stack.callback(models.close)
         _warm_up(models, height, width)
