@@ -453,6 +453,8 @@ class Eraser:
     ) -> np.ndarray | None:
         """What is erased from this frame on was background before, as far as the plate knows: what it must forget."""
         size = mask.shape[0], mask.shape[1]
+        if found.foreign is not None:
+            mask = mask | ~_open(found.foreign, size)  # who stands there was never taken for background
         begun = [each for each in (found.begun, self._finder.objects.strokes.begun(size)) if each is not None]
         imprints = [imprint(each, mask, view, expected, sight) for each in begun]
         return np.bitwise_or.reduce(imprints) if imprints else None
@@ -531,6 +533,12 @@ def _exposure(view: View, sight: Sight, outside: np.ndarray) -> Exposure:
     return fit_exposure(plate, view.color[::stride, ::stride][chosen].astype(np.float32))
 
 
+def _open(foreign: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Where a frame of (H, W) = `size` may show background: well beside a smaller mask of what is none."""
+    band = growth(size[0], None) + guard_width(size[0])
+    return ~ops.grow_square(ops.at_least(ops.resize(foreign, size), 1), band)
+
+
 def _evidence(hole: Hole | None, changed: np.ndarray, foreign: np.ndarray | None) -> Evidence:
     """What the plate may learn from a frame with this hole: all but the hole, and only weakly the band around it.
 
@@ -541,9 +549,7 @@ def _evidence(hole: Hole | None, changed: np.ndarray, foreign: np.ndarray | None
         usable[hole.roi.slices] = ~hole.guard
         doubtful[hole.roi.slices] = hole.guard & ~hole.inside
     if foreign is not None:
-        size = changed.shape[0], changed.shape[1]
-        band = growth(size[0], None) + guard_width(size[0])
-        background = ~ops.grow_square(ops.at_least(ops.resize(foreign, size), 1), band)
+        background = _open(foreign, (changed.shape[0], changed.shape[1]))
         usable, doubtful = usable & background, doubtful & background
     return Evidence(usable, doubtful, changed)
 

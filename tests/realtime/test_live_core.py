@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from realtime.edits import Erase
+from realtime.edits import Erase, People
 from realtime.eraser import Eraser, Settings
 from realtime.errors import EraserError
 from realtime.plate import GUESSED, SEEN
@@ -72,6 +72,19 @@ def test_after_a_fault_the_person_has_not_become_background():
     result = run(core, [OCCUPIED])[-1]
     assert result.fault is None
     assert psnr(result.image, ROOM, PERSON) > 40
+
+
+def test_erasing_one_person_leaves_what_is_known_behind_another():
+    left, right = disc(HEIGHT, WIDTH, 70, 90, 25), disc(HEIGHT, WIDTH, 230, 90, 25)
+    both = put(put(ROOM, left, RED), right, RED)
+    core = eraser(candidates=True)
+    run(core, [ROOM] * 5 + [both] * 5)
+    core.edit(Erase(230, 90))
+    run(core, [both] * 3)
+    core.edit(People(True))
+    result = run(core, [both])[-1]
+    assert (result.trust[disc(HEIGHT, WIDTH, 70, 90, 18) > 0] == SEEN).all()
+    assert psnr(result.image, ROOM, left) > 40
 
 
 def test_a_deferred_fill_is_bridged_at_once_and_comes_in_when_it_is_done():
