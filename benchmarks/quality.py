@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
@@ -62,7 +63,8 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.quality", description="How good is the erased picture?")
     parser.add_argument("--scenes", nargs="+", choices=[*SCENES, "none"], default=list(SCENES), metavar="SCENE")
     parser.add_argument("--clips", nargs="+", choices=[*CLIPS, ROOM, "none"], default=[*CLIPS, ROOM], metavar="CLIP")
-    parser.add_argument("--lookahead", nargs="+", type=float, default=[0.0, 1.0], metavar="SECONDS")
+    reaches = [0.0, 1.0, math.inf]
+    parser.add_argument("--lookahead", nargs="+", type=_lookahead, default=reaches, metavar="SECONDS|all")
     parser.add_argument("--masks", choices=("given", "found", "both"), default="both")
     parser.add_argument("--frames", type=int, help="only the first so many frames of each clip")
     parser.add_argument("--segmenter", default=DEFAULT_SEGMENTER, metavar="MODEL")
@@ -73,13 +75,18 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
+def _lookahead(text: str) -> float:
+    """Seconds; infinite for "all"."""
+    return math.inf if text == "all" else float(text)
+
+
 def run_all(options: argparse.Namespace) -> None:
     """Measure what `options` ask for; print and write tables, JSON and contact sheets."""
     found = options.masks != "given"
     segmenter = load_segmenter(options.segmenter, threads=options.threads) if found else None
     networks = Networks(segmenter, load_filler(options.fill, threads=options.threads))
-    runs = [Run(f"eraser {s:g} s", s, True) for s in options.lookahead if options.masks != "found"]
-    runs += [Run(f"found {s:g} s", s, False) for s in options.lookahead if found]
+    runs = [Run(seconds, given=True) for seconds in options.lookahead if options.masks != "found"]
+    runs += [Run(seconds, given=False) for seconds in options.lookahead if found]
     options.out.mkdir(parents=True, exist_ok=True)
     machine = describe_machine()
 

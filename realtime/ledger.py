@@ -6,6 +6,7 @@ import json
 import struct
 import zlib
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
@@ -32,14 +33,20 @@ class Ledger:
         head = [[name, array.dtype.str, array.shape] for name, array in record.items()]
         body = b"".join(np.ascontiguousarray(array).tobytes() for array in record.values())
         data = zlib.compress(json.dumps(head).encode() + b"\n" + body, _FAST)
-        try:
+        with self._told():
             self._file.write(_LENGTH.pack(len(data)) + data)
-        except OSError as error:
-            raise EraserError(f"{self._path.parent} cannot hold the shot's memory: {error.strerror}") from error
 
     def close(self) -> None:
-        """No more records will come; may be called twice."""
-        self._file.close()
+        """No more records will come; may be called twice. EraserError where the disk is full."""
+        with self._told():
+            self._file.close()
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise EraserError(f"{self._path.parent} cannot hold the shot's memory: {error.strerror}") from error
 
     def __iter__(self) -> Iterator[dict[str, np.ndarray]]:
         with self._path.open("rb") as file:

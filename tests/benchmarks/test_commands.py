@@ -60,7 +60,7 @@ def test_quality_measures_a_scene_and_writes_tables_and_sheets(tmp_path, eraser_
     assert done.returncode == 0, done.stderr
     data = json.loads((tmp_path / "quality.json").read_text(encoding="utf-8"))
     (still,) = data["scenes"]
-    assert list(still["methods"]) == ["Telea", "temporal median", "oracle", "eraser 0 s", "eraser 1 s"]
+    assert list(still["methods"]) == ["Telea", "temporal median", "oracle", "eraser 0 s", "eraser 1 s", "eraser all"]
     assert still["methods"]["oracle"]["psnr_before"] > 50
     assert still["methods"]["eraser 1 s"]["psnr_all"] > still["methods"]["Telea"]["psnr_all"]
     assert data["machine"]["commit"]

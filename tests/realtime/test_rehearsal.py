@@ -1,0 +1,112 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from realtime import ops
+from realtime.edits import Erase, Move
+from realtime.eraser import Eraser, Settings
+from realtime.errors import EraserError
+from realtime.memory import ShotMemory
+from realtime.ops import Region
+from realtime.plate import SEEN, UNSEEN, Evidence, Plate
+from realtime.rehearsal import Rehearsal
+from realtime.selection import Selection
+from tests.realtime.fakes import PaintingFiller, red_segmenter
+from tests.realtime.pictures import disc, frame, look, psnr, put, texture
+
+HEIGHT, WIDTH = 180, 320
+NOTHING = Selection(classes=())
+ROOM = (texture(HEIGHT, WIDTH) * 0.6 + 60).astype(np.uint8)
+STANDING = disc(HEIGHT, WIDTH, 160, 90, 40)
+STANDS_THEN_LEAVES = [STANDING] * 20 + [STANDING * 0] * 5
+
+
+def eraser(filler=None, segmenter=None, selection=NOTHING):
+    return Eraser(segmenter, filler or PaintingFiller(), selection, Settings(dilate=2))
+
+
+def rehearsed(folder, pictures, masks=None, core=None):
+    rehearsal, core = Rehearsal(folder), core or eraser()
+    for index, picture in enumerate(pictures):
+        rehearsal.watch(core, frame(picture, index), None if masks is None else masks[index])
+    rehearsal.end()
+    return rehearsal
+
+
+def replayed(rehearsal, pictures, core=None):
+    core = core or eraser()
+    return [core.render(rehearsal.replay(core, frame(picture, index))) for index, picture in enumerate(pictures)]
+
+
+def test_what_shows_long_after_an_object_stood_before_it_is_shown_from_the_first_frame_on(tmp_path):
+    pictures = [put(ROOM, mask) for mask in STANDS_THEN_LEAVES]
+    filler = PaintingFiller()
+    results = replayed(rehearsed(tmp_path, pictures, STANDS_THEN_LEAVES), pictures, eraser(filler))
+    assert all(psnr(result.image, ROOM, STANDING) > 40 for result in results[:20])
+    assert filler.asked == []
+
+
+def test_the_past_is_shown_before_what_the_whole_shot_knows(tmp_path):
+    after = ROOM.copy()
+    after[60:120, 150:170] = 240
+    masks = [STANDING * 0] * 6 + [STANDING] * 10 + [STANDING * 0] * 40
+    pictures = [ROOM] * 6 + [put(after, mask) for mask in masks[6:16]] + [after] * 40
+    results = replayed(rehearsed(tmp_path, pictures, masks), pictures)
+    assert psnr(results[10].image, ROOM, STANDING) > 40
+
+
+def test_a_second_pass_finds_nothing_again_and_erases_the_same(tmp_path):
+    pictures = [put(ROOM, disc(HEIGHT, WIDTH, 40 + 8 * index, 90, 24)) for index in range(25)]
+    people = Selection()
+    one_pass = eraser(segmenter=red_segmenter(), selection=people)
+    expected = [one_pass.observe(frame(picture, index)).hole for index, picture in enumerate(pictures)]
+    rehearsal = rehearsed(tmp_path, pictures, core=eraser(segmenter=red_segmenter(), selection=people))
+    second = red_segmenter()
+    second.engine.run = None  # it would raise
+    core = eraser(segmenter=second, selection=people)
+    for index, picture in enumerate(pictures):
+        hole = rehearsal.replay(core, frame(picture, index)).hole
+        assert np.array_equal(hole.inside, expected[index].inside)
+
+
+def test_every_shot_has_its_own_memory(tmp_path):
+    other = (255 - ROOM[::-1]).copy()
+    pictures = [put(ROOM, mask) for mask in STANDS_THEN_LEAVES] + [put(other, mask) for mask in STANDS_THEN_LEAVES]
+    core = eraser()
+    results = replayed(rehearsed(tmp_path, pictures, STANDS_THEN_LEAVES * 2), pictures, core)
+    assert core.stats.cuts == 1
+    assert all(psnr(result.image, ROOM, STANDING) > 40 for result in results[:20])
+    assert all(psnr(result.image, other, STANDING) > 40 for result in results[25:45])
+
+
+def test_a_moved_object_is_drawn_by_the_second_pass_too(tmp_path):
+    first = eraser(segmenter=red_segmenter(), selection=Selection())
+    first.edit(Erase(60, 90))
+    first.edit(Move(60, 90, 120, 0))
+    person = disc(HEIGHT, WIDTH, 60, 90, 24)
+    pictures = [put(ROOM, person)] * 4
+    results = replayed(rehearsed(tmp_path, pictures, core=first), pictures)
+    assert (results[-1].image[85:95, 175:185] == (20, 20, 230)).all()
+
+
+def test_an_input_that_is_longer_the_second_time_is_refused(tmp_path):
+    rehearsal = rehearsed(tmp_path, [ROOM] * 2)
+    with pytest.raises(EraserError, match="changed"):
+        replayed(rehearsal, [ROOM] * 3)
+
+
+def test_a_place_that_only_a_distant_epoch_saw_is_recalled_through_those_between(tmp_path):
+    world = texture(HEIGHT, 3 * WIDTH)
+    memory, region = ShotMemory(tmp_path, 0), Region(0, HEIGHT, 0, WIDTH)
+    everywhere, nowhere = np.full((HEIGHT, WIDTH), 255, np.uint8), np.zeros((HEIGHT, WIDTH), np.uint8)
+    for step in range(3):
+        plate = Plate(HEIGHT, WIDTH)
+        view = look(world, ops.translation(-step * 100, 0), HEIGHT, WIDTH)
+        plate.update(view, np.eye(3), Evidence(everywhere, nowhere, nowhere))
+        memory.store(plate, ops.translation(-100, 0))
+    color, trust = memory.recall(0, ops.translation(-200, 0), region)
+    assert np.array_equal(color[:, :200], world[:, 200:400])
+    assert (trust[:, :300] == SEEN).all()
+    _, behind = memory.recall(2, ops.translation(200 - 400, 0), region)
+    assert (behind[:, 130:] == UNSEEN).all()
