@@ -149,6 +149,15 @@ class Scene:
             alpha = alpha * (1 - opacity) + opacity
         return _halve(colour), _halve(alpha)
 
+    def visible(self, index: int, who: int) -> np.ndarray:
+        """What shows of one of the people in a frame, (H, W) float32 alpha; who: index in `people`."""
+        alpha = np.zeros((2 * self.height, 2 * self.width), np.float32)
+        camera = _FINE @ self.cameras[index]
+        for number, (sprite, poses) in enumerate(self.people[who:], who):
+            _, opacity = place(sprite, poses[index], camera, 2 * self.width, 2 * self.height, UPRIGHT)
+            alpha = opacity if number == who else alpha * (1 - opacity)
+        return _halve(alpha)
+
     def _shade(self, index: int) -> np.ndarray:
         """The light that shadows take away, (H, W) float32 in [0, 1], with soft edges."""
         if not self.shadow:

@@ -1,0 +1,181 @@
+"""One click on a person: is that person erased from then on, and nothing else?
+
+    python -m benchmarks.clicks                         # every scene, the default segmenter, then colours alone
+    python -m benchmarks.clicks --scenes pan --segmenter sharp --sheets
+
+README.md in this folder defines every figure.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from benchmarks.data import DataMissingError, data_folder
+from benchmarks.machine import describe_machine
+from benchmarks.scenes import SCENES, Scene, scene
+from benchmarks.tables import markdown_table, number
+from engines.errors import EngineError
+from engines.measure import iou
+from engines.runtime import DEFAULT_SEGMENTER
+from realtime.edits import Erase
+from realtime.eraser import Eraser, Result
+from realtime.errors import EraserError
+from realtime.fill import TeleaFiller
+from realtime.frame import Frame
+from realtime.segment import Segmenter, load_segmenter
+from realtime.selection import Selection
+
+COLOURS = "colours alone"
+ENTERED = 0.6  # share of the person's largest area from which on the click may come
+SMALLEST = 0.003  # share of the picture that must show of the person for a frame to count
+FIRST_SECOND, WHOLE_CLIP = 0.80, 0.75  # targets
+
+
+@dataclass(frozen=True)
+class Clicked:
+    """One scene. first_second, clip: mean IoU of the object's mask with what shows of the person; worst: the smallest
+    of the clip; lost: frames in which the object was not followed; ms: median of `Eraser.observe`'s search alone.
+    """
+
+    scene: str
+    method: str
+    click: int
+    frames: int
+    first_second: float
+    clip: float
+    worst: float
+    lost: int
+    ms: float
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the benchmark; returns the exit code (0 done, 1 failed, 2 wrong usage or no reference data)."""
+    options = _parse(arguments)
+    cv2.setNumThreads(options.threads)
+    try:
+        data_folder()
+        run_all(options)
+    except DataMissingError as error:
+        print(error, file=sys.stderr)
+        return 2
+    except (EraserError, EngineError, OSError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.clicks", description="How well is a click followed?")
+    parser.add_argument("--scenes", nargs="+", choices=list(SCENES), default=list(SCENES), metavar="SCENE")
+    parser.add_argument("--segmenter", nargs="+", default=[DEFAULT_SEGMENTER, COLOURS], metavar="MODEL")
+    parser.add_argument("--frames", type=int, help="only the first so many frames of each scene")
+    parser.add_argument("--threads", type=int, default=2, help="of OpenCV and the network, each")
+    parser.add_argument("--sheets", action="store_true", help="also write a contact sheet for each scene and method")
+    parser.add_argument("--out", type=Path, default=Path("build/clicks"), metavar="FOLDER")
+    return parser.parse_args(arguments)
+
+
+def run_all(options: argparse.Namespace) -> None:
+    """Measure what `options` ask for; print and write table and JSON."""
+    options.out.mkdir(parents=True, exist_ok=True)
+    machine = describe_machine()
+    results = []
+    for name in options.segmenter:
+        segmenter = None if name == COLOURS else load_segmenter(name, threads=options.threads)
+        for scene_name in options.scenes:
+            clicked, sheet = measure(scene(scene_name, options.frames), segmenter, name)
+            results.append(clicked)
+            print(_row(clicked), flush=True)
+            if options.sheets:
+                cv2.imwrite(str(options.out / f"{scene_name}_{Path(name).name.replace(' ', '_')}.jpg"), sheet)
+    text = report_text(results)
+    about = "\n".join(f"- {key}: {value}" for key, value in {**machine, "threads": options.threads}.items())
+    print(f"\n{text}")
+    (options.out / "clicks.md").write_text(f"# Clicks\n\n{about}\n\n{text}\n", encoding="utf-8")
+    data = {"machine": machine, "clicks": [asdict(one) for one in results]}
+    (options.out / "clicks.json").write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
+    print(f"\nWritten to {options.out}")
+
+
+def measure(made: Scene, segmenter: Segmenter | None, method: str) -> tuple[Clicked, np.ndarray]:
+    """Click once on the person who is largest in the scene, and follow; also a contact sheet, (H, W, 3) uint8."""
+    areas = [[float((made.visible(i, who) > 0.5).sum()) for i in range(len(made))] for who in range(len(made.people))]
+    who = max(range(len(areas)), key=lambda one: max(areas[one]))
+    click = next(i for i, area in enumerate(areas[who]) if area >= ENTERED * max(areas[who]))
+    eraser = Eraser(segmenter, TeleaFiller(), Selection(classes=()))
+    scores, lost, spent, tiles = [], 0, [], []
+    for index in range(len(made)):
+        shot = made.shot(index)
+        truth = made.visible(index, who) > 0.5
+        if index == click:
+            eraser.edit(Erase(*_middle(truth)))
+        pending = eraser.observe(Frame(shot.frame, index, index, Fraction(1, made.fps)))
+        if index < click:
+            continue
+        spent.append(pending.timer.milliseconds["segment"])
+        result = eraser.render(pending)
+        lost += all(thing.state != "erased" for thing in result.things)
+        found = _found(result)
+        if truth.mean() >= SMALLEST:
+            scores.append((index, iou(found, truth)))
+        if (index - click) % max(1, (len(made) - click) // 6) == 0:
+            tiles.append(_tile(result, found, truth))
+    early = [score for index, score in scores if index < click + made.fps]
+    every = [score for _, score in scores]
+    figures = float(np.mean(early)), float(np.mean(every)), min(every), lost, float(np.median(spent))
+    return Clicked(made.name, method, click, len(made), *figures), np.vstack(tiles)
+
+
+def _middle(mask: np.ndarray) -> tuple[float, float]:
+    """The pixel (x, y) that lies deepest in a (H, W) bool mask: where one clicks."""
+    depth = cv2.distanceTransform(mask.astype(np.uint8), cv2.DIST_L2, 5)
+    y, x = np.unravel_index(int(depth.argmax()), depth.shape)
+    return float(x), float(y)
+
+
+def _found(result: Result) -> np.ndarray:
+    """Where the objects are, lost or not, (H, W) bool."""
+    found = np.zeros(result.hole.shape, bool)
+    for thing in result.things:
+        found[thing.roi.slices] |= thing.mask > 0
+    return found
+
+
+def _tile(result: Result, found: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """The frame with the found mask in red and the true rim in green, beside the erased picture."""
+    shown = result.frame.image.copy()
+    shown[found] = shown[found] // 2 + np.array([0, 0, 127], np.uint8)
+    contours, _ = cv2.findContours(truth.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+    cv2.drawContours(shown, contours, -1, (0, 255, 0), 1)
+    return np.hstack([shown, result.image])
+
+
+HEADER = ["scene", "method", "click", "first second", "clip", "worst", "lost", "ms", "met"]
+
+
+def report_text(results: Sequence[Clicked]) -> str:
+    """The table as Markdown."""
+    return markdown_table(HEADER, [_cells(one) for one in results])
+
+
+def _row(one: Clicked) -> str:
+    return " ".join(f"{name} {cell}" for name, cell in zip(HEADER, _cells(one), strict=True))
+
+
+def _cells(one: Clicked) -> list[str]:
+    met = "yes" if one.first_second >= FIRST_SECOND and one.clip >= WHOLE_CLIP else "NO"
+    ious = [number(value, 3) for value in (one.first_second, one.clip, one.worst)]
+    return [one.scene, one.method, str(one.click), *ious, f"{one.lost}", number(one.ms), met]
+
+
+if __name__ == "__main__":
+    sys.exit(main())
