@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import sys
 import time
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -13,6 +14,7 @@ from realtime import console
 from realtime.errors import UsageError
 
 if TYPE_CHECKING:
+    from realtime.edits import Edit, TimedEdit
     from realtime.pipeline import Progress
     from realtime.report import Report
     from realtime.selection import Box
@@ -35,6 +37,39 @@ class TimeType(click.ParamType):
             return parse_time(value)
         except UsageError as error:
             self.fail(str(error), param, ctx)
+
+
+class EditType(click.ParamType):
+    """A click, X,Y or X,Y@TIME, or a box, X,Y,W,H or X,Y,W,H@TIME."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> TimedEdit:
+        from realtime.edits import Subtract, TimedEdit, parse_box, parse_click
+
+        if isinstance(value, TimedEdit):
+            return value
+        try:
+            if self.name == "box":
+                return parse_box(value)
+            return parse_click(value, Subtract) if self.name == "no-click" else parse_click(value)
+        except UsageError as error:
+            self.fail(str(error), param, ctx)
+
+
+class OffsetType(click.ParamType):
+    """X,Y in pixels, either of them perhaps negative."""
+
+    name = "offset"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[float, float]:
+        if isinstance(value, tuple):
+            return value
+        match = re.fullmatch(r"\s*([+-]?\d+)\s*,\s*([+-]?\d+)\s*", value)
+        if match is None:
+            self.fail(f"'{value}' is not an offset: give X,Y in pixels, like 200,-40", param, ctx)
+        return float(match[1]), float(match[2])
 
 
 class BoxType(click.ParamType):
@@ -88,7 +123,23 @@ def _print_version(context: click.Context, _: click.Parameter, wanted: bool) -> 
 @click.option(
     "--target",
     metavar="CLASS[,CLASS]",
-    help="Erase everything of these classes of the segmenter.  [default: person, unless --mask or --box is given]",
+    help="Erase everything of these classes of the segmenter.  [default: person, unless something else is chosen]",
+)
+@click.option(
+    "--click",
+    "clicks",
+    type=EditType("click"),
+    metavar="X,Y[@TIME]",
+    multiple=True,
+    help="Erase the object at this pixel at this time (at once, where none is given), and follow it. Repeatable.",
+)
+@click.option(
+    "--no-click",
+    "no_clicks",
+    type=EditType("no-click"),
+    metavar="X,Y[@TIME]",
+    multiple=True,
+    help="This pixel does not belong to the object that was chosen last before. Repeatable.",
 )
 @click.option(
     "--mask",
@@ -96,7 +147,19 @@ def _print_version(context: click.Context, _: click.Parameter, wanted: bool) -> 
     help="Erase what is white in this mask: a picture (the same for all frames), or a video or a folder of numbered "
     "pictures (one for each frame, counted from the input's first). Of the input's size or aspect ratio.",
 )
-@click.option("--box", "boxes", type=BoxType(), metavar="X,Y,W,H", multiple=True, help="Erase this region. Repeatable.")
+@click.option(
+    "--box",
+    "boxes",
+    type=EditType("box"),
+    metavar="X,Y,W,H[@TIME]",
+    multiple=True,
+    help="Erase this region, or with --follow the object that fills it at this time. Repeatable.",
+)
+@click.option("--follow", is_flag=True, help="Follow what is in the boxes, from their times on.")
+@click.option("--move", type=OffsetType(), metavar="X,Y", help="Show the chosen objects displaced by so many pixels.")
+@click.option(
+    "--selection", metavar="FILE.json", help="Erase what was selected and saved in erase-live's window, at its times."
+)
 @click.option(
     "--keep-box",
     "keep_boxes",
@@ -159,7 +222,20 @@ def _print_version(context: click.Context, _: click.Parameter, wanted: bool) -> 
 @click.option(
     "--version", is_flag=True, is_eager=True, expose_value=False, callback=_print_version, help="Print the version."
 )
-def command(input: str, output: str, *, no_shadow: bool, quiet: bool, debug: bool, **options: Any) -> int:
+def command(
+    input: str,
+    output: str,
+    *,
+    clicks: tuple[TimedEdit, ...],
+    no_clicks: tuple[TimedEdit, ...],
+    boxes: tuple[TimedEdit, ...],
+    follow: bool,
+    move: tuple[float, float] | None,
+    no_shadow: bool,
+    quiet: bool,
+    debug: bool,
+    **options: Any,
+) -> int:
     """Erase people, or other things, from INPUT and write the result to OUTPUT.
 
     INPUT is a video file, a picture, a numbered sequence of pictures (img_%04d.png), a folder of pictures, or an
@@ -171,9 +247,11 @@ def command(input: str, output: str, *, no_shadow: bool, quiet: bool, debug: boo
       erase-video holiday.mp4 empty.mp4
       erase-video talk.mkv clean.mkv --box 1600,40,280,120 --preview before-after.mp4
       erase-video street.mp4 street-masked.mp4 --mask masks/ --lookahead 2
+      erase-video market.mp4 nobody.mp4 --click 640,300@1.5 --click 200,310@4
     """
     from realtime.files import erase_video
 
+    options |= _chosen(clicks, no_clicks, boxes, follow, move)
     if debug:
         logging.basicConfig(format=f"{NAME}: %(message)s")
         logging.getLogger("realtime").setLevel(logging.DEBUG)
@@ -184,6 +262,43 @@ def command(input: str, output: str, *, no_shadow: bool, quiet: bool, debug: boo
         display.close()
     display.summary(report)
     return DAMAGED if report.lost else 0
+
+
+def _chosen(
+    clicks: tuple[TimedEdit, ...],
+    no_clicks: tuple[TimedEdit, ...],
+    boxes: tuple[TimedEdit, ...],
+    follow: bool,
+    move: tuple[float, float] | None,
+) -> dict[str, Any]:
+    """The regions and edits that the options ask for, as `erase_video` takes them."""
+    from realtime.edits import EraseBox, Move, TimedEdit
+
+    regions = [timed.edit.box for timed in boxes if isinstance(timed.edit, EraseBox)]
+    if follow and not boxes:
+        raise UsageError("--follow follows what is in a box: give --box too")
+    if not follow and any(timed.time for timed in boxes):
+        raise UsageError("a box with a time needs --follow; without it a box is erased in every frame")
+    chosen = [*clicks, *boxes] if follow else list(clicks)
+    if no_clicks and not chosen:
+        raise UsageError("--no-click takes something away from a chosen object: give --click, or --box and --follow")
+    if move is not None and not chosen:
+        raise UsageError("--move displaces chosen objects: give --click, or --box and --follow")
+    edits = [*chosen, *no_clicks]
+    if move is not None:
+        places = [(timed.time, _place(timed.edit)) for timed in chosen]
+        edits += [TimedEdit(time, Move(*place, *move)) for time, place in places]
+    return {"boxes": () if follow else regions, "edits": edits}
+
+
+def _place(edit: Edit) -> tuple[float, float]:
+    """A pixel (x, y) of what a click or a box chooses."""
+    from realtime.edits import Erase, EraseBox
+
+    assert isinstance(edit, Erase | EraseBox)
+    if isinstance(edit, Erase):
+        return edit.x, edit.y
+    return edit.box.x + (edit.box.w - 1) / 2, edit.box.y + (edit.box.h - 1) / 2
 
 
 class _Display:

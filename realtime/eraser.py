@@ -24,7 +24,7 @@ from realtime.exposure import Exposure, fit_exposure, membrane
 from realtime.fade import Fade
 from realtime.fill import Filler
 from realtime.filljob import FillJob, Place, quick_fill
-from realtime.finder import Finder, Found, SegmentationFault
+from realtime.finder import Finder, Found, Loss, SegmentationFault
 from realtime.finding import Finding
 from realtime.frame import Frame
 from realtime.hole import Hole, belongings, cut_hole, growth, guard_width, sliver_width
@@ -205,7 +205,12 @@ class Eraser:
     @property
     def notes(self) -> tuple[str, ...]:
         """Remarks on objects whose track was lost, and when, a line each."""
-        return tuple(self._finder.notes)
+        return tuple(loss.note() for loss in self.losses)
+
+    @property
+    def losses(self) -> tuple[Loss, ...]:
+        """The objects whose track was lost of late."""
+        return tuple(self._finder.losses)
 
     def filled(self, job: FillJob, picture: np.ndarray | None) -> None:
         """The filler's answer to a deferred job, (H, W, 3) uint8 BGR, None where it failed; between frames."""

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
+from realtime.edits import TimedEdit, check_edits, read_selection
 from realtime.eraser import Eraser, Settings
 from realtime.errors import EraserError, UsageError
 from realtime.models import load_models
@@ -31,6 +32,8 @@ def erase_video(
     mask: str | Path | None = None,
     boxes: Sequence[Box] = (),
     keep_boxes: Sequence[Box] = (),
+    edits: Sequence[TimedEdit] = (),
+    selection: str | Path | None = None,
     lookahead: float = 1.0,
     segmenter: str = "swift",
     fill: str = "swift",
@@ -53,10 +56,12 @@ def erase_video(
 
     input: a video file, a picture, a numbered sequence (img_%04d.png), a folder of pictures, or an address that FFmpeg
         opens. output: its extension chooses the container; a picture gives a picture.
-    target: classes of the segmenter, "person" or ("person", ...). None means "person", unless `mask` or `boxes` say
-        what to erase; given together with them it adds to them.
+    target: classes of the segmenter, "person" or ("person", ...). None means "person", unless `mask`, `boxes`, `edits`
+        or `selection` say what to erase; given together with them it adds to them.
     mask: a picture (the same mask for all frames), a video or a folder (one mask for each frame of the input); white is
         erased. boxes: regions that are erased; keep_boxes: regions that stay as they are.
+    edits: objects that are erased and followed from a time on, and whatever else a user does (`realtime.edits`), in
+        pixels and seconds of the input. selection: a file of such edits, scaled to the input's size.
     lookahead: seconds of the future that a frame may borrow its background from; 0 is what live would see.
     segmenter, fill: names or paths of models; "telea" fills without a network.
     device: "auto", "cpu" or "cuda". runtime: "auto", "onnxruntime", "tensorrt" or "torch". threads: per network.
@@ -77,24 +82,29 @@ def erase_video(
         raise UsageError(f"the end ({end:g} s) is not after the start ({start:g} s)")
     if dilate is not None and dilate < 0:
         raise UsageError(f"dilate is {dilate} px: give 0 or more")
-    check_paths([input, mask], [output, preview, save_mask, report], overwrite)
-    selection = Selection(_classes(target, mask is not None or bool(boxes)), tuple(boxes), tuple(keep_boxes))
+    check_paths([input, mask, selection], [output, preview, save_mask, report], overwrite)
+    chosen = mask is not None or selection is not None or bool(boxes) or bool(edits)
+    wanted = Selection(_classes(target, chosen), tuple(boxes), tuple(keep_boxes))
+    search = selection is not None or bool(edits)
 
     with ExitStack() as stack:
-        models = load_models(selection, segmenter, fill, device, runtime, threads)
+        models = load_models(wanted, segmenter, fill, device, runtime, threads, search)
         stack.callback(models.close)
         inputs = stack.enter_context(Inputs())
         source = inputs.add(open_source(str(input), start=start, end=end))
         masks = None if mask is None else inputs.add(GivenMasks(str(mask)))
-        remarks = selection.check(source.info.height, source.info.width)
-        eraser = Eraser(models.segmenter, models.filler, selection, Settings(dilate=dilate, shadow=shadow))
+        remarks = wanted.check(source.info.height, source.info.width)
+        timed = _edits(edits, selection, source.info.height, source.info.width)
+        # People who are not chosen yet, or never, must not become background meanwhile: candidates are known.
+        settings = Settings(dilate=dilate, shadow=shadow, candidates=bool(timed))
+        eraser = Eraser(models.segmenter, models.filler, wanted, settings)
         outputs = stack.enter_context(Outputs(source, overwrite))
         outputs.open_main(output, codec, crf)
         if preview is not None:
             outputs.open_preview(preview)
         if save_mask is not None:
             outputs.open_masks(save_mask)
-        pipeline = Pipeline(source, masks, eraser, outputs, lookahead, remarks)
+        pipeline = Pipeline(source, masks, eraser, outputs, lookahead, remarks, timed)
         begin = time.perf_counter()
         try:
             pipeline.run(progress)
@@ -129,6 +139,13 @@ def erase_video(
         except EraserError as error:
             raise EraserError(f"{output} is done, but its report is not: {error}") from error
     return done
+
+
+def _edits(edits: Sequence[TimedEdit], selection: str | Path | None, height: int, width: int) -> list[TimedEdit]:
+    """All edits of a job by time; EraserError for those outside the picture."""
+    listed = list(edits) if selection is None else [*edits, *read_selection(selection, width, height)]
+    check_edits(listed, height, width)
+    return sorted(listed, key=lambda timed: timed.time)
 
 
 def _classes(target: str | Sequence[str] | None, selected_otherwise: bool) -> tuple[str, ...]:

@@ -33,12 +33,25 @@ CLASSICAL_SIZE = (
 REFIT = 0.1  # seconds between two looks at colours alone
 SEEK = 0.25  # seconds between two searches for a lost object
 CLAIM = 0.05  # share of the height by which a person's part of the matte may outrun its carried matte
-NOTES = 50  # remarks on lost objects that are kept
+LOSSES = 50  # that are remembered
 WHOLE_FRAME = 0.7  # share of the picture that no clicked object covers
 
 
 class SegmentationFault(EraserError):
     """The network failed on a frame."""
+
+
+@dataclass(frozen=True)
+class Loss:
+    """An object is not followed any longer. number: its own; time: seconds, of the frame; what: happened, in words."""
+
+    number: int
+    time: float
+    what: str
+
+    def note(self, origin: float = 0.0) -> str:
+        """A line for the user; origin: the time at which the input begins, seconds."""
+        return f"object {self.number} at {self.time - origin:.2f} s: {self.what}"
 
 
 @dataclass(frozen=True)
@@ -78,7 +91,7 @@ class Finder:
         self._refitted = self._sought = 0.0
         self._active = bool(classes)
         self._after_cut = False
-        self.notes: deque[str] = deque(maxlen=NOTES)
+        self.losses: deque[Loss] = deque(maxlen=LOSSES)
 
     def cut(self) -> None:
         """The next picture, or the latest one once more, has nothing to do with those before.
@@ -325,13 +338,11 @@ class Finder:
                 continue
             if self._after_cut:
                 track.state = "gone"
-                self.notes.append(f"object {track.number} is not followed over the cut at {time:.2f} s")
+                self.losses.append(Loss(track.number, time, "the scene changed, and it is not there"))
             elif track.role == "keep":
-                self.notes.append(
-                    f"object {track.number}, which was to stay, was lost at {time:.2f} s: it is erased again"
-                )
+                self.losses.append(Loss(track.number, time, "lost; it was to stay, and is erased again"))
             elif track.state == "lost":
-                self.notes.append(f"object {track.number} was lost at {time:.2f} s: the hole where it was stays closed")
+                self.losses.append(Loss(track.number, time, "lost; the hole where it was stays closed"))
         self._after_cut = False
 
     def _nothing(self, picture: _Picture) -> Found:
@@ -347,8 +358,9 @@ class Finder:
         foreign = keep
         if self._matte is not None and self.objects.people:
             matte = self._matte if keep is None else without(self._matte, keep)
-        elif self._matte is not None:
-            foreign = ops.at_least(self._matte, ON)
+        if self._matte is not None and (keep is not None or not self.objects.people):
+            everybody = ops.at_least(self._matte, ON)
+            foreign = everybody if keep is None else everybody | keep
         for track in self.objects.erased():
             matte = np.maximum(matte, track.hole(picture.time))
         if keep is not None:

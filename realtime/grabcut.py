@@ -70,7 +70,7 @@ def refit(small: np.ndarray, mask: np.ndarray, likely: np.ndarray, outside: Poin
     bounds = ops.bounding_region(mask)
     if bounds is None:
         return mask
-    ring = max(2, round(0.15 * cv2.countNonZero(mask) ** 0.5))
+    ring = max(3, round(0.25 * cv2.countNonZero(mask) ** 0.5))
     near = ops.grow(mask, ring)
     hint = np.full((height, width), cv2.GC_BGD, np.uint8)
     hint[near > 0] = cv2.GC_PR_BGD

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
 
@@ -24,7 +24,9 @@ from realtime.report import StageTime, StageTimes
 if TYPE_CHECKING:
     import numpy as np
 
+    from realtime.edits import TimedEdit
     from realtime.eraser import Eraser, Pending, Result
+    from realtime.finder import Loss
     from realtime.frame import Frame
     from realtime.outputs import Outputs
     from realtime.selection import GivenMasks
@@ -91,13 +93,17 @@ class Pipeline:
         outputs: Outputs,
         lookahead: float,
         remarks: list[str],
+        edits: Sequence[TimedEdit] = (),
     ) -> None:
+        """edits: changes of the selection, by time in seconds from the input's beginning."""
         self._source = source
         self._masks = masks
         self._eraser = eraser
         self._outputs = outputs
         self._lookahead = lookahead
         self._remarks = remarks
+        self._edits = deque(edits)
+        self._losses: tuple[Loss, ...] = ()
         self._short_lookahead: str | None = None
         self._read: Channel[_Read] = Channel(QUEUED_ITEMS, QUEUED_BYTES)
         self._erased: Channel[Result] = Channel(QUEUED_ITEMS, QUEUED_BYTES)
@@ -108,7 +114,8 @@ class Pipeline:
     @property
     def notes(self) -> tuple[str, ...]:
         """Remarks so far, each once."""
-        remarks = [*self._remarks, *self._source.notes, *self._outputs.notes, *self._eraser.notes]
+        remarks = [*self._remarks, *self._source.notes, *self._outputs.notes]
+        remarks += [loss.note(float(self._source.origin)) for loss in self._losses]
         if self._masks is not None:
             remarks += self._masks.notes
         if self._short_lookahead is not None:
@@ -171,9 +178,11 @@ class Pipeline:
                 progress(Progress(self.frames, self._source.info.frames, self.notes))
 
         for frame, given in self._read:
+            self._edit(frame)
             pending = self._eraser.observe(frame, given)
             if pending.finding.fault is not None:
                 raise EraserError(f"{pending.finding.fault} (frame {frame.index})")
+            self._losses = tuple(dict.fromkeys((*self._losses, *self._eraser.losses)))
             waiting.append((pending, frame.time, pending.nbytes))
             held += pending.nbytes
             now = frame.time
@@ -184,7 +193,15 @@ class Pipeline:
                 render_oldest()
         while waiting:
             render_oldest()
+        for edit in self._edits:
+            self._remarks.append(f"the input ends before {edit.time:g} s: what was to be selected then is not erased")
         self._erased.close()
+
+    def _edit(self, frame: Frame) -> None:
+        """Give the eraser the edits whose time has come with this frame."""
+        time = frame.time - float(self._source.origin)
+        while self._edits and self._edits[0].time <= time + ROUNDING_S:
+            self._eraser.edit(self._edits.popleft().edit)
 
     def _note_short_lookahead(self, seconds: float, frames: int) -> None:
         if self._short_lookahead is None:

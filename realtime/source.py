@@ -59,6 +59,7 @@ class Source(ABC):
     damaged: those of them that were given.
     first_index: `Frame.index` of the first frame; above 0 after a start time.
     shift: seconds that a sink takes off `Frame.pts` so that the output starts where it should.
+    origin: seconds of `Frame.time` at which the input begins, wherever its part that is read starts.
     """
 
     path: str
@@ -68,6 +69,7 @@ class Source(ABC):
     damaged: int = 0
     first_index: int = 0
     shift: Fraction = Fraction(0)
+    origin: Fraction = Fraction(0)
 
     @abstractmethod
     def __iter__(self) -> Iterator[Frame]:

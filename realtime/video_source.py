@@ -86,7 +86,7 @@ class VideoSource(Source):
         self._rate = self.stream.average_rate or self.stream.guessed_rate or None
         self._wanted: set[int] | None = None
         self._aside: deque[Packet] = deque()
-        origin = Fraction(self.container.start_time or 0, 1_000_000)
+        self.origin = origin = Fraction(self.container.start_time or 0, 1_000_000)
         self._start = None if not start else origin + Fraction(start).limit_denominator(1_000_000)
         self._end = None if end is None else origin + Fraction(end).limit_denominator(1_000_000)
         self._last_pts: int | None = None

@@ -1,0 +1,116 @@
+"""Objects chosen on the command line of `erase-video`: clicks, followed boxes, selection files, moves."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from realtime.edits import EraseBox, Move, TimedEdit, write_selection
+from realtime.selection import Box
+from tests.cli import media
+from tests.cli.command import fail, succeed
+from tests.realtime.pictures import disc, put, texture
+
+FRAMES = 30
+HEIGHT, WIDTH = 144, 256
+ROOM = (texture(HEIGHT, WIDTH) * 0.25 + 90).astype(np.uint8)
+YELLOW = (30, 220, 240)
+RADIUS = 18
+
+
+def middle(index):
+    """Of the ball in a frame, (x, y)."""
+    return 50 + 3 * index, 70
+
+
+def ball(index, radius=RADIUS):
+    return disc(HEIGHT, WIDTH, *middle(index), radius)
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory):
+    pictures = [put(ROOM, ball(index), YELLOW) for index in range(FRAMES)]
+    return media.write_video(tmp_path_factory.mktemp("clip") / "in.mp4", pictures)
+
+
+def shown(picture, index, dx=0, dy=0):
+    """Share of the ball that a picture shows, or shows displaced."""
+    inner = np.roll(ball(index, RADIUS - 6), (dy, dx), (0, 1)) > 0
+    return float((np.abs(picture[inner].astype(int) - YELLOW).max(1) < 60).mean())
+
+
+@pytest.mark.parametrize("way", ["click", "box"])
+def test_a_chosen_object_is_erased_from_its_time_on_and_followed(tmp_path, clip, way):
+    x, y = middle(10)
+    options = ("--click", f"{x},{y}@1") if way == "click" else ("--box", f"{x - 20},{y - 20},41,41@0:01", "--follow")
+    succeed(clip, tmp_path / "out.mp4", *options, "--fill", "telea")
+    shares = [shown(picture, index) for index, picture in enumerate(media.read_video(tmp_path / "out.mp4"))]
+    assert min(shares[:10]) > 0.9
+    assert max(shares[10:]) < 0.1
+
+
+def test_times_count_from_the_inputs_beginning_wherever_the_job_starts(tmp_path, clip):
+    x, y = middle(15)
+    succeed(clip, tmp_path / "out.mp4", "--click", f"{x},{y}@1.5", "--start", "1", "--fill", "telea")
+    shares = [shown(picture, index + 10) for index, picture in enumerate(media.read_video(tmp_path / "out.mp4"))]
+    assert len(shares) == FRAMES - 10
+    assert min(shares[:5]) > 0.9
+    assert max(shares[5:]) < 0.1
+
+
+def test_a_moved_object_is_shown_elsewhere(tmp_path, clip):
+    x, y = middle(3)
+    succeed(clip, tmp_path / "out.mp4", "--click", f"{x},{y}@0.3", "--move", "60,45", "--fill", "telea")
+    for index, picture in list(enumerate(media.read_video(tmp_path / "out.mp4")))[3:]:
+        assert shown(picture, index) < 0.1
+        assert shown(picture, index, 60, 45) > 0.9
+
+
+def test_a_selection_file_is_replayed_at_any_size(tmp_path, clip):
+    x, y = middle(5)
+    box = EraseBox(Box(2 * x - 40, 2 * y - 40, 81, 81))
+    edits = [TimedEdit(0.5, box), TimedEdit(0.5, Move(2.0 * x, 2.0 * y, 120, 90))]
+    write_selection(tmp_path / "chosen.json", 2 * WIDTH, 2 * HEIGHT, edits)
+    succeed(clip, tmp_path / "out.mp4", "--selection", tmp_path / "chosen.json", "--fill", "telea")
+    pictures = media.read_video(tmp_path / "out.mp4")
+    assert shown(pictures[4], 4) > 0.9
+    assert shown(pictures[12], 12) < 0.1
+    assert shown(pictures[12], 12, 60, 45) > 0.9
+
+
+def test_a_lost_object_is_told_with_its_time_in_warning_and_report(tmp_path):
+    pictures = [put(ROOM, ball(index), YELLOW) for index in range(12)] + [ROOM] * (FRAMES - 12)
+    media.write_video(tmp_path / "in.mp4", pictures)
+    x, y = middle(8)
+    options = ("--click", f"{x},{y}@0.8", "--fill", "telea", "--report", tmp_path / "report.json")
+    lines = succeed(tmp_path / "in.mp4", tmp_path / "out.mp4", *options)
+    notes = json.loads((tmp_path / "report.json").read_text())["notes"]
+    assert len(notes) == 1
+    assert "lost; the hole where it was stays closed" in notes[0]
+    assert 1.2 <= float(notes[0].split()[3]) <= 1.6
+    assert any(notes[0] in line for line in lines)
+
+
+def test_a_click_after_the_end_is_told(tmp_path, clip):
+    lines = succeed(clip, tmp_path / "out.mp4", "--click", "5,5@7.5", "--fill", "telea")
+    assert any("the input ends before 7.5 s" in line for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "says"),
+    [
+        (("--click", "5"), 2, "is not a click"),
+        (("--click", "5,5@soon"), 2, "is not a time"),
+        (("--click", "500,5"), 1, "256x144"),
+        (("--follow",), 2, "give --box too"),
+        (("--box", "1,2,3,4@5"), 2, "needs --follow"),
+        (("--no-click", "5,5"), 2, "give --click"),
+        (("--move", "5,5"), 2, "give --click"),
+        (("--click", "5,5", "--move", "far"), 2, "is not an offset"),
+        (("--selection", "nowhere.json"), 1, "nowhere.json cannot be read"),
+    ],
+)
+def test_a_choice_without_sense_is_one_line(tmp_path, clip, options, code, says):
+    assert says in fail(tmp_path, clip, tmp_path / "out.mp4", *options, code=code)
