@@ -1,6 +1,6 @@
 """Holds the rate that was asked for on any machine: does less for each frame where there is no time for all.
 
-    governor = Governor(fps=30, interval=0.05)
+    governor = Governor(fps=30, interval=0.05, side=1280)
     for frame in frames:
         settings = governor.level
         seconds = work(frame, settings)
@@ -16,9 +16,12 @@ taken when the frames would still keep within `ROOM` of their time as they did b
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from dataclasses import dataclass
 from statistics import fmean
+
+from realtime.motion import VIEW_SIDE
 
 WINDOW = 0.7  # seconds of frames that are averaged before anything is decided
 FULL = 0.85  # share of a frame's time that frames may take on average: above it, one slow frame delays many
@@ -30,6 +33,7 @@ _INTERVALS = (2.0, 4.0)  # times the interval of the segmenter, down to this man
 _LONGEST_INTERVAL = 0.2
 _NETWORK_SCALES = (0.8, 0.6)
 _PLATE_SCALES = (0.75, 0.5, 0.375, 0.25)
+SMALLEST = 320  # pixels of the longer side below which no picture is worked on
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +50,8 @@ class Level:
     lowered: tuple[str, ...] = ()
 
 
-def ladder(interval: float, fps: float, smallest: float = 0.0) -> list[Level]:
-    """The levels from the best down. interval: the segmenter's at the best; smallest: plate scale not to go below."""
+def ladder(interval: float, fps: float, side: int) -> list[Level]:
+    """The levels from the best down. interval: the segmenter's at the best; side: the longer one of the picture."""
     levels = [Level(interval)]
     base = max(interval, 1.0 / fps)
     for factor in _INTERVALS:
@@ -59,17 +63,27 @@ def ladder(interval: float, fps: float, smallest: float = 0.0) -> list[Level]:
     levels += [Level(slowest, scale, lowered=words) for scale in _NETWORK_SCALES]
     smallest_network = _NETWORK_SCALES[-1]
     words = (*words, "plate resolution")
-    levels += [Level(slowest, smallest_network, scale, words) for scale in _PLATE_SCALES if scale >= smallest]
+    viewed = _viewed(side)
+    for scale in _PLATE_SCALES:
+        # Half a size may cost more than three quarters, where the camera is then followed in a larger view.
+        if side * scale >= SMALLEST and _viewed(side * scale) <= viewed:
+            viewed = _viewed(side * scale)
+            levels.append(Level(slowest, smallest_network, scale, words))
     return levels
+
+
+def _viewed(side: float) -> float:
+    """The longer side, pixels, of the view in which a camera is followed, as `realtime.motion.View` reduces it."""
+    return side / math.ceil(side / VIEW_SIDE)
 
 
 class Governor:
     """Chooses the level. State: the level, the latest frames, what each step down has gained, how calm it must be."""
 
-    def __init__(self, fps: float, interval: float, smallest: float = 0.0) -> None:
-        """fps: frames per second to hold; interval, smallest: see `ladder`."""
+    def __init__(self, fps: float, interval: float, side: int) -> None:
+        """fps: frames per second to hold; interval, side: see `ladder`."""
         self.frame_time = 1.0 / fps
-        self._levels = ladder(interval, fps, smallest)
+        self._levels = ladder(interval, fps, side)
         self._index = 0
         self._recent: deque[tuple[float, float]] = deque()  # time, seconds that the frame took
         self._since: float | None = None  # when the level was entered

@@ -39,7 +39,6 @@ if TYPE_CHECKING:
     from realtime.live.control import Live
 
 USUAL_FPS = 30.0
-SMALLEST = 320  # pixels of the longer side below which no picture is worked on
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,7 +203,7 @@ def _warm_up(models: Models, height: int, width: int) -> None:
 
 def _governor(rate: float, models: Models, side: int) -> Governor:
     interval = CPU_INTERVAL if models.device == "cpu" else 0.0
-    return Governor(rate, interval, smallest=min(1.0, SMALLEST / side))
+    return Governor(rate, interval, side)
 
 
 def _report(

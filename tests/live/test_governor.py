@@ -10,6 +10,7 @@ from realtime.live.governor import FULL, Governor, Level, ladder
 
 FPS = 30.0
 INTERVAL = 0.05
+SIDE = 1280
 
 
 class Machine:
@@ -36,9 +37,9 @@ class Machine:
         return self.cost(self.governor.level) * FPS
 
 
-def machine(share: float, **options: float) -> Machine:
+def machine(share: float) -> Machine:
     """A machine that needs `share` of a frame's time at the best level."""
-    return Machine(Governor(FPS, INTERVAL, **options), share / FPS)
+    return Machine(Governor(FPS, INTERVAL, SIDE), share / FPS)
 
 
 def changes(levels: list[Level]) -> int:
@@ -52,7 +53,7 @@ def test_a_fast_machine_is_left_alone():
 
 
 def test_segmentation_rate_goes_first_then_the_network_then_the_plate():
-    levels = ladder(INTERVAL, FPS)
+    levels = ladder(INTERVAL, FPS, SIDE)
     assert [len(level.lowered) for level in levels] == sorted(len(level.lowered) for level in levels)
     assert levels[-1].lowered == ("segmentation rate", "network resolution", "plate resolution")
     for before, after in pairwise(levels):
@@ -73,7 +74,7 @@ def test_a_slow_machine_holds_the_rate_within_seconds(share):
 def test_a_machine_far_too_slow_ends_at_the_lowest_level_and_stays():
     hopeless = machine(50)
     hopeless.run(60)
-    assert hopeless.governor.level == ladder(INTERVAL, FPS)[-1]
+    assert hopeless.governor.level == ladder(INTERVAL, FPS, SIDE)[-1]
     assert changes(hopeless.levels[-100:]) == 0
 
 
@@ -120,13 +121,12 @@ def test_one_slow_frame_changes_nothing():
     assert set(steady.levels) == {Level(INTERVAL)}
 
 
-def test_the_plate_is_not_lowered_below_the_smallest_scale():
-    small = machine(50, smallest=0.5)
-    small.run(60)
-    assert small.governor.level.plate_scale == 0.5
+@pytest.mark.parametrize(("side", "scales"), [(320, [1]), (640, [1, 0.75, 0.5]), (1280, [1, 0.75, 0.375, 0.25])])
+def test_the_plate_is_lowered_only_to_sizes_that_cost_less_and_still_show_something(side, scales):
+    assert list(dict.fromkeys(level.plate_scale for level in ladder(INTERVAL, FPS, side))) == scales
 
 
 def test_a_gpu_that_segments_each_frame_has_rates_to_lower_too():
-    levels = ladder(0.0, FPS)
+    levels = ladder(0.0, FPS, SIDE)
     assert levels[0].interval == 0.0
     assert levels[1].interval > 1 / FPS
