@@ -49,7 +49,8 @@ if TYPE_CHECKING:
 
 TIME_BASE = Fraction(1, 90000)
 GRACE = 0.9  # seconds in which the threads may end by themselves, and again in which they must when stopped
-STALLED = 1.0  # seconds without a picture after which the plate is shown
+STALLED = 1.0  # seconds, or time of so many frames, without a picture after which the plate is shown
+STALLED_FRAMES = 3
 COUNTDOWN = 3.0  # seconds to step out of view before a clean plate is taken
 MESSAGE = 4.0  # seconds for which a message stays
 SETTLING = 4  # times that a photo is erased after an edit: masks give way slowly, as they must in a film
@@ -99,6 +100,7 @@ class LiveLoop:
         self._capturing, self._worker, self._filling, self._recording = capturing, worker, filling, recording
         self._governor = governor
         self._device, self._places, self._duration, self._blind = device, places, duration, blind
+        self._patience = max(STALLED, STALLED_FRAMES / fps)
         self._shown: Newest[Shown] = Newest()
         self._wishes: deque[Edit | Control] = deque()  # showing thread -> process thread
         self._planned: deque[TimedEdit] = deque(edits)
@@ -245,7 +247,7 @@ class LiveLoop:
         if self._capturing.still or self._last is None:
             return
         now = time.monotonic()
-        if now - self._last.captured > STALLED:
+        if now - self._last.captured > self._patience:
             self._say(self._capturing.lost or f"{self._capturing.name} gives no pictures: the background is shown")
             backdrop = self._worker.backdrop()
             if backdrop is not None:

@@ -7,6 +7,7 @@ print(report.fps, report.latency.p90)
 
 from __future__ import annotations
 
+import gc
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -142,6 +143,9 @@ def erase_live(
         )
         if options.plate is not None and Path(options.plate).exists():
             loop.load_plate()
+        # What was loaded stays to the end: the collector need not walk through it again and again, between frames.
+        gc.collect()
+        gc.freeze()
         begin = time.monotonic()
         loop.run(watch)
         report = _report(options, loop, capturing, recording, eraser, models, time.monotonic() - begin)
