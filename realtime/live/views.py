@@ -47,9 +47,10 @@ def draw_view(result: Result, state: UiState) -> np.ndarray:
         return result.image
     picture = result.image.copy()
     for thing in _visible(result):
+        shape = _smooth(thing.mask, picture.shape[0])
         if thing.state == "candidate":
-            tint(picture, thing.roi, thing.mask, hue(thing.number), TINT)
-        _outline(picture, thing)
+            tint(picture, thing.roi, shape, hue(thing.number), TINT)
+        _outline(picture, thing, shape)
     if carried is not None:
         assert isinstance(state.drag, Carry)
         x, y = (round(moved + by) for moved, by in zip(carried.moved, state.drag.by, strict=True))
@@ -77,10 +78,15 @@ def _visible(result: Result) -> Iterable[Thing]:
     return [thing for thing in result.things if thing.state in ("candidate", "kept") and thing.mask.size]
 
 
-def _outline(picture: np.ndarray, thing: Thing) -> None:
-    contours, _ = cv2.findContours(
-        ops.at_least(thing.mask, 128), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE, offset=(thing.roi.x0, thing.roi.y0)
-    )
+def _smooth(mask: np.ndarray, height: int) -> np.ndarray:
+    """The mask without the steps that it has from a small network, for a picture of this height."""
+    side = 2 * max(1, round(height / 120)) + 1
+    return ops.at_least(cv2.blur(cv2.blur(mask, (side, side)), (side, side)), 128)
+
+
+def _outline(picture: np.ndarray, thing: Thing, shape: np.ndarray) -> None:
+    offset = thing.roi.x0, thing.roi.y0
+    contours, _ = cv2.findContours(shape, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE, offset=offset)
     lines = [cv2.approxPolyDP(contour, 0.8, True) for contour in contours]
     thickness = max(1, round(picture.shape[0] / 400))
     cv2.polylines(picture, lines, True, hue(thing.number), thickness, cv2.LINE_AA)
