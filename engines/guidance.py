@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 
 CLICK_RADIUS = 0.03  # of the height
+CLICKS, CARRIED = 0.42, 0.28  # how often there are only clicks, and only a previous matte; otherwise there are both
 
 
 def click_plane(shape: tuple[int, int], points: list[tuple[float, float]]) -> np.ndarray:
@@ -34,44 +35,51 @@ def click_in(rng: np.random.Generator, region: np.ndarray) -> tuple[float, float
 
 
 def guide(rng: np.random.Generator, thing: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """Guidance to an object: previous matte, clicks, or both. others: (H, W) bool, what else could be meant."""
+    """Guidance to an object: clicks, previous matte, or both. others: (H, W) bool, what else could be meant."""
     kind = rng.random()
     previous = np.zeros(thing.shape, np.uint8)
-    if kind >= 0.45:
-        previous = distort(rng, thing, others)
     positive: list[tuple[float, float]] = []
     negative: list[tuple[float, float]] = []
-    if kind < 0.45:
+    if kind < CLICKS:
         positive.append(click_in(rng, thing))
         if rng.random() < 0.4:
             positive += [click_in(rng, thing & _random_half(rng, thing)) for _ in range(int(rng.integers(1, 3)))]
-        if rng.random() < 0.3:
+        if rng.random() < 0.5:
             beside = cv2.dilate(thing.astype(np.uint8), np.ones((31, 31), np.uint8)) > 0
             negative.append(click_in(rng, _first_of(others & ~thing, beside & ~thing, ~thing)))
-    elif kind < 0.65:
+    elif kind < CLICKS + CARRIED:
+        previous = distort(rng, thing, others)
+    else:
+        previous = distort(rng, thing, others, faulty=True)
+        missing, leaking = thing & (previous < 128), ~thing & (previous >= 128)
         for _ in range(int(rng.integers(1, 4))):
-            missing, leaking = thing & (previous < 128), ~thing & (previous >= 128)
             for error, points in ((missing, positive), (leaking, negative)):
                 if np.count_nonzero(error) > 0.05 * np.count_nonzero(thing) and rng.random() < 0.7:
                     points.append(click_in(rng, error))
-        if not positive and not negative:
+        if not positive or rng.random() < 0.5:  # the click that began it
             positive.append(click_in(rng, thing))
     return np.dstack([previous, click_plane(thing.shape, positive), click_plane(thing.shape, negative)])
 
 
-def distort(rng: np.random.Generator, thing: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """(H, W) uint8: an object's matte as trackers carry it over: nearly right, or shifted, torn, leaking."""
+def distort(rng: np.random.Generator, thing: np.ndarray, others: np.ndarray, *, faulty: bool = False) -> np.ndarray:
+    """(H, W) uint8: an object's matte as trackers carry it over: nearly right, or shifted, torn, leaking.
+
+    faulty: always one of the latter, as what people correct is; it leaks into others more often.
+    """
     height = thing.shape[0]
     matte = thing.astype(np.float32)
-    rough = 0.15 if rng.random() < 0.45 else 1.0  # most frames of a video follow each other closely
-    if rng.random() < 0.8:
+    rough = 0.15 if not faulty and rng.random() < 0.45 else 1.0  # most frames of a video follow each other closely
+    if rng.random() < (0.3 if faulty else 0.8):
         matte = _move(rng, matte, rough)
     if rough == 1 and rng.random() < 0.4:
         keep = ~_random_half(rng, thing) if rng.random() < 0.5 else ~_blob(rng, thing)
         if np.count_nonzero(thing & keep) > 0.25 * np.count_nonzero(thing):
             matte = matte * keep
-    if rough == 1 and rng.random() < 0.4:
-        leak = others & ~thing if others.any() and rng.random() < 0.4 else _blob(rng, thing)
+    if rough == 1 and rng.random() < (0.6 if faulty else 0.4):
+        if others.any() and rng.random() < (0.8 if faulty else 0.4):
+            leak = others & ~thing
+        else:
+            leak = _blob(rng, thing)
         matte = np.maximum(matte, leak * np.float32(rng.uniform(0.5, 1)))
     blurred = cv2.GaussianBlur(matte, (0, 0), rng.uniform(0.3, 0.012 * height + 0.5))
     strength = rng.uniform(0.7, 1) if rng.random() < 0.4 else 1.0
