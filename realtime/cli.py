@@ -88,6 +88,23 @@ class BoxType(click.ParamType):
             self.fail(str(error), param, ctx)
 
 
+class LookaheadType(click.ParamType):
+    """Seconds from 0 on, or all."""
+
+    name = "seconds"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float | str:
+        if value == "all":
+            return "all"
+        try:
+            seconds = float(value)
+        except ValueError:
+            seconds = -1.0
+        if not 0 <= seconds < float("inf"):
+            self.fail(f"'{value}' is neither 'all' nor a number of seconds from 0 on", param, ctx)
+        return seconds
+
+
 class DilateType(click.ParamType):
     """A number of pixels, or auto (None)."""
 
@@ -170,10 +187,11 @@ def _print_version(context: click.Context, _: click.Parameter, wanted: bool) -> 
 )
 @click.option(
     "--lookahead",
-    type=click.FloatRange(min=0),
-    metavar="SECONDS",
+    type=LookaheadType(),
+    metavar="SECONDS|all",
     default=1.0,
-    help="How far into the future a frame may look for the background it hides; 0 is what live would see.",
+    help="How far into the future a frame may look for the background it hides; 0 is what live would see, 'all' the "
+    "whole shot: the input is read twice, which takes half as long again.",
 )
 @click.option(
     "--segmenter",

@@ -11,17 +11,25 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from realtime.edits import TimedEdit, check_edits, read_selection
 from realtime.eraser import Eraser, Settings
 from realtime.errors import EraserError, UsageError
 from realtime.models import load_models
+from realtime.observer import Again, Directly, Observer
 from realtime.outputs import Outputs, check_paths
-from realtime.pipeline import Inputs, Pipeline, Progress
-from realtime.report import Report, version
+from realtime.pipeline import Inputs, Pipeline, Progress, rehearse
+from realtime.reader import Reader
+from realtime.rehearsal import Rehearsal
+from realtime.report import Report, StageTime, version
 from realtime.selection import Box, GivenMasks, Selection
 from realtime.source import open_source
+
+DEFAULT_LOOKAHEAD = 1.0  # seconds
+WHOLE_SHOT = "all"  # the lookahead that learns every shot in a first pass
 
 
 def erase_video(
@@ -34,7 +42,7 @@ def erase_video(
     keep_boxes: Sequence[Box] = (),
     edits: Sequence[TimedEdit] = (),
     selection: str | Path | None = None,
-    lookahead: float = 1.0,
+    lookahead: float | str = DEFAULT_LOOKAHEAD,
     segmenter: str = "swift",
     fill: str = "swift",
     device: str = "auto",
@@ -62,7 +70,8 @@ def erase_video(
         erased. boxes: regions that are erased; keep_boxes: regions that stay as they are.
     edits: objects that are erased and followed from a time on, and whatever else a user does (`realtime.edits`), in
         pixels and seconds of the input. selection: a file of such edits, scaled to the input's size.
-    lookahead: seconds of the future that a frame may borrow its background from; 0 is what live would see.
+    lookahead: seconds of the future that a frame may borrow its background from; 0 is what live would see, "all" the
+        whole shot, which a first pass over the input learns.
     segmenter, fill: names or paths of models; "telea" fills without a network.
     device: "auto", "cpu" or "cuda". runtime: "auto", "onnxruntime", "tensorrt" or "torch". threads: per network.
     start, end: seconds; only this part is written. codec, crf: None follows the input's codec at high quality.
@@ -74,8 +83,11 @@ def erase_video(
     Raises UsageError for requests that make no sense, EraserError when the job fails: then nothing was written. An
     interrupted job (KeyboardInterrupt) leaves nothing behind either.
     """
-    if not (math.isfinite(lookahead) and lookahead >= 0):
-        raise UsageError(f"the lookahead is {lookahead:g} s: give 0 or more seconds")
+    whole_shot = lookahead == WHOLE_SHOT
+    if not whole_shot and not (isinstance(lookahead, float | int) and math.isfinite(lookahead) and lookahead >= 0):
+        raise UsageError(f"the lookahead is {lookahead!r}: give 0 or more seconds, or '{WHOLE_SHOT}'")
+    if whole_shot and ("://" in str(input) or Path(input).is_fifo()):
+        raise UsageError(f"lookahead '{WHOLE_SHOT}' reads the input twice, and {input} passes once: save it to a file")
     if start is not None and start < 0:
         raise UsageError(f"the start is {start:g} s: give 0 or more seconds")
     if start is not None and end is not None and end <= start:
@@ -91,8 +103,13 @@ def erase_video(
         models = load_models(wanted, segmenter, fill, device, runtime, threads, search)
         stack.callback(models.close)
         inputs = stack.enter_context(Inputs())
-        source = inputs.add(open_source(str(input), start=start, end=end))
-        masks = None if mask is None else inputs.add(GivenMasks(str(mask)))
+
+        def read() -> Reader:
+            source = inputs.add(open_source(str(input), start=start, end=end))
+            return Reader(source, None if mask is None else inputs.add(GivenMasks(str(mask))))
+
+        reader = read()
+        source = reader.source
         remarks = wanted.check(source.info.height, source.info.width)
         timed = _edits(edits, selection, source.info.height, source.info.width)
         # People who are not chosen yet, or never, must not become background meanwhile: candidates are known.
@@ -104,12 +121,20 @@ def erase_video(
             outputs.open_preview(preview)
         if save_mask is not None:
             outputs.open_masks(save_mask)
-        pipeline = Pipeline(source, masks, eraser, outputs, lookahead, remarks, timed)
         begin = time.perf_counter()
-        try:
-            pipeline.run(progress)
-        finally:
-            inputs.still_read = pipeline.reader_hangs
+        stages: dict[str, StageTime] = {}
+        observer: Observer = (direct := Directly(eraser, timed, float(source.origin)))
+        if whole_shot:
+            rehearsal = Rehearsal(Path(stack.enter_context(_folder_beside(output))))
+            first = Eraser(models.segmenter, models.filler, wanted, settings)
+            direct = Directly(first, timed, float(source.origin), rehearsal)
+            frames, stages = rehearse(inputs, read(), direct, _of_two(progress, None))
+            rehearsal.end()
+            observer = Again(eraser, rehearsal, direct.notes)
+            progress = _of_two(progress, frames)
+        ahead = DEFAULT_LOOKAHEAD if whole_shot else float(lookahead)
+        pipeline = Pipeline(inputs, reader, observer, eraser, outputs, ahead, remarks)
+        pipeline.run(progress)
         seconds = time.perf_counter() - begin
     stats = eraser.stats
     done = Report(
@@ -130,8 +155,8 @@ def erase_video(
         filler=models.filler.name,
         device=models.device,
         runtime=models.runtime,
-        stages=pipeline.stages,
-        notes=pipeline.notes,
+        stages=stages | pipeline.stages,
+        notes=(*pipeline.notes, *direct.unused),
     )
     if report is not None:
         try:
@@ -139,6 +164,29 @@ def erase_video(
         except EraserError as error:
             raise EraserError(f"{output} is done, but its report is not: {error}") from error
     return done
+
+
+def _folder_beside(output: str | Path) -> TemporaryDirectory[str]:
+    """A folder for the first pass, beside the output, that goes when the job ends; EraserError where it can't be."""
+    parent, name = Path(output).absolute().parent, Path(output).name
+    try:
+        return TemporaryDirectory(prefix=f".{name}.", dir=parent)
+    except OSError as error:
+        raise EraserError(f"{parent} cannot be written to: {error.strerror}") from error
+
+
+def _of_two(progress: Callable[[Progress], None] | None, done: int | None) -> Callable[[Progress], None] | None:
+    """Progress over two passes. done: frames of the first, None while it lasts."""
+    if progress is None:
+        return None
+
+    def tell(each: Progress) -> None:
+        if done is None:
+            progress(replace(each, total=None if each.total is None else 2 * each.total))
+        else:
+            progress(replace(each, frames=done + each.frames, total=2 * done))
+
+    return tell
 
 
 def _edits(edits: Sequence[TimedEdit], selection: str | Path | None, height: int, width: int) -> list[TimedEdit]:

@@ -25,6 +25,7 @@ from realtime.frame import Frame
 from realtime.ledger import Ledger
 from realtime.memory import ShotMemory
 from realtime.plate import Plate
+from realtime.timing import StageTimer
 
 
 class Rehearsal:
@@ -38,17 +39,19 @@ class Rehearsal:
         self._records: Iterator[dict[str, np.ndarray]] | None = None
         self._shot = -1  # that is replayed
 
-    def watch(self, eraser: Eraser, frame: Frame, given: np.ndarray | None = None) -> Finding:
-        """Learn from the next frame; given: as in `Eraser.observe`."""
-        finding = eraser.find(frame, given)
+    def watch(self, eraser: Eraser, frame: Frame, given: np.ndarray | None = None) -> Pending:
+        """Observe the next frame and keep what it teaches; given: as in `Eraser.observe`."""
+        timer = StageTimer()
+        finding = eraser.find(frame, given, timer)
         if finding.cut:
             self._end_shot()
             self._shots.append(ShotMemory(self._folder, len(self._shots)))
         if finding.anchored and self._plate is not None:
             self._shots[-1].store(self._plate, finding.motion)
-        self._plate = eraser.learn(frame, finding).plate
+        pending = eraser.learn(frame, finding, timer)
+        self._plate = pending.plate
         self._ledger.append(finding.arrays())
-        return finding
+        return pending
 
     def end(self) -> None:
         """The first pass is over."""

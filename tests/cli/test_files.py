@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from realtime import files, pipeline
+from realtime import files, pipeline, reader
 from realtime.eraser import Eraser
 from realtime.errors import EraserError, UsageError
 from realtime.selection import Box, GivenMasks
@@ -248,7 +248,7 @@ def test_the_lookahead_is_bounded_in_bytes(folder, monkeypatch):
 def test_a_slow_writer_holds_back_the_reader(folder, monkeypatch):
     watch = Watch(monkeypatch, write_delay=0.02)
     assert erase(folder, lookahead=0).frames == FRAMES
-    assert watch.most_ahead <= 2 * pipeline.QUEUED_ITEMS + 4
+    assert watch.most_ahead <= 2 * reader.QUEUED_ITEMS + 4
 
 
 def test_a_report_says_what_was_done(folder):
