@@ -83,17 +83,8 @@ def erase_video(
     Raises UsageError for requests that make no sense, EraserError when the job fails: then nothing was written. An
     interrupted job (KeyboardInterrupt) leaves nothing behind either.
     """
+    _check_request(input, lookahead, start, end, dilate)
     whole_shot = lookahead == WHOLE_SHOT
-    if not whole_shot and not (isinstance(lookahead, float | int) and math.isfinite(lookahead) and lookahead >= 0):
-        raise UsageError(f"the lookahead is {lookahead!r}: give 0 or more seconds, or '{WHOLE_SHOT}'")
-    if whole_shot and ("://" in str(input) or Path(input).is_fifo()):
-        raise UsageError(f"lookahead '{WHOLE_SHOT}' reads the input twice, and {input} passes once: save it to a file")
-    if start is not None and start < 0:
-        raise UsageError(f"the start is {start:g} s: give 0 or more seconds")
-    if start is not None and end is not None and end <= start:
-        raise UsageError(f"the end ({end:g} s) is not after the start ({start:g} s)")
-    if dilate is not None and dilate < 0:
-        raise UsageError(f"dilate is {dilate} px: give 0 or more")
     check_paths([input, mask, selection], [output, preview, save_mask, report], overwrite)
     chosen = mask is not None or selection is not None or bool(boxes) or bool(edits)
     wanted = Selection(_classes(target, chosen), tuple(boxes), tuple(keep_boxes))
@@ -164,6 +155,23 @@ def erase_video(
         except EraserError as error:
             raise EraserError(f"{output} is done, but its report is not: {error}") from error
     return done
+
+
+def _check_request(
+    input: str | Path, lookahead: float | str, start: float | None, end: float | None, dilate: int | None
+) -> None:
+    """Raise UsageError for a request that makes no sense."""
+    whole_shot = lookahead == WHOLE_SHOT
+    if not whole_shot and not (isinstance(lookahead, float | int) and math.isfinite(lookahead) and lookahead >= 0):
+        raise UsageError(f"the lookahead is {lookahead!r}: give 0 or more seconds, or '{WHOLE_SHOT}'")
+    if whole_shot and ("://" in str(input) or Path(input).is_fifo()):
+        raise UsageError(f"lookahead '{WHOLE_SHOT}' reads the input twice, and {input} passes once: save it to a file")
+    if start is not None and start < 0:
+        raise UsageError(f"the start is {start:g} s: give 0 or more seconds")
+    if start is not None and end is not None and end <= start:
+        raise UsageError(f"the end ({end:g} s) is not after the start ({start:g} s)")
+    if dilate is not None and dilate < 0:
+        raise UsageError(f"dilate is {dilate} px: give 0 or more")
 
 
 def _folder_beside(output: str | Path) -> TemporaryDirectory[str]:
