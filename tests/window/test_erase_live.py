@@ -62,6 +62,7 @@ class Live:
         self.process.kill()
         self.process.wait(10)
         self._log.close()
+        print(self.said())  # for who reads why a test failed
 
 
 @pytest.fixture
@@ -160,8 +161,10 @@ def test_keys_record_take_a_snapshot_and_write_the_selection(start, pad, clip):
     live.shows(gone(pad))
     live.window.keys("r")
     live.shows(lambda picture: ((picture[:30, 540:, 2] > 200) & (picture[:30, 540:, 1] < 130)).any())
-    live.window.keys("s", "w")
-    wait(lambda: list(live.folder.glob("*.png")) and list(live.folder.glob("*.json")))
+    live.window.keys("s")
+    wait(lambda: list(live.folder.glob("*.png")))
+    live.window.keys("w")
+    wait(lambda: list(live.folder.glob("*.json")))
     quits(live)
     (snapshot,), (selection,) = live.folder.glob("*.png"), live.folder.glob("*.json")
     assert gone(pad)(cv2.imread(str(snapshot)).astype(int))
