@@ -40,7 +40,7 @@ def rebuild(image: np.ndarray, hole: np.ndarray, guess: np.ndarray) -> np.ndarra
     coarser: _Scale | None = None
     for number, size in enumerate(_sizes(hole.shape)):
         searched = size[0] * size[1] <= FINEST
-        scale = _Scale(*_shrunk(known, hole, first, size), stride=1 if number < 1 else 2)
+        scale = _Scale(*_shrunk(known, hole, first, size), stride=_stride(number, searched))
         if not scale.sources.any():
             return np.where(hole[..., None] > 0, guess, image)
         if coarser is None:
@@ -64,6 +64,13 @@ def _sizes(shape: tuple[int, ...]) -> list[tuple[int, int]]:
         factor = 2 ** len(sizes)
         sizes.insert(0, (-(-height // factor), -(-width // factor)))
     return sizes
+
+
+def _stride(number: int, searched: bool) -> int:
+    """How many pixels lie between the patches of a scale: the finer it is, the more of them say the same."""
+    if number == 0:
+        return 1
+    return 2 if searched else RADIUS
 
 
 def _texture(image: np.ndarray, hole: np.ndarray) -> np.ndarray:
