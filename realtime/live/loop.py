@@ -110,11 +110,13 @@ class LiveLoop:
         self._restless = 0  # times that a photo is to be erased again
         self._snapshot = False
         self._number = 0
+        self._started = 0.0
         self._first: float | None = None  # when the first frame was captured
         self._last: Capture | None = None
 
     def run(self, watch: Callable[[Live], None]) -> None:
         """Run until the source ends, `watch` returns or a stage fails; raises EraserError in that case."""
+        self._started = time.monotonic()
         crew = Crew(self._capturing, self._shown, self._filling, self._recording, grace=GRACE)
         try:
             with crew:
@@ -207,9 +209,9 @@ class LiveLoop:
         """Whether the duration has passed, or nothing is left that pictures would be for."""
         if self._blind and self._recording.failure is not None and not self._recording.useful:
             return True
-        if self._duration is None or self._first is None:
+        if self._duration is None:
             return False
-        return time.monotonic() - self._first >= self._duration
+        return time.monotonic() - (self._started if self._first is None else self._first) >= self._duration
 
     def _erase(self, capture: Capture) -> None:
         """Erase in a frame and show it."""

@@ -188,6 +188,16 @@ def test_a_duration_ends_all():
     assert time.monotonic() - begin == pytest.approx(0.5, abs=0.3)
 
 
+def test_a_duration_also_ends_a_session_that_never_had_a_picture():
+    class Silent(FakeCamera):
+        def read(self, timeout):
+            time.sleep(timeout)
+
+    begin = time.monotonic()
+    Parts(Silent, duration=0.4).run()
+    assert time.monotonic() - begin < 0.4 + 1
+
+
 def test_a_camera_that_is_lost_is_opened_again_while_the_plate_and_a_message_are_shown(monkeypatch):
     monkeypatch.setattr(loop, "STALLED", 0.2)
     monkeypatch.setattr(capturing, "FIRST_WAIT", 0.05)
