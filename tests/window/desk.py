@@ -23,6 +23,7 @@ BUTTONS = {"left": "1", "right": "3"}
 
 # No bindings: by default openbox takes drags with alt for itself. No frames: xdotool mistakes where they end.
 OPENBOX = """<openbox_config xmlns="http://openbox.org/3.4/rc">
+  <theme><keepBorder>no</keepBorder></theme>
   <keyboard/>
   <mouse/>
   <applications><application class="*"><decor>no</decor></application></applications>
