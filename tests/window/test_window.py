@@ -122,7 +122,7 @@ def test_the_brush_paints(program):
 def test_the_divider_drags(program):
     window = program.window
     window.keys("v")
-    white = lambda x: lambda picture: near(picture[60, x - 1 : x + 1], (255, 255, 255), 10)  # noqa: E731
+    white = lambda x: lambda picture: near(picture[60, x - 2 : x + 2].max(axis=0), (255, 255, 255), 10)  # noqa: E731
     program.shows(white(320))
     window.drag([(324, 60), (250, 60), (120, 60)])
     program.shows(white(120))
