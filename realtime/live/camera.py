@@ -219,13 +219,23 @@ class NetworkCamera(Camera):
             self._stream.thread_type = "SLICE"  # type: ignore[assignment]  # threads by frame would each add a delay
             self.rate = float(self._stream.average_rate or self._stream.guessed_rate or 0) or None
             self.length = self._container.duration
-            self.size = self._stream.width, self._stream.height
         except StopIteration:
             self.close()
             raise EraserError(f"{address} has no video stream: check the address") from None
         self._pictures = self._decode()
+        self.size = self._first_size()
 
-    def read(self, timeout: float) -> Capture | None:
+    def _first_size(self) -> tuple[int, int]:
+        """(width, height) of the first picture, upright: the stream's own word is not always right, or there yet."""
+        try:
+            capture = self.read(0)
+        except CameraLost:
+            self.close()
+            raise
+        return capture.image.shape[1], capture.image.shape[0]
+
+    def read(self, timeout: float) -> Capture:
+        """The next picture, however long it takes; CameraLost where that is longer than the patience."""
         try:
             return next(self._pictures)
         except StopIteration:

@@ -99,15 +99,8 @@ def erase_live(
         return open_camera(request, patience)
 
     with ExitStack() as stack:
-        capturing = Capturing(opened, options.fps)
-        stack.callback(capturing.discard)
-        width, height = capturing.size
-        edits = _planned(options, width, height)
-        if watch is None:
-            watch = _watch(options, capturing, tell)
-        rate = options.fps or min(capturing.rate or USUAL_FPS, USUAL_FPS)
-        recording = _recording(options, stack, (width, height), rate)
         selection = Selection(options.classes)
+        # Before the camera is opened: what it sends while nobody reads is old when somebody does.
         models = load_models(
             selection,
             options.segmenter,
@@ -119,6 +112,14 @@ def erase_live(
             fill_threads=1,  # it works beside the loop, and must leave it the other cores
         )
         stack.callback(models.close)
+        capturing = Capturing(opened, options.fps)
+        stack.callback(capturing.discard)
+        width, height = capturing.size
+        edits = _planned(options, width, height)
+        if watch is None:
+            watch = _watch(options, capturing, tell)
+        rate = options.fps or min(capturing.rate or USUAL_FPS, USUAL_FPS)
+        recording = _recording(options, stack, (width, height), rate)
         _warm_up(models, height, width)
         filling = Filling(models.filler)
         eraser = Eraser(
@@ -166,6 +167,10 @@ def _check(options: LiveOptions, *, watched: bool) -> None:
         raise UsageError("--headless shows nothing: add --record, --virtual-camera or --report")
     if options.headless and options.audio is not None and options.record is None:
         raise UsageError("--audio is recorded with the pictures: add --record")
+    if not options.headless and not watched:
+        from realtime.live.window import check_display
+
+        check_display()
 
 
 def _planned(options: LiveOptions, width: int, height: int) -> list[TimedEdit]:
@@ -183,9 +188,8 @@ def _watch(options: LiveOptions, capturing: Capturing, tell: Callable[[str], Non
         if capturing.still:
             raise UsageError(f"{options.source} is one picture: without a window, erase-video is the command for it")
         return Watcher(tell).watch
-    from realtime.live.window import check_display, show
+    from realtime.live.window import show
 
-    check_display()
     return lambda live: show(live, f"erase-live: {capturing.name}", bool(options.classes))
 
 
