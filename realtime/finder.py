@@ -22,7 +22,7 @@ from realtime.errors import EraserError
 from realtime.flow import Flow
 from realtime.masks import ON
 from realtime.objects import CLICK_RADIUS, Objects
-from realtime.parts import Parts, claimed, part_at, split, value_at
+from realtime.parts import Parts, claimed, hanging_together, part_at, split, value_at
 from realtime.segment import Segmenter, network_size
 from realtime.track import CLICK_LASTS, Click, Track
 
@@ -32,7 +32,9 @@ CLASSICAL_SIZE = (
 )  # pixels at which colours are looked at where there is no network, as those of a network's input
 REFIT = 0.1  # seconds between two looks at colours alone
 SEEK = 0.25  # seconds between two searches for a lost object
-CLAIM = 0.05  # share of the height by which a person's part of the matte may outrun its carried matte
+STRIDE = 0.08  # share of the height by which an object may outrun its carried matte from look to look
+CLAIM = 0.015  # share of the height by which a person's part of the matte may outrun its carried matte
+SCRAP, MOST = 0.3, 0.6  # shares of a person that are too little of one, and that are one
 LOSSES = 50  # that are remembered
 WHOLE_FRAME = 0.7  # share of the picture that no clicked object covers
 
@@ -187,7 +189,7 @@ class Finder:
             if track.fresh:
                 self._begin(track, answer, picture)
             elif track.state == "followed":
-                track.look(answer, picture.lab, picture.time)
+                track.look(self._looked(track, answer, picture), picture.lab, picture.time)
             else:
                 self._seek(track, answer, picture)
 
@@ -222,7 +224,12 @@ class Finder:
         """Take the first matte after the user's word: the network's answer or, where that is none, by colours."""
         inside = [(click.x, click.y) for click in track.clicks if click.inside]
         outside = [(click.x, click.y) for click in track.clicks if not click.inside]
-        matte = answer if answer is not None and _answers(answer, inside, track.matte) else None
+        matte = None
+        if answer is not None and _answers(answer, inside, track.matte):
+            anchor = grabcut.discs(picture.size, inside, 1.0) if inside else ops.at_least(track.matte, ON)
+            matte = hanging_together(answer, anchor)
+        if matte is not None and self._matte is not None and len(inside) == 1 and not outside:
+            matte = _united(matte, part_at(self._matte, *inside[0]))
         if matte is None:
             matte = self._cut_out(track, picture)
         if outside:
@@ -283,8 +290,7 @@ class Finder:
                     self._seek(track, None, picture)
             elif track.person and self._matte is not None:
                 if self._ran == picture.time:
-                    matte = claimed(self._matte, track.matte, max(2, round(CLAIM * picture.size[0])))
-                    track.look(matte, picture.lab, picture.time)
+                    track.look(self._looked(track, None, picture), picture.lab, picture.time)
             elif refit:
                 self._refitted = picture.time
                 soft = cv2.blur(self._refitted_mask(track, picture), (3, 3)).astype(np.float32) / np.float32(255)
@@ -297,6 +303,24 @@ class Finder:
         likely = appearance.likelihood(picture.lab, mask, max(6, picture.size[0] // 8))
         outside = [(click.x, click.y) for click in _lasting(track, picture.time)]
         return grabcut.refit(picture.small, mask, likely, outside)
+
+    def _looked(self, track: Track, answer: np.ndarray | None, picture: _Picture) -> np.ndarray:
+        """A look at an object: a guided network's answer, with the part of the class's matte that belongs to it."""
+        own = ops.at_least(track.matte, ON)
+        if answer is not None:
+            stride = max(2, round(STRIDE * picture.size[0]))
+            near = np.where(ops.grow(own, stride) > 0, answer, np.float32(0))
+            answer = hanging_together(near, ops.grow(own, stride // 2))  # a pole before it may cut it in two
+        if not track.person or self._matte is None:
+            assert answer is not None, "things of no class need a guided network, or are followed by their colours"
+            if self._matte is None:
+                return answer
+            people = ops.at_least(self._matte, ON) & ~ops.grow(own, 1)  # a thing does not grow over people
+            return np.where(people > 0, np.float32(0), answer)
+        claim, shared = claimed(self._matte, track.matte, max(2, round(CLAIM * picture.size[0])))
+        if answer is not None:
+            claim = answer if shared else np.maximum(answer, claim)
+        return track.familiar(claim, picture.lab)
 
     def _seek(self, track: Track, answer: np.ndarray | None, picture: _Picture) -> None:
         """Look for an object that was lost, in the network's answer, among the people, by its colours."""
@@ -412,6 +436,20 @@ def _lasting(track: Track, time: float) -> list[Click]:
     The flow may carry a click off a small object: one on it would then show the network something else.
     """
     return [click for click in track.clicks if not click.inside and time - click.since <= CLICK_LASTS]
+
+
+def _united(answer: np.ndarray, part: np.ndarray | None) -> np.ndarray:
+    """A network's answer to a click on a part of the class's matte: most of that is all of it, a scrap is a mistake.
+
+    In between, several people may share the part, and the answer is one of them.
+    """
+    if part is None:
+        return answer
+    inside = part >= ON
+    cover = float((inside & (answer >= ON)).sum()) / max(1.0, float(inside.sum()))
+    if cover < SCRAP:
+        return part
+    return np.maximum(answer, part) if cover > MOST else answer
 
 
 def _clicked_away(

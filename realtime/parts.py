@@ -71,15 +71,28 @@ def part_at(matte: np.ndarray, x: float, y: float) -> np.ndarray | None:
     return np.where(labels == int(value_at(labels, x, y)), matte, np.float32(0))
 
 
-def claimed(matte: np.ndarray, carried: np.ndarray, reach: int) -> np.ndarray:
-    """What of a class's matte belongs to the object whose carried matte is given, zero elsewhere.
+def hanging_together(matte: np.ndarray, anchor: np.ndarray) -> np.ndarray:
+    """A matte's connected parts that overlap `anchor`, (h, w) uint8; zero elsewhere."""
+    _, labels = cv2.connectedComponents(ops.at_least(matte, OFF))
+    kept = np.zeros(labels.max() + 1, bool)
+    kept[labels[anchor > 0]] = True
+    kept[0] = False
+    return np.where(kept[labels], matte, np.float32(0))
 
-    Parts that are mostly within `reach` pixels of it belong to it wholly; larger ones are shared with others.
+
+def claimed(matte: np.ndarray, carried: np.ndarray, reach: int) -> tuple[np.ndarray, bool]:
+    """What of a class's matte belongs to the object whose carried matte is given, zero elsewhere; whether it shares it.
+
+    Parts that are mostly within `reach` pixels of it belong to it wholly. A larger part is shared with others: of that
+    only what the carried matte covers is its own, or it would grow over them from look to look.
     """
-    near = ops.grow(ops.at_least(carried, ON), reach)
+    own = ops.at_least(carried, ON)
     _, labels = cv2.connectedComponents(ops.at_least(matte, OFF))
     total = np.bincount(labels.ravel())
-    inside = np.bincount(labels.ravel(), weights=(near > 0).ravel(), minlength=len(total))
-    whole = inside * 2 > total
+    near = np.bincount(labels.ravel(), weights=(ops.grow(own, reach) > 0).ravel(), minlength=len(total))
+    whole = near * 2 > total
     whole[0] = False
-    return np.where(whole[labels] | (near > 0), matte, np.float32(0))
+    shared = ops.grow(own, 1) & np.negative((~whole[labels] & (labels > 0)).view(np.uint8))
+    return np.where(whole[labels] | (shared > 0), matte, np.float32(0)), cv2.countNonZero(
+        shared
+    ) * 4 > cv2.countNonZero(own)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+import cv2
 import numpy as np
 
 from realtime import ops
@@ -16,8 +17,9 @@ Role = Literal["erase", "keep", "none"]
 
 COLLAPSED = 0.25  # share of an object's usual area below which a look says that it is gone
 BURST = 3.5  # times its usual area from which on a look took in what does not belong to it
-STRANGE = 0.6  # distance in appearance from which on it is another object
-SAME = 0.4  # and up to which it is the same, when it is sought
+STRANGE = 0.45  # distance in appearance from which on it is another object
+SAME = 0.32  # and up to which it is the same, when it is sought
+PART, STRANGER = 0.15, 0.15  # share of an object that can be told apart, and by which distance in appearance
 DOUBTS = 3  # looks in a row that must find it missing
 FORGETS = 2.0  # seconds after which an area counts for a half: objects come nearer and go away
 LEAVING = 0.45  # share of the usual area that an object which left the picture had shown at its edge last
@@ -93,7 +95,8 @@ class Track:
                 self.lose(time)
             return
         assert self.appearance is not None, "begun before it is looked at"
-        self.appearance.learn(lab, matte)
+        if self._distance(matte, lab) < SAME:
+            self.appearance.learn(lab, matte)
         (x, y), before = _centre(matte), self.place
         self.drift = (x - before[0] + self.drift[0]) / 2, (y - before[1] + self.drift[1]) / 2
         self.place = x, y
@@ -115,6 +118,17 @@ class Track:
         self.begin(matte, lab, time)
         self.usual, self.appearance = max(area, 0.5 * usual), appearance
         return True
+
+    def familiar(self, matte: np.ndarray, lab: np.ndarray) -> np.ndarray:
+        """A matte without those of its parts that look much less like the object than another part of it does."""
+        count, labels, stats, _ = cv2.connectedComponentsWithStats(ops.at_least(matte, ON))
+        area = stats[:, cv2.CC_STAT_AREA]
+        large = [label for label in range(1, count) if area[label] >= PART * area[1:].sum()]
+        if len(large) < 2:
+            return matte
+        distances = {label: self._distance(np.where(labels == label, matte, np.float32(0)), lab) for label in large}
+        strange = [label for label in large if distances[label] > min(distances.values()) + STRANGER]
+        return np.where(np.isin(labels, strange), np.float32(0), matte) if strange else matte
 
     def settle(self, step: np.ndarray) -> None:
         """A lost object's hole goes with the background. step: 3x3, previous matte's pixels -> this one's."""
