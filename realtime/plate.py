@@ -57,7 +57,8 @@ class Plate:
         self._trust: np.ndarray = np.zeros((height, width), np.uint8)
         # 255 where a GUESSED pixel is not invented: a frame showed it, but not for long enough or too near an object.
         self._glimpsed: np.ndarray = np.zeros((height, width), np.uint8)
-        # Frames in a row for which a pixel has been in the open, saturating.
+        # Frames in a row for which a pixel has been in the open; more than the plate's patience only while it shows
+        # something else than is known.
         self._age: np.ndarray = np.zeros((height, width), np.uint8)
         self._invented = 0  # pixels that were invented when the last guess was made
         self._origin = 0, 0  # (x, y) of the canvas' first pixel in anchor coordinates, whole pixels
@@ -270,6 +271,8 @@ class Plate:
         color, trust, glimpsed, age = (layer[window.slices] for layer in layers)
         age[:] = cv2.add(age, np.ones_like(age)) & evidence.usable
         ripe, seen, changed = ops.at_least(age, patience), ops.equals(trust, SEEN), evidence.changed
+        # What is as it was begins anew: only something else that stays in the open reaches SETTLED.
+        cv2.copyTo(np.minimum(age, np.uint8(min(patience, 255))), ~changed, age)
         cv2.accumulateWeighted(image, color, REFRESH, ripe & seen & ~changed)
         fresh = (ripe & ~seen) | (changed & ops.at_least(age, SETTLED))
         weak = (evidence.usable | evidence.doubtful) & ~(ripe | seen | glimpsed)

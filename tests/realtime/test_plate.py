@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from realtime import ops
 from realtime.ops import Region
-from realtime.plate import GUESSED, SEEN, UNSEEN, Evidence, Plate
+from realtime.plate import GUESSED, SEEN, SETTLED, UNSEEN, Evidence, Plate
 from tests.realtime.pictures import disc, look, psnr, texture
 
 HEIGHT, WIDTH = 90, 160
@@ -174,6 +174,17 @@ def test_what_passes_by_does_not_smear_the_plate_but_what_stays_replaces_it():
     for _ in range(32):
         plate.update(other, np.eye(3), evidence(ALL, changed=place))
     assert np.array_equal(plate.read(np.eye(3), FRAME)[0], other)
+
+
+def test_who_comes_in_unrecognised_leaves_no_ghost_however_long_the_place_was_open_before():
+    picture, somebody = texture(HEIGHT, WIDTH), disc(HEIGHT, WIDTH, 80, 45, 20)
+    occupied = np.where(somebody[..., None] > 0, np.uint8(250), picture)
+    plate = Plate(HEIGHT, WIDTH)
+    for _ in range(2 * SETTLED):
+        plate.update(picture, np.eye(3), evidence(), patience=3)
+    for _ in range(SETTLED - 4):
+        plate.update(occupied, np.eye(3), evidence(changed=somebody), patience=3)
+    assert np.array_equal(plate.read(np.eye(3), FRAME)[0], picture)
 
 
 def test_what_was_glimpsed_beside_an_object_replaces_what_was_invented_there_and_is_not_invented_again():
