@@ -43,6 +43,7 @@ from realtime.timing import StageTimer
 NOWHERE = Region(0, 0, 0, 0)
 PATIENCE = 3  # frames in a row for which a found mask must leave a pixel free before the plate believes it
 CPU_INTERVAL = 0.05  # seconds between two runs of the segmenter on a CPU: every second frame at 24 to 30 frames/s
+BRIDGE = 4  # pixels of the frame to one of the bridge that is shown until a deferred fill comes in
 
 
 @dataclass(frozen=True)
@@ -496,7 +497,7 @@ class Eraser:
                     self._job, self._place = FillJob(whole, missing, place), place
                     self._defer(self._job)
                 unseen = unseen & unknown
-                filled = quick_fill(picture, unseen)
+                filled = quick_fill(picture, unseen, BRIDGE)
         if final:
             place.remember(filled, unseen)
         return np.where(unseen[..., None] > 0, filled, picture)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 
 from realtime import ops
@@ -51,6 +52,17 @@ class FillJob:
     place: Place
 
 
-def quick_fill(picture: np.ndarray, unknown: np.ndarray) -> np.ndarray:
-    """A smooth bridge over what is unknown: (h, w, 3) uint8, unknown: (h, w) uint8, 255 there."""
-    return ops.to_uint8(ops.push_pull(picture.astype(np.float32), (unknown == 0).astype(np.float32)))
+def quick_fill(picture: np.ndarray, unknown: np.ndarray, coarse: int = 1) -> np.ndarray:
+    """A smooth bridge over what is unknown: (h, w, 3) uint8, unknown: (h, w) uint8, 255 there.
+
+    coarse: pixels of the picture to one of the bridge, each way; a bridge for a moment need not be fine.
+    """
+    values, known = picture.astype(np.float32), (unknown == 0).astype(np.float32)
+    if coarse == 1:
+        return ops.to_uint8(ops.push_pull(values, known))
+    size = max(1, known.shape[0] // coarse), max(1, known.shape[1] // coarse)
+    weights = ops.resize(known, size)
+    small = ops.resize(values * known[..., None], size) / np.maximum(weights, 1e-6)[..., None]
+    smooth = ops.to_uint8(ops.resize(ops.push_pull(small, np.minimum(1.0, weights * coarse)), known.shape))
+    cv2.copyTo(picture, ops.equals(unknown, 0), smooth)
+    return smooth

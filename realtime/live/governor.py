@@ -9,9 +9,10 @@
 Pure: it is told what a frame took and the time, and never looks at a clock. It lowers the rate of segmentation first,
 then the network's resolution, then the plate's, each in steps; what was lowered goes back up in the opposite order.
 
-A step down is taken as soon as frames have taken longer than their time on average over `WINDOW`. A step up is only
-taken when the frames would still keep within `ROOM` of their time as they did before the step down, and have for
-`CALM` seconds; one that proves wrong (down again within `REGRET`) doubles the calm that the next one needs.
+A step down is taken as soon as frames have taken longer than their time on average over `WINDOW`. A step up is taken
+when the frames would, going by what the step down has gained, still keep within `ROOM` of their time, and have for
+`CALM` seconds. What a step has gained is soon out of date: after `DARING` times as long a step up is tried anyway. One
+that proves wrong (down again within `REGRET`) doubles the calm that the next one needs.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ FAR = 1.5  # share above which two steps are taken at once
 ROOM = 0.7
 CALM, MOST_CALM = 4.0, 60.0
 REGRET = 6.0
+DARING = 3.0
 _INTERVALS = (2.0, 4.0)  # times the interval of the segmenter, down to this many seconds:
 _LONGEST_INTERVAL = 0.2
 _NETWORK_SCALES = (0.8, 0.6)
@@ -93,7 +95,8 @@ class Governor:
         )
         self._calm = CALM
         self._raised = float("-inf")
-        self._calm_since: float | None = None
+        self._calm_since: float | None = None  # since when there has been room for this level
+        self._sure_since: float | None = None  # and for the one above
 
     @property
     def level(self) -> Level:
@@ -125,7 +128,6 @@ class Governor:
         self._left = None
 
     def _lower(self, mean: float, steps: int, now: float) -> None:
-        self._calm_since = None
         target = min(self._index + steps, len(self._levels) - 1)
         if target == self._index:
             return
@@ -138,15 +140,22 @@ class Governor:
         above = self._index - 1
         if above < 0:
             return
-        if mean * self._ratio.get(above, 1.0) > ROOM * self.frame_time:
-            self._calm_since = None
-            return
-        if self._calm_since is None:
-            self._calm_since = now
-        if now - self._calm_since >= self._calm:
+        room = ROOM * self.frame_time
+        self._calm_since = _since(self._calm_since, mean <= room, now)
+        self._sure_since = _since(self._sure_since, mean * self._ratio.get(above, 1.0) <= room, now)
+        sure = self._sure_since is not None and now - self._sure_since >= self._calm
+        if sure or (self._calm_since is not None and now - self._calm_since >= DARING * self._calm):
             self._raised = now
             self._enter(above, now)
 
     def _enter(self, index: int, now: float) -> None:
-        self._index, self._since, self._calm_since = index, now, None
+        self._index, self._since = index, now
+        self._calm_since = self._sure_since = None
         self._recent.clear()
+
+
+def _since(begun: float | None, holds: bool, now: float) -> float | None:
+    """Since when something has held that holds now; None when it does not."""
+    if not holds:
+        return None
+    return now if begun is None else begun
