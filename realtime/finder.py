@@ -20,23 +20,19 @@ from realtime.appearance import Appearance
 from realtime.edits import Edit
 from realtime.errors import EraserError
 from realtime.flow import Flow
+from realtime.judging import alike, answers, clicked_away, covered, united, without
 from realtime.masks import ON
 from realtime.objects import CLICK_RADIUS, Objects
 from realtime.parts import Parts, claimed, hanging_together, part_at, split, value_at
 from realtime.segment import Segmenter, network_size
 from realtime.track import CLICK_LASTS, Click, Track
 
-CLASSICAL_SIZE = (
-    288,
-    512,
-)  # pixels at which colours are looked at where there is no network, as those of a network's input
+CLASSICAL_SIZE = 288, 512  # pixels, as of a network's input, at which colours are looked at without one
 REFIT = 0.1  # seconds between two looks at colours alone
 SEEK = 0.25  # seconds between two searches for a lost object
 STRIDE = 0.08  # share of the height by which an object may outrun its carried matte from look to look
 CLAIM = 0.015  # share of the height by which a person's part of the matte may outrun its carried matte
-SCRAP, MOST = 0.3, 0.6  # shares of a person that are too little of one, and that are one
 LOSSES = 50  # that are remembered
-WHOLE_FRAME = 0.7  # share of the picture that no clicked object covers
 
 
 class SegmentationFault(EraserError):
@@ -117,14 +113,15 @@ class Finder:
 
         Raises SegmentationFault where the network fails; what was found before stays, carried to this frame.
         """
+        if not edits and self._idle:
+            return self._nothing(image)
         picture = _Picture(image, self._size(image), time)
         self._carry(picture)
         size = image.shape[0], image.shape[1]
         for edit in edits:
             self.objects.apply(edit, size, picture.size, self._matte, self.parts, time)
-        if not (self.objects.people or self.objects.tracks or self._watch):
-            self._ran = None
-            return self._nothing(picture)
+        if self._idle:
+            return self._nothing(image)
         self._active = True
         present = ("followed", "lost") if self._after_cut else ("followed",)
         followed = [track for track in self.objects.tracks if track.state in present]
@@ -133,6 +130,8 @@ class Finder:
         due = self._ran is None or not 0 <= time - self._ran < self.interval
         if self._needs_network(fresh) and (due or fresh or self._matte is None):
             self._run(picture)
+        elif due:
+            self._matte = None  # nobody asks for people any longer
         if self._segmenter is None or not self._segmenter.guided:
             self._follow_by_hand(picture)
         found = [track for track in missing if track.state == "followed"]
@@ -225,18 +224,18 @@ class Finder:
         inside = [(click.x, click.y) for click in track.clicks if click.inside]
         outside = [(click.x, click.y) for click in track.clicks if not click.inside]
         matte = None
-        if answer is not None and _answers(answer, inside, track.matte):
+        if answer is not None and answers(answer, inside, track.matte):
             anchor = grabcut.discs(picture.size, inside, 1.0) if inside else ops.at_least(track.matte, ON)
             matte = hanging_together(answer, anchor)
         if matte is not None and self._matte is not None and len(inside) == 1 and not outside:
-            matte = _united(matte, part_at(self._matte, *inside[0]))
+            matte = united(matte, part_at(self._matte, *inside[0]))
         if matte is None:
             matte = self._cut_out(track, picture)
         if outside:
-            matte = _clicked_away(matte, inside, outside)
+            matte = clicked_away(matte, inside, outside)
         self._recognise(track, matte, picture)
         track.begin(matte, picture.lab, picture.time)
-        track.person = self._matte is not None and _covered(matte, self._matte)
+        track.person = self._matte is not None and covered(matte, self._matte)
 
     def _cut_out(self, track: Track, picture: _Picture) -> np.ndarray:
         """An object's matte without a guided network: its part of the class's matte, or by its colours."""
@@ -248,7 +247,7 @@ class Finder:
             box = was
             was = grabcut.from_box(picture.small, region, outside)
             part = None if self._matte is None else np.where(box > 0, self._matte, np.float32(0))
-            return part if part is not None and _alike(ops.at_least(part, ON), was) else was / np.float32(255)
+            return part if part is not None and alike(ops.at_least(part, ON), was) else was / np.float32(255)
         matte = np.zeros(picture.size, np.float32)
         known = [] if self._matte is None else [part_at(self._matte, x, y) for x, y in inside]
         for part in known:
@@ -331,7 +330,7 @@ class Finder:
         elif answer is None:
             tries.append(grabcut.from_box(picture.small, self._likely(track, picture)) / np.float32(255))
         for matte in tries:
-            if not _alike(ops.at_least(matte, ON), chosen) and track.found(matte, picture.lab, picture.time):
+            if not alike(ops.at_least(matte, ON), chosen) and track.found(matte, picture.lab, picture.time):
                 return
 
     def _likely(self, track: Track, picture: _Picture) -> ops.Region:
@@ -369,9 +368,14 @@ class Finder:
                 self.losses.append(Loss(track.number, time, "lost; the hole where it was stays closed"))
         self._after_cut = False
 
-    def _nothing(self, picture: _Picture) -> Found:
-        self._matte, self._people = None, self.objects.people
-        return Found(np.zeros(picture.size, np.float32) if self._active else None)
+    @property
+    def _idle(self) -> bool:
+        """Whether there is nothing to look for."""
+        return not (self.objects.people or self.objects.tracks or self._watch)
+
+    def _nothing(self, image: np.ndarray) -> Found:
+        self._flow, self._matte, self._ran, self._people = Flow(), None, None, self.objects.people
+        return Found(np.zeros(self._size(image), np.float32) if self._active else None)
 
     def _sum_up(self, picture: _Picture, begun: np.ndarray | None) -> Found:
         keep = None
@@ -408,68 +412,9 @@ class _Picture:
         return cv2.cvtColor(self.small, cv2.COLOR_BGR2Lab)
 
 
-def without(matte: np.ndarray, keep: np.ndarray) -> np.ndarray:
-    """A class's matte without the objects that are kept, and without what sticks to them and to nobody else."""
-    _, labels = cv2.connectedComponents(ops.at_least(matte, ON))
-    near = ops.grow(keep, 2)
-    total = np.bincount(labels.ravel())
-    kept = np.bincount(labels.ravel(), weights=(near > 0).ravel(), minlength=len(total))
-    whole = kept * 3 > total * 2
-    whole[0] = False
-    near |= ops.grow(np.negative(whole[labels].view(np.uint8)), 2)
-    return np.where(near > 0, np.float32(0), matte)
-
-
-def _answers(answer: np.ndarray, inside: Sequence[tuple[float, float]], before: np.ndarray) -> bool:
-    """Whether a network's answer is one to the user's clicks, or, without clicks, to the matte it was given."""
-    area = np.count_nonzero(answer >= ON)
-    if not 4 <= area <= WHOLE_FRAME * answer.size:
-        return False
-    if inside:
-        return all(value_at(answer, x, y) >= ON for x, y in inside)
-    return _alike(ops.at_least(answer, ON), ops.at_least(before, ON))
-
-
 def _lasting(track: Track, time: float) -> list[Click]:
     """The clicks that still count: those beside the object, for a while, since what was clicked away likes to return.
 
     The flow may carry a click off a small object: one on it would then show the network something else.
     """
     return [click for click in track.clicks if not click.inside and time - click.since <= CLICK_LASTS]
-
-
-def _united(answer: np.ndarray, part: np.ndarray | None) -> np.ndarray:
-    """A network's answer to a click on a part of the class's matte: most of that is all of it, a scrap is a mistake.
-
-    In between, several people may share the part, and the answer is one of them.
-    """
-    if part is None:
-        return answer
-    inside = part >= ON
-    cover = float((inside & (answer >= ON)).sum()) / max(1.0, float(inside.sum()))
-    if cover < SCRAP:
-        return part
-    return np.maximum(answer, part) if cover > MOST else answer
-
-
-def _clicked_away(
-    matte: np.ndarray, inside: Sequence[tuple[float, float]], outside: Sequence[tuple[float, float]]
-) -> np.ndarray:
-    """A matte without the parts that a click beside the object lies on; where a click on it lies there too, less."""
-    _, labels = cv2.connectedComponents(ops.at_least(matte, ON))
-    belongs = {int(value_at(labels, x, y)) for x, y in inside}
-    clicked = grabcut.discs(matte.shape, outside, CLICK_RADIUS * matte.shape[0])
-    away = set(np.unique(labels[clicked > 0]).tolist()) - belongs - {0}
-    gone = clicked | np.negative(np.isin(labels, list(away)).view(np.uint8))
-    return np.where(ops.grow(gone, 1) > 0, np.float32(0), matte)
-
-
-def _alike(first: np.ndarray, second: np.ndarray) -> bool:
-    """Whether two masks share more than half of their union."""
-    return cv2.countNonZero(first & second) * 2 > cv2.countNonZero(first | second)
-
-
-def _covered(matte: np.ndarray, by: np.ndarray) -> bool:
-    """Whether most of a matte lies in another."""
-    inside = matte >= ON
-    return bool(np.count_nonzero(inside & (by >= ON)) * 2 > np.count_nonzero(inside))

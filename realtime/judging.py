@@ -1,0 +1,78 @@
+"""What an answer is worth: mattes held against clicks, against each other, and against a class's matte.
+
+Mattes are (h, w) float32 in [0, 1] of one size, masks (h, w) uint8, clicks (x, y) in their pixels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+
+from realtime import grabcut, ops
+from realtime.masks import ON
+from realtime.objects import CLICK_RADIUS
+from realtime.parts import value_at
+
+WHOLE_FRAME = 0.7  # share of the picture that no clicked object covers
+SCRAP, MOST = 0.3, 0.6  # shares of a person that are too little of one, and that are one
+
+
+def without(matte: np.ndarray, keep: np.ndarray) -> np.ndarray:
+    """A class's matte without the objects that are kept, and without what sticks to them and to nobody else."""
+    _, labels = cv2.connectedComponents(ops.at_least(matte, ON))
+    near = ops.grow(keep, 2)
+    total = np.bincount(labels.ravel())
+    kept = np.bincount(labels.ravel(), weights=(near > 0).ravel(), minlength=len(total))
+    whole = kept * 3 > total * 2
+    whole[0] = False
+    near |= ops.grow(np.negative(whole[labels].view(np.uint8)), 2)
+    return np.where(near > 0, np.float32(0), matte)
+
+
+def answers(answer: np.ndarray, inside: Sequence[tuple[float, float]], before: np.ndarray) -> bool:
+    """Whether a network's answer is one to the user's clicks, or, without clicks, to the matte it was given."""
+    area = np.count_nonzero(answer >= ON)
+    if not 4 <= area <= WHOLE_FRAME * answer.size:
+        return False
+    if inside:
+        return all(value_at(answer, x, y) >= ON for x, y in inside)
+    return alike(ops.at_least(answer, ON), ops.at_least(before, ON))
+
+
+def united(answer: np.ndarray, part: np.ndarray | None) -> np.ndarray:
+    """A network's answer to a click on a part of the class's matte: most of that is all of it, a scrap is a mistake.
+
+    In between, several people may share the part, and the answer is one of them.
+    """
+    if part is None:
+        return answer
+    inside = part >= ON
+    cover = float((inside & (answer >= ON)).sum()) / max(1.0, float(inside.sum()))
+    if cover < SCRAP:
+        return part
+    return np.maximum(answer, part) if cover > MOST else answer
+
+
+def clicked_away(
+    matte: np.ndarray, inside: Sequence[tuple[float, float]], outside: Sequence[tuple[float, float]]
+) -> np.ndarray:
+    """A matte without the parts that a click beside the object lies on; where a click on it lies there too, less."""
+    _, labels = cv2.connectedComponents(ops.at_least(matte, ON))
+    belongs = {int(value_at(labels, x, y)) for x, y in inside}
+    clicked = grabcut.discs(matte.shape, outside, CLICK_RADIUS * matte.shape[0])
+    away = set(np.unique(labels[clicked > 0]).tolist()) - belongs - {0}
+    gone = clicked | np.negative(np.isin(labels, list(away)).view(np.uint8))
+    return np.where(ops.grow(gone, 1) > 0, np.float32(0), matte)
+
+
+def alike(first: np.ndarray, second: np.ndarray) -> bool:
+    """Whether two masks share more than half of their union."""
+    return cv2.countNonZero(first & second) * 2 > cv2.countNonZero(first | second)
+
+
+def covered(matte: np.ndarray, by: np.ndarray) -> bool:
+    """Whether most of a matte lies in another."""
+    inside = matte >= ON
+    return bool(np.count_nonzero(inside & (by >= ON)) * 2 > np.count_nonzero(inside))
