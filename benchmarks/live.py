@@ -178,7 +178,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 def run(options: argparse.Namespace) -> None:
     """Measure what `options` ask for; print and write the tables."""
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
-    machine = {**describe_machine(), "load before": number(load, 2)}
+    machine = {**describe_machine(), "load before": number(load, 2), "priority": _priority()}
     runs = []
     with tempfile.TemporaryDirectory() as folder:
         sizes = options.sizes[:1] if options.soak else options.sizes
@@ -200,6 +200,13 @@ def run(options: argparse.Namespace) -> None:
     print(text)
     _write(options, machine, runs, text)
     print(f"Written to {options.out}")
+
+
+def _priority() -> str:
+    """How this process is scheduled: a real-time policy keeps other programs from taking the processor away."""
+    if not hasattr(os, "sched_getscheduler"):
+        return "usual"
+    return "usual" if os.sched_getscheduler(0) == os.SCHED_OTHER else "real-time, before other programs"
 
 
 def _write_clip(folder: Path, width: int, height: int) -> Path:
