@@ -318,8 +318,10 @@ RECIPES = {
             "the model is not licensed separately)",
         },
         measure=_measure_segmenter,
-        notes="First version: weakest on crowds and on people under a tenth of the frame's height; marks some animals, "
-        "toys and cloth in close-ups, of which it has seen none; may take a lone pole or trunk for somebody.",
+        notes="Weakest on crowds and on people under a tenth of the frame's height; may miss mirrors and odd poses; "
+        "marks some animals, toys and cloth in close-ups. The guided object: trained on people, on things that a "
+        "teacher named, on pasted shapes and on plain regions; parts of things, and things of one colour that touch, "
+        "may come out wrong. A group that touches is taken apart person by person.",
     ),
     "filler": Recipe(
         network=Filler,

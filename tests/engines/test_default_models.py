@@ -70,6 +70,38 @@ def test_a_batch_gives_what_its_pictures_give_alone(segmenter: Engine) -> None:
     np.testing.assert_allclose(together, np.stack(alone), atol=1e-4)
 
 
+def test_a_click_on_the_astronaut_finds_her_and_one_on_the_flag_does_not(segmenter: Engine) -> None:
+    image = photo("astronaut", (288, 288))
+    guidance = np.zeros((2, 3, 288, 288), np.float32)
+    for plane, (x, y) in zip(guidance[:, 1], ((120, 200), (20, 150)), strict=True):
+        cv2.circle(plane, (x, y), 9, 1.0, cv2.FILLED)
+    outputs = segmenter.run(image=image, guidance=guidance)
+    person, (her, flag) = outputs["matte"][0, 0] > 0.5, outputs["object"][:, 0] > 0.5
+    assert (her & person).sum() > 0.7 * (her | person).sum()
+    assert flag.any()
+    assert (flag & person).sum() < 0.25 * person.sum()
+
+
+def test_a_previous_matte_is_followed_where_the_person_went(segmenter: Engine) -> None:
+    image = photo("astronaut", (288, 288))
+    person = segmenter.run(image=image)["matte"]
+    guidance = np.zeros((1, 3, 288, 288), np.float32)
+    guidance[0, 0, 8:, 8:] = cv2.resize(person[0, 0], (288, 288))[:-8, :-8]
+    thing = segmenter.run(image=image, guidance=guidance)["object"] > 0.5
+    assert (thing & (person > 0.5)).sum() > 0.85 * (thing | (person > 0.5)).sum()
+
+
+def test_people_are_the_same_whatever_is_guided_to_and_objects_alone_or_together(segmenter: Engine) -> None:
+    image = photo("astronaut", (128, 160))
+    guidance = np.random.default_rng(0).random((3, 3, 128, 160), np.float32)
+    guidance[1] = 0
+    together = segmenter.run(image=image, guidance=guidance)
+    np.testing.assert_allclose(together["matte"], segmenter.run(image=image)["matte"], atol=1e-4)
+    assert not together["object"][1].any()
+    alone = [segmenter.run(image=image, guidance=plane[None])["object"][0] for plane in guidance]
+    np.testing.assert_allclose(together["object"], np.stack(alone), atol=1e-4)
+
+
 def test_known_pixels_come_back_bit_by_bit(filler: Engine) -> None:
     rng = np.random.default_rng(0)
     for count, height, width in ((1, 32, 32), (2, 64, 160)):
