@@ -317,7 +317,9 @@ class Eraser:
             exposure = _exposure(view, sight, outside)
             expected = sight.exposed(exposure)
         with timer("mask"):
+            displaced, shown = self._shown(frame)
             mask = self._mask(shot, found.matte, fixed, location, (height, width))
+            mask = _with_objects(mask, shown)
             keep = None if found.keep is None else _kept(found.keep, mask)
             parts = found.matte is not None
             mask = belongings(mask, view, expected, sight, parts=parts, shadow=self.settings.shadow)
@@ -326,7 +328,6 @@ class Eraser:
                 mask, keep = np.full_like(mask, 255), None
         with timer("update"):
             changed = masks.changed(view.color, expected, outside & sight.seen)
-        displaced, shown = self._shown(frame)
         # Masks from outside are exact, those of a network may miss the object for a moment.
         patience = 1 if found.matte is None else PATIENCE
         return Finding(
@@ -467,11 +468,11 @@ class Eraser:
 
     def _shown(self, frame: Frame) -> tuple[list[Displaced], tuple[Thing, ...]]:
         """The objects of a frame that are drawn elsewhere, and all that a window may show."""
-        objects, size = self._finder.objects, (frame.image.shape[0], frame.image.shape[1])
+        objects = self._finder.objects
         moved = [track for track in objects.erased() if track.moved and track.state == "followed"]
         displaced = [Displaced(track.matte, track.dx, track.dy) for track in moved]
         candidates = self._finder.parts.latest if self.settings.candidates else ()
-        return displaced, things(objects.tracks, candidates, size, frame.time)
+        return displaced, things(objects.tracks, candidates, frame.image, frame.time)
 
     def _fill(
         self, pending: Pending, hole: Hole, picture: np.ndarray, unseen: np.ndarray, unknown: np.ndarray
@@ -522,6 +523,15 @@ def _outside(view: View, found: Found, fixed: np.ndarray | None) -> np.ndarray:
         if mask is not None:
             objects |= ops.at_least(ops.resize(mask, view.size), 1)
     return ~ops.grow_square(objects, max(4, view.size[0] // 40))
+
+
+def _with_objects(mask: np.ndarray, shown: tuple[Thing, ...]) -> np.ndarray:
+    """The mask, (H, W) uint8, with the sharp rims of the objects that are erased."""
+    erased = [thing for thing in shown if thing.state == "erased"]
+    mask = mask.copy() if erased else mask
+    for thing in erased:
+        mask[thing.roi.slices] |= thing.mask
+    return mask
 
 
 def _kept(keep: np.ndarray, mask: np.ndarray) -> np.ndarray:

@@ -9,6 +9,7 @@ import numpy as np
 
 from realtime import ops
 from realtime.ops import Region
+from realtime.refine import sharpened
 
 SHRINK = 0.35  # matte value that becomes transparent: the outermost rim shows the old background
 
@@ -38,7 +39,7 @@ def draw(frame: np.ndarray, objects: list[Displaced], image: np.ndarray, alpha: 
 def _draw(frame: np.ndarray, one: Displaced, image: np.ndarray, alpha: np.ndarray) -> Region | None:
     height, width = frame.shape[:2]
     dx, dy = round(one.dx), round(one.dy)
-    opaque = place(one.matte, (height, width))
+    opaque = sharpened(one.matte, frame)
     if opaque is None:
         return None
     region, matte = opaque
@@ -53,21 +54,3 @@ def _draw(frame: np.ndarray, one: Displaced, image: np.ndarray, alpha: np.ndarra
     image[shown.slices] = ops.composite(image[shown.slices], frame[source.slices], weight)
     alpha[shown.slices] = cv2.max(alpha[shown.slices], weight)
     return shown
-
-
-def place(matte: np.ndarray, size: tuple[int, int]) -> tuple[Region, np.ndarray] | None:
-    """The rectangle of a (H, W) frame that a smaller matte covers, and the matte within it, (h, w) float32.
-
-    None where the matte is empty. Bilinear, picture edges aligned.
-    """
-    small = ops.bounding_region(ops.at_least(matte, 0.1))
-    if small is None:
-        return None
-    matrix = ops.scaling((matte.shape[0], matte.shape[1]), size)
-    (x0, y0), (x1, y1) = ops.transform_points(matrix, ops.region_corners(small))[[0, 2]]
-    around = round(max(size) / max(matte.shape)) + 1
-    exact = Region(round(y0 + 0.5), round(y1 + 0.5), round(x0 + 0.5), round(x1 + 0.5))
-    region = exact.expanded_within(around, *size)
-    inner = ops.translation(-region.x0, -region.y0) @ matrix
-    shape = region.width, region.height
-    return region, cv2.warpPerspective(matte, inner, shape, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)

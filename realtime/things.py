@@ -12,7 +12,7 @@ from realtime import ops
 from realtime.masks import ON
 from realtime.ops import Region
 from realtime.parts import Part
-from realtime.rearrange import place
+from realtime.refine import place, sharpened
 from realtime.track import Track
 
 State = Literal["candidate", "erased", "kept", "lost"]
@@ -35,18 +35,21 @@ class Thing:
     moved: tuple[float, float] = (0.0, 0.0)
 
 
-def things(
-    tracks: Sequence[Track], candidates: Sequence[Part], size: tuple[int, int], time: float
-) -> tuple[Thing, ...]:
-    """What a (H, W) frame at `time` seconds shows: the objects that the user chose, then those that could be chosen."""
-    found = [
-        _thing(track.number, _state(track), track.hole(time), size, (track.dx, track.dy))
-        for track in tracks
-        if track.role != "none" and track.state != "gone"
-    ]
-    found += [
-        _thing(part.number, "candidate", part.mask.astype(np.float32) / np.float32(255), size) for part in candidates
-    ]
+def things(tracks: Sequence[Track], candidates: Sequence[Part], image: np.ndarray, time: float) -> tuple[Thing, ...]:
+    """What a frame at `time` seconds shows: the objects that the user chose, then those that could be chosen.
+
+    image: (H, W, 3) uint8 BGR; the rims of objects that are followed are drawn along its edges.
+    """
+    found = []
+    for track in tracks:
+        if track.role != "none" and track.state != "gone":
+            sure = track.state == "followed" and not track.doubts
+            matte = track.hole(time)
+            placed = sharpened(matte, image) if sure else place(matte, (image.shape[0], image.shape[1]))
+            found.append(_thing(track.number, _state(track), placed, (track.dx, track.dy)))
+    for part in candidates:
+        placed = place(part.mask.astype(np.float32) / np.float32(255), (image.shape[0], image.shape[1]))
+        found.append(_thing(part.number, "candidate", placed))
     return tuple(thing for thing in found if thing is not None)
 
 
@@ -57,8 +60,6 @@ def _state(track: Track) -> State:
 
 
 def _thing(
-    number: int, state: State, matte: np.ndarray, size: tuple[int, int], moved: tuple[float, float] = (0.0, 0.0)
+    number: int, state: State, placed: tuple[Region, np.ndarray] | None, moved: tuple[float, float] = (0.0, 0.0)
 ) -> Thing | None:
-    """The matte (h, w) float32 as a thing of a (H, W) frame; None where it is empty."""
-    placed = place(matte, size)
     return None if placed is None else Thing(number, state, placed[0], ops.at_least(placed[1], ON), moved)

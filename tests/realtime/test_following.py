@@ -13,7 +13,7 @@ from realtime.flow import Flow
 from realtime.imprint import imprint
 from realtime.motion import Sight, View
 from realtime.parts import Parts, claimed, hanging_together, part_at
-from realtime.rearrange import place
+from realtime.refine import place, sharpened
 from realtime.strokes import Strokes
 from realtime.track import Track
 from tests.realtime.pictures import disc, put, texture
@@ -163,6 +163,22 @@ def test_a_matte_is_placed_in_the_frame_to_within_half_its_pixel():
     mask[region.slices] = ops.at_least(enlarged, 0.5)
     assert iou(mask > 0, disc(192, 320, 122.5, 82.5, 40) > 0) > 0.95
     assert place(np.zeros((48, 80), np.float32), (192, 320)) is None
+
+
+def test_a_small_mattes_rim_is_drawn_along_the_edges_of_the_picture():
+    room = (texture(192, 320) * 0.2 + 90).astype(np.uint8)
+    star = np.zeros((192, 320), np.uint8)
+    angles = np.arange(14) * np.pi / 7
+    radii = np.where(np.arange(14) % 2, 24, 56)
+    points = np.stack([160 + radii * np.cos(angles), 96 + radii * np.sin(angles)], axis=1)
+    cv2.fillPoly(star, [np.rint(points).astype(np.int32)], 255)
+    rough = cv2.GaussianBlur(cv2.resize(matte(star), (80, 48), interpolation=cv2.INTER_AREA), (0, 0), 1.2)
+    masks = []
+    for region, enlarged in (place(rough, (192, 320)), sharpened(rough, put(room, star, BLUE))):
+        masks.append(np.zeros((192, 320), np.uint8))
+        masks[-1][region.slices] = ops.at_least(enlarged, 0.5)
+    assert iou(masks[0] > 0, star > 0) < 0.88
+    assert iou(masks[1] > 0, star > 0) > 0.93
 
 
 @pytest.mark.parametrize(("plate", "forgotten"), [("object", True), ("room", False)])
