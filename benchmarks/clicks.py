@@ -92,7 +92,7 @@ def run_all(options: argparse.Namespace) -> None:
     for name in options.segmenter:
         segmenter = None if name == COLOURS else load_segmenter(name, threads=options.threads)
         for scene_name in options.scenes:
-            clicked, sheet = measure(scene(scene_name, options.frames), segmenter, name)
+            clicked, sheet = measure(scene(scene_name, options.frames), segmenter, Path(name).name)
             results.append(clicked)
             print(_row(clicked), flush=True)
             if options.sheets:
