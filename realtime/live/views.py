@@ -47,7 +47,7 @@ def draw_view(result: Result, state: UiState) -> np.ndarray:
         return result.image
     picture = result.image.copy()
     for thing in _visible(result):
-        shape = _smooth(thing.mask, picture.shape[0])
+        shape = _smooth(_showing(result, thing), picture.shape[0])
         if thing.state == "candidate":
             tint(picture, thing.roi, shape, hue(thing.number), TINT)
         _outline(picture, thing, shape)
@@ -78,6 +78,11 @@ def _visible(result: Result) -> Iterable[Thing]:
     return [thing for thing in result.things if thing.state in ("candidate", "kept") and thing.mask.size]
 
 
+def _showing(result: Result, thing: Thing) -> np.ndarray:
+    """The object's mask without what the hole covers, as of one that was given back only now."""
+    return thing.mask & ~result.hole[thing.roi.slices]
+
+
 def _smooth(mask: np.ndarray, height: int) -> np.ndarray:
     """The mask without the steps that it has from a small network, for a picture of this height."""
     side = 2 * max(1, round(height / 120)) + 1
@@ -101,8 +106,7 @@ def _trust(result: Result) -> np.ndarray:
         tint(picture, result.roi, ops.equals(trust, SEEN), SEEN_COLOR, _TRUST_TINT)
         tint(picture, result.roi, ops.equals(trust, GUESSED), GUESSED_COLOR, _TRUST_TINT)
     for thing in _visible(result):
-        still = thing.mask & ~result.hole[thing.roi.slices]
-        tint(picture, thing.roi, still, VISIBLE_COLOR, _TRUST_TINT)
+        tint(picture, thing.roi, _showing(result, thing), VISIBLE_COLOR, _TRUST_TINT)
     return picture
 
 

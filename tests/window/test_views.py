@@ -108,6 +108,11 @@ def test_trust_is_green_where_seen_amber_where_guessed_red_where_an_object_shows
     assert len(set(picture[5, 5])) == 1
 
 
+def test_an_object_that_the_hole_still_covers_is_not_tinted():
+    covered = result((thing(1, "candidate", ERASED),))
+    assert (draw_view(covered, START) == covered.image).all()
+
+
 def test_trust_shows_no_red_where_the_hole_covers_the_object():
     covered = (thing(1, "kept", ERASED),)
     assert (
