@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import logging
+import os
+import sys
+import threading
 from collections import deque
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,6 +18,8 @@ from realtime.fill import Filler
 
 if TYPE_CHECKING:
     from realtime.filljob import FillJob
+
+NICE = 10  # of the fill thread, on Linux: the frames go first
 
 _log = logging.getLogger(__name__)
 
@@ -47,6 +53,7 @@ class Filling:
 
     def run(self) -> None:
         """The fill thread."""
+        _give_way()
         for job in self._jobs:
             try:
                 self._done.append((job, self._filler.fill(job.image, job.mask)))
@@ -57,3 +64,10 @@ class Filling:
                 self.failure = f"the filler failed ({type(error).__name__}): what was never seen is only bridged"
                 return
             del job
+
+
+def _give_way() -> None:
+    """Let the other threads of this process go before this one, where the system has priorities of threads."""
+    if sys.platform.startswith("linux"):
+        with suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICE)
