@@ -65,7 +65,7 @@ def test_quality_measures_a_scene_and_writes_tables_and_sheets(tmp_path, eraser_
     assert still["methods"]["eraser 1 s"]["psnr_all"] > still["methods"]["Telea"]["psnr_all"]
     assert data["machine"]["commit"]
     assert "| eraser 1 s" in (tmp_path / "quality.md").read_text(encoding="utf-8")
-    assert cv2.imread(str(tmp_path / "still.png")).shape[1] == 5 * 480
+    assert cv2.imread(str(tmp_path / "still.png")).shape[1] == 6 * 480
     assert "masks given, lookahead 1 s, whole hole: still" in done.stdout
 
 
