@@ -19,16 +19,15 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from benchmarks.data import DataMissingError, data_folder
+from benchmarks.command import exit_code_of
+from benchmarks.data import data_folder
 from benchmarks.machine import describe_machine
 from benchmarks.scenes import SCENES, Scene, scene
 from benchmarks.tables import markdown_table, number
-from engines.errors import EngineError
 from engines.measure import iou
 from engines.runtime import DEFAULT_SEGMENTER
 from realtime.edits import Erase
 from realtime.eraser import Eraser, Result
-from realtime.errors import EraserError
 from realtime.fill import TeleaFiller
 from realtime.frame import Frame
 from realtime.segment import Segmenter, load_segmenter
@@ -61,16 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the benchmark; returns the exit code (0 done, 1 failed, 2 wrong usage or no reference data)."""
     options = _parse(arguments)
     cv2.setNumThreads(options.threads)
-    try:
-        data_folder()
-        run_all(options)
-    except DataMissingError as error:
-        print(error, file=sys.stderr)
-        return 2
-    except (EraserError, EngineError, OSError) as error:
-        print(error, file=sys.stderr)
-        return 1
-    return 0
+    return exit_code_of(lambda: run_all(options))
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -86,6 +76,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 def run_all(options: argparse.Namespace) -> None:
     """Measure what `options` ask for; print and write table and JSON."""
+    data_folder()
     options.out.mkdir(parents=True, exist_ok=True)
     machine = describe_machine()
     results = []

@@ -25,12 +25,11 @@ import cv2
 import numpy as np
 
 from benchmarks.baselines import TELEA_RADIUS
-from benchmarks.data import DataMissingError
+from benchmarks.command import exit_code_of
 from benchmarks.machine import describe_machine
 from benchmarks.movie import write_movie
 from benchmarks.scenes import crossing
 from benchmarks.tables import markdown_table, number, percent
-from engines.errors import EngineError
 from engines.runtime import DEFAULT_FILLER, DEFAULT_SEGMENTER
 from realtime.eraser import Eraser, Settings
 from realtime.errors import EraserError
@@ -91,15 +90,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parse(arguments)
     if options.threads:
         cv2.setNumThreads(options.threads)
-    try:
-        run(options)
-    except DataMissingError as error:
-        print(error, file=sys.stderr)
-        return 2
-    except (EraserError, EngineError, OSError) as error:
-        print(error, file=sys.stderr)
-        return getattr(error, "exit_code", 1)
-    return 0
+    return exit_code_of(lambda: run(options))
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:

@@ -20,7 +20,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from benchmarks.data import DataMissingError
+from benchmarks.command import exit_code_of
 from benchmarks.latency import BUSY, FPS, Times, picture_size
 from benchmarks.machine import describe_machine
 from benchmarks.movie import write_movie
@@ -28,7 +28,6 @@ from benchmarks.scenes import crossing
 from benchmarks.tables import markdown_table, number, percent
 from benchmarks.threads import ThreadClock, memory_mb, threads
 from benchmarks.xvfb import virtual_display
-from engines.errors import EngineError
 from engines.runtime import DEFAULT_FILLER, DEFAULT_SEGMENTER
 from realtime.errors import EraserError
 from realtime.live.control import Control, Live, Shown
@@ -144,15 +143,7 @@ class Meter:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the benchmark; returns the exit code (0 done, 1 failed, 2 wrong usage or no reference data)."""
     options = _parse(arguments)
-    try:
-        run(options)
-    except DataMissingError as error:
-        print(error, file=sys.stderr)
-        return 2
-    except (EraserError, EngineError, OSError) as error:
-        print(error, file=sys.stderr)
-        return getattr(error, "exit_code", 1)
-    return 0
+    return exit_code_of(lambda: run(options))
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:

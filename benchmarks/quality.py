@@ -20,7 +20,8 @@ import cv2
 import numpy as np
 
 from benchmarks.clips import CLIPS
-from benchmarks.data import DataMissingError, data_folder
+from benchmarks.command import exit_code_of
+from benchmarks.data import data_folder
 from benchmarks.machine import describe_machine
 from benchmarks.measure import Report, measure
 from benchmarks.room import read_room
@@ -29,9 +30,7 @@ from benchmarks.scenes import SCENES, scene
 from benchmarks.showcase import show_clip
 from benchmarks.tables import markdown_table, number, percent
 from benchmarks.targets import Target, check_targets
-from engines.errors import EngineError
 from engines.runtime import DEFAULT_FILLER, DEFAULT_SEGMENTER
-from realtime.errors import EraserError
 from realtime.fill import load_filler
 from realtime.segment import load_segmenter
 
@@ -47,16 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the benchmark; returns the exit code (0 done, 1 failed, 2 wrong usage or no reference data)."""
     options = _parse(arguments)
     cv2.setNumThreads(options.threads)
-    try:
-        data_folder()
-        run_all(options)
-    except DataMissingError as error:
-        print(error, file=sys.stderr)
-        return 2
-    except (EraserError, EngineError, OSError) as error:
-        print(error, file=sys.stderr)
-        return 1
-    return 0
+    return exit_code_of(lambda: run_all(options))
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -82,6 +72,7 @@ def _lookahead(text: str) -> float:
 
 def run_all(options: argparse.Namespace) -> None:
     """Measure what `options` ask for; print and write tables, JSON and contact sheets."""
+    data_folder()
     found = options.masks != "given"
     segmenter = load_segmenter(options.segmenter, threads=options.threads) if found else None
     networks = Networks(segmenter, load_filler(options.fill, threads=options.threads))

@@ -18,7 +18,8 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks import clicked
-from benchmarks.data import DataMissingError, data_folder
+from benchmarks.command import exit_code_of
+from benchmarks.data import data_folder
 from benchmarks.followed import SCENES, Following, follow
 from benchmarks.machine import describe_machine
 from benchmarks.mask_sheet import mask_sheet
@@ -30,7 +31,6 @@ from engines.data import Picture, read_backgrounds, read_boxes, read_people
 from engines.errors import EngineError
 from engines.measure import click_ious
 from engines.runtime import DEFAULT_SEGMENTER
-from realtime.errors import EraserError
 from realtime.segment import Segmenter, load_segmenter
 
 SIDE = 640  # pixels: pictures are used at their own size, or this one
@@ -46,15 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--threads", type=int, default=2, help="of each network")
     parser.add_argument("--out", type=Path, default=Path("build/segmentation"), metavar="FOLDER")
     options = parser.parse_args(arguments)
-    try:
-        run_all(options)
-    except DataMissingError as error:
-        print(error, file=sys.stderr)
-        return 2
-    except (EraserError, EngineError, OSError) as error:
-        print(error, file=sys.stderr)
-        return 1
-    return 0
+    return exit_code_of(lambda: run_all(options))
 
 
 def run_all(options: argparse.Namespace) -> None:

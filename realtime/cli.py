@@ -12,6 +12,7 @@ import click
 
 from realtime import console
 from realtime.errors import UsageError
+from realtime.options import EditType, model_options, version_option
 
 if TYPE_CHECKING:
     from realtime.edits import Edit, TimedEdit
@@ -35,25 +36,6 @@ class TimeType(click.ParamType):
             return value
         try:
             return parse_time(value)
-        except UsageError as error:
-            self.fail(str(error), param, ctx)
-
-
-class EditType(click.ParamType):
-    """A click, X,Y or X,Y@TIME, or a box, X,Y,W,H or X,Y,W,H@TIME."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> TimedEdit:
-        from realtime.edits import Subtract, TimedEdit, parse_box, parse_click
-
-        if isinstance(value, TimedEdit):
-            return value
-        try:
-            if self.name == "box":
-                return parse_box(value)
-            return parse_click(value, Subtract) if self.name == "no-click" else parse_click(value)
         except UsageError as error:
             self.fail(str(error), param, ctx)
 
@@ -122,14 +104,6 @@ class DilateType(click.ParamType):
         return pixels
 
 
-def _print_version(context: click.Context, _: click.Parameter, wanted: bool) -> None:
-    if wanted and not context.resilient_parsing:
-        from realtime.report import version
-
-        click.echo(f"{NAME} {version()}")
-        context.exit()
-
-
 @click.command(
     context_settings={"help_option_names": ["-h", "--help"], "show_default": True, "max_content_width": 110},
     epilog="Exit codes: 0 done; 1 failed, nothing written; 2 wrong usage; 3 done, though part of the input was "
@@ -193,25 +167,7 @@ def _print_version(context: click.Context, _: click.Parameter, wanted: bool) -> 
     help="How far into the future a frame may look for the background it hides; 0 is what live would see, 'all' the "
     "whole shot: the input is read twice, which takes half as long again.",
 )
-@click.option(
-    "--segmenter",
-    metavar="MODEL",
-    default="swift",
-    help="The model that finds the targets: a name, a folder or an .onnx file.",
-)
-@click.option(
-    "--fill",
-    metavar="MODEL",
-    default="swift",
-    help="The model that invents what no frame shows: a name, a folder, an .onnx file, or 'telea', the classical way.",
-)
-@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", help="Where the models run.")
-@click.option(
-    "--runtime",
-    type=click.Choice(["auto", "onnxruntime", "tensorrt", "torch"]),
-    default="auto",
-    help="What runs the models.",
-)
+@model_options
 @click.option(
     "--start", type=TimeType(), metavar="TIME", help="Begin here: seconds or H:MM:SS. All streams are cut alike."
 )
@@ -237,9 +193,7 @@ def _print_version(context: click.Context, _: click.Parameter, wanted: bool) -> 
 @click.option("--overwrite", is_flag=True, help="Replace files that exist.")
 @click.option("--quiet", is_flag=True, help="Print nothing but errors.")
 @click.option("--debug", is_flag=True, help="Say what runs where, and show where errors come from.")
-@click.option(
-    "--version", is_flag=True, is_eager=True, expose_value=False, callback=_print_version, help="Print the version."
-)
+@version_option(NAME)
 def command(
     input: str,
     output: str,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from realtime import console
-from realtime.errors import UsageError
+from realtime.options import EditType, model_options, version_option
 
 if TYPE_CHECKING:
     from realtime.edits import TimedEdit
@@ -45,31 +45,6 @@ class FourccType(click.ParamType):
         if len(value) != 4 or not value.isascii():
             self.fail(f"'{value}' is not a FOURCC: give four characters, like MJPG or YUYV", param, ctx)
         return str(value)
-
-
-class EditType(click.ParamType):
-    """X,Y[@TIME] or X,Y,W,H[@TIME]."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> TimedEdit:
-        from realtime.edits import parse_box, parse_click
-
-        if not isinstance(value, str):
-            return value  # type: ignore[no-any-return]  # converted already
-        try:
-            return parse_click(value) if self.name == "click" else parse_box(value)
-        except UsageError as error:
-            self.fail(str(error), param, ctx)
-
-
-def _print_version(context: click.Context, _: click.Parameter, wanted: bool) -> None:
-    if wanted and not context.resilient_parsing:
-        from realtime.report import version
-
-        click.echo(f"{NAME} {version()}")
-        context.exit()
 
 
 def _print_cameras(context: click.Context, _: click.Parameter, wanted: bool) -> None:
@@ -143,25 +118,7 @@ def _print_cameras(context: click.Context, _: click.Parameter, wanted: bool) -> 
 @click.option("--headless", is_flag=True, help="Open no window.")
 @click.option("--duration", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", help="End after so long.")
 @click.option("--report", metavar="FILE.json", help="Write rate, latency, times per stage and counts as JSON.")
-@click.option(
-    "--segmenter",
-    metavar="MODEL",
-    default="swift",
-    help="The model that finds the targets: a name, a folder or an .onnx file.",
-)
-@click.option(
-    "--fill",
-    metavar="MODEL",
-    default="swift",
-    help="The model that invents what no frame shows: a name, a folder, an .onnx file, or 'telea', the classical way.",
-)
-@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", help="Where the models run.")
-@click.option(
-    "--runtime",
-    type=click.Choice(["auto", "onnxruntime", "tensorrt", "torch"]),
-    default="auto",
-    help="What runs the models.",
-)
+@model_options
 @click.option(
     "--fail-open",
     is_flag=True,
@@ -169,9 +126,7 @@ def _print_cameras(context: click.Context, _: click.Parameter, wanted: bool) -> 
 )
 @click.option("--overwrite", is_flag=True, help="Replace files that exist.")
 @click.option("--debug", is_flag=True, help="Say what runs where, and show where errors come from.")
-@click.option(
-    "--version", is_flag=True, is_eager=True, expose_value=False, callback=_print_version, help="Print the version."
-)
+@version_option(NAME)
 def command(
     source: str,
     *,
