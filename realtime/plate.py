@@ -80,8 +80,7 @@ class Plate:
         """What frames have shown, to be stored: color (h, w, 3) uint8 BGR and trust (h, w) uint8 of the canvas, origin
         (x, y) of its first pixel in anchor coordinates, frame_size (H, W). What was invented is left out.
         """
-        invented = ops.equals(self._trust, GUESSED) & ~self._glimpsed
-        trust = cv2.copyTo(np.full_like(self._trust, UNSEEN), invented, self._trust.copy())
+        trust = cv2.copyTo(np.full_like(self._trust, UNSEEN), self._inventions(), self._trust.copy())
         return {
             "color": ops.to_uint8(self._color),
             "trust": trust,
@@ -184,14 +183,14 @@ class Plate:
         new = ops.at_least(soft, 64) & ~ops.equals(trust, SEEN) & ~self._glimpsed[source.slices]
         cv2.copyTo(color.astype(np.float32, copy=False), new, self._color[source.slices])
         trust[new > 0] = GUESSED
-        self._invented = cv2.countNonZero(ops.equals(self._trust, GUESSED) & ~self._glimpsed)
+        self._invented = cv2.countNonZero(self._inventions())
 
     def worn(self, motion: np.ndarray, region: Region) -> np.ndarray:
         """Where guesses should be made anew, because much that they had to guess has shown since: (h, w) uint8.
 
         Empty where little of the region is invented: what is about to show needs no better guess.
         """
-        invented = ops.equals(self._trust, GUESSED) & ~self._glimpsed
+        invented = self._inventions()
         source = self._footprint(motion, region)
         if source is None or cv2.countNonZero(invented) >= WORN * self._invented:
             return np.zeros((region.height, region.width), np.uint8)
@@ -265,6 +264,10 @@ class Plate:
         new._age = _warp_nearest(self._age, matrix, size)
         new._invented = round(self._invented * to_new[0, 0] * to_new[1, 1])
         return new
+
+    def _inventions(self) -> np.ndarray:
+        """Where the canvas holds what no frame has shown: (h, w) uint8."""
+        return ops.equals(self._trust, GUESSED) & ~self._glimpsed
 
     def _refresh(self, window: Region, image: np.ndarray, evidence: Evidence, patience: int) -> None:
         layers = self._color, self._trust, self._glimpsed, self._age
