@@ -13,7 +13,6 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from realtime.edits import TimedEdit, check_edits, read_selection
 from realtime.eraser import Eraser, Settings
@@ -27,6 +26,7 @@ from realtime.rehearsal import Rehearsal
 from realtime.report import Report, StageTime, version
 from realtime.selection import Box, GivenMasks, Selection
 from realtime.source import open_source
+from realtime.temporary import Temporary, sweep
 
 DEFAULT_LOOKAHEAD = 1.0  # seconds
 WHOLE_SHOT = "all"  # the lookahead that learns every shot in a first pass
@@ -86,6 +86,7 @@ def erase_video(
     _check_request(input, lookahead, start, end, dilate)
     whole_shot = lookahead == WHOLE_SHOT
     check_paths([input, mask, selection], [output, preview, save_mask, report], overwrite)
+    sweep(Path(output).absolute().parent)
     chosen = mask is not None or selection is not None or bool(boxes) or bool(edits)
     wanted = Selection(_classes(target, chosen), tuple(boxes), tuple(keep_boxes))
     search = selection is not None or bool(edits)
@@ -116,7 +117,9 @@ def erase_video(
         stages: dict[str, StageTime] = {}
         observer: Observer = (direct := Directly(eraser, timed, float(source.origin)))
         if whole_shot:
-            rehearsal = Rehearsal(Path(stack.enter_context(_folder_beside(output))))
+            folder = _folder_beside(output)
+            stack.callback(folder.remove)
+            rehearsal = Rehearsal(folder.path)
             first = Eraser(models.segmenter, models.filler, wanted, settings)
             direct = Directly(first, timed, float(source.origin), rehearsal)
             frames, stages = rehearse(inputs, read(), direct, _of_two(progress, None))
@@ -174,11 +177,11 @@ def _check_request(
         raise UsageError(f"dilate is {dilate} px: give 0 or more")
 
 
-def _folder_beside(output: str | Path) -> TemporaryDirectory[str]:
-    """A folder for the first pass, beside the output, that goes when the job ends; EraserError where it can't be."""
-    parent, name = Path(output).absolute().parent, Path(output).name
+def _folder_beside(output: str | Path) -> Temporary:
+    """A folder for the first pass, beside the output; EraserError where it can't be."""
+    parent = Path(output).absolute().parent
     try:
-        return TemporaryDirectory(prefix=f".{name}.", dir=parent)
+        return Temporary(parent, folder=True)
     except OSError as error:
         raise EraserError(f"{parent} cannot be written to: {error.strerror}") from error
 

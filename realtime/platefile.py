@@ -11,6 +11,7 @@ import numpy as np
 from realtime import ops
 from realtime.errors import EraserError
 from realtime.plate import UNSEEN, Plate
+from realtime.temporary import Temporary
 
 FORMAT = "eraser plate 1"
 
@@ -18,13 +19,15 @@ FORMAT = "eraser plate 1"
 def write_plate(path: str | os.PathLike[str], plate: Plate) -> None:
     """Write a plate as .npz, whole or not at all; EraserError where that fails."""
     target = Path(path)
-    beside = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
-        with beside.open("wb") as file:
-            np.savez_compressed(file, format=np.array(FORMAT), **plate.arrays())  # type: ignore[arg-type]
-        beside.replace(target)
+        beside = Temporary(target.parent)
+        try:
+            with beside.path.open("wb") as file:
+                np.savez_compressed(file, format=np.array(FORMAT), **plate.arrays())  # type: ignore[arg-type]
+            beside.keep(target)
+        finally:
+            beside.remove()
     except OSError as error:
-        beside.unlink(missing_ok=True)
         raise EraserError(f"cannot write the plate {target}: {error.strerror or error}") from error
 
 

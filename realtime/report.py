@@ -11,6 +11,7 @@ from importlib import metadata
 from pathlib import Path
 
 from realtime.errors import EraserError
+from realtime.temporary import Temporary
 
 _STEP = math.log(1.01)
 _SHORTEST_MS = 1e-3
@@ -144,10 +145,12 @@ class Report:
 def write_text(path: str | os.PathLike[str], text: str) -> None:
     """Replace the file `path` by `text` (UTF-8), whole or not at all; raises EraserError when that fails."""
     target = Path(path)
-    beside = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
-        beside.write_text(text, encoding="utf-8")
-        beside.replace(target)
+        beside = Temporary(target.parent)
+        try:
+            beside.path.write_text(text, encoding="utf-8")
+            beside.keep(target)
+        finally:
+            beside.remove()
     except OSError as error:
-        beside.unlink(missing_ok=True)
         raise EraserError(f"cannot write {target}: {error.strerror or error}") from error

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import errno
 import os
-import secrets
-import shutil
 import stat
 from collections.abc import Callable
 from pathlib import Path
 
 from realtime.errors import EraserError
+from realtime.temporary import Temporary
 
 
 class Target:
@@ -48,38 +47,31 @@ class Target:
         parent = self._final if joins is not None else self._final.parent
         if not parent.is_dir():
             raise EraserError(f"There is no folder {parent} to write {self._final.name} into. Create it first.")
-        self.temporary = parent / f".erasing-{secrets.token_hex(6)}{'' if folder else self._final.suffix}"
         try:
-            if folder:
-                self.temporary.mkdir()
-            else:
-                os.close(os.open(self.temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+            self._written = Temporary(parent, "" if folder else self._final.suffix, folder=folder)
         except OSError as error:
             raise self.failure(error) from error
+        self.temporary = self._written.path
         self._open = True
 
     def commit(self) -> None:
         """Move what was written into place. Pictures join those of a folder that exists already."""
         try:
             if not self._folder or not self._final.exists():
-                os.replace(self.temporary, self._final)
+                self._written.keep(self._final)
             else:
                 for path in self.temporary.iterdir():
                     os.replace(path, self._final / path.name)
-                self.temporary.rmdir()
+                self._written.remove()
         except OSError as error:
             raise self.failure(error) from error
         self._open = False
 
     def discard(self) -> None:
         """Remove what was written; does nothing after `commit`."""
-        if not self._open:
-            return
-        self._open = False
-        if self._folder:
-            shutil.rmtree(self.temporary, ignore_errors=True)
-        else:
-            self.temporary.unlink(missing_ok=True)
+        if self._open:
+            self._open = False
+            self._written.remove()
 
     def failure(self, error: Exception) -> EraserError:
         """What to tell the user about an error of the file system or of FFmpeg while writing."""

@@ -1,0 +1,115 @@
+"""What is still being written, under the one kind of name that all temporaries of the project have.
+
+`.erasing-NODE-BOOT-RANDOM`, with an extension where one is needed, stands beside the output: hidden, and renamed when
+it is whole. Its maker holds a lock on it (flock), which the system takes back when the process ends, however it ends.
+So what a killed process left behind can be told from what a living one is writing: it was made under this host's name
+or this run of its kernel (NODE, BOOT), and nobody holds its lock. `sweep` removes just that. Where the system or the
+disk knows no such locks, nothing is ever swept.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import secrets
+import shutil
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
+PREFIX = ".erasing-"
+_BOOT = Path("/proc/sys/kernel/random/boot_id")
+
+
+class Temporary:
+    """A file or folder of this process; `keep` or `remove` ends it.
+
+    path: where to write: a file that exists and is empty, or an empty folder. Raises OSError where it can't be made.
+    """
+
+    def __init__(self, parent: Path, extension: str = "", *, folder: bool = False) -> None:
+        self._lock: int | None = None
+        while True:
+            self.path = parent / f"{PREFIX}{'-'.join(_marks())}-{secrets.token_hex(6)}{extension}"
+            if folder:
+                self.path.mkdir()
+            else:
+                os.close(os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+            try:
+                self._lock = lock(self.path)
+            except (BlockingIOError, FileNotFoundError):
+                continue  # somebody's sweep came between making and locking
+            except OSError:
+                return  # no locks here, so nobody will take it for a leftover
+            if self.path.exists():
+                return
+            self._unlock()
+
+    def keep(self, path: Path) -> None:
+        """Give it its name, in place of a file that is there. Raises OSError."""
+        os.replace(self.path, path)
+        self._unlock()
+
+    def remove(self) -> None:
+        """Remove it, a folder with all that is in it; what is gone already does no harm."""
+        _remove(self.path)
+        self._unlock()
+
+    def _unlock(self) -> None:
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+
+def sweep(folder: Path) -> int:
+    """Remove the temporaries in a folder whose makers are dead; returns how many there were. Never fails."""
+    node, boot = _marks()
+    swept = 0
+    for path in {*folder.glob(f"{PREFIX}{node}-*"), *folder.glob(f"{PREFIX}*-{boot}-*")}:
+        with suppress(OSError):
+            descriptor = lock(path)
+            _remove(path)
+            os.close(descriptor)
+            swept += 1
+    return swept
+
+
+def lock(path: Path) -> int:
+    """Lock a file or folder until the descriptor that is returned is closed, or the process ends.
+
+    Raises BlockingIOError where another holds the lock, another OSError where there are no locks or no such file.
+    """
+    if fcntl is None:
+        raise OSError("this system has no flock")
+    # A network file system wants files that it locks to be open for writing; folders can't be.
+    descriptor = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
+@cache
+def _marks() -> tuple[str, str]:
+    """NODE and BOOT. Containers of one host share the latter, a machine that starts again keeps the former."""
+    boot = _BOOT.read_text() if _BOOT.exists() else ""
+    return _mark(platform.node()), _mark(boot or platform.node())
+
+
+def _mark(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
