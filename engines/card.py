@@ -27,6 +27,8 @@ class Card:
     sizes: recommended (height, width), the default first.
     licence: of the weights. training_data: a list of {"source", "licence"}. metrics: name -> figure.
     sha256: of the model file. author, date (ISO 8601), notes: in words.
+    graphs: precision -> sha256 of gpu.PRECISION.onnx beside the model, the same network for GPUs.
+    tolerance: what an engine's answers may differ from the model's in FP32 (see `engines.parity`).
     """
 
     name: str
@@ -45,6 +47,8 @@ class Card:
     classes: tuple[str, ...] = ()
     threshold: float = 0.5
     notes: str = ""
+    graphs: dict[str, str] = field(default_factory=dict)
+    tolerance: dict[str, float] = field(default_factory=dict)
     where: str = field(default="", compare=False)
 
     def to_json(self) -> str:
@@ -91,6 +95,8 @@ _KINDS: dict[str, type | tuple[type, ...]] = {
     "inputs": dict,
     "outputs": dict,
     "metrics": dict,
+    "graphs": dict,
+    "tolerance": dict,
     "threshold": (int, float),
 }
 
@@ -98,7 +104,7 @@ _KINDS: dict[str, type | tuple[type, ...]] = {
 def _fault(values: dict[str, Any]) -> str | None:
     """What is wrong with a card's values, in words, or None."""
     known = {item.name for item in fields(Card)} - {"where"}
-    optional = {"classes", "threshold", "notes"}
+    optional = {"classes", "threshold", "notes", "graphs", "tolerance"}
     if missing := sorted(known - optional - values.keys()):
         return f"it lacks {', '.join(missing)}"
     if unknown := sorted(values.keys() - known):

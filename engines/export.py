@@ -1,9 +1,8 @@
 """`python -m engines.export segmenter|filler CHECKPOINT --out engines/weights/TASK/NAME`: ONNX, checked, with its card.
 
 The graph's weights are rounded to FP16 and cast to FP32 where they are used: half the file at no cost in speed, since
-the runtime folds the casts when it loads. With `--precision fp16` it computes in FP16 too, for GPUs; inputs and outputs
-stay FP32. The command compares the file with torch, measures it on the validation
-pictures and writes both results into the card.
+the runtime folds the casts when it loads. The command compares the file with torch, measures it on the validation
+pictures and writes both results into the card; then it adds the graphs for GPUs (`engines.graphs`).
 """
 
 from __future__ import annotations
@@ -25,8 +24,6 @@ import numpy as np
 import onnx
 import torch
 from onnx import TensorProto, helper, numpy_helper
-from onnxruntime.transformers.float16 import convert_float_to_float16
-from onnxruntime.transformers.onnx_model import OnnxModel
 from torch import nn
 
 from engines import measure
@@ -34,12 +31,12 @@ from engines.card import Card
 from engines.data import read_backgrounds, read_boxes, read_people
 from engines.errors import EngineError
 from engines.filler import Filler
+from engines.graphs import add_graphs
 from engines.runtime import Engine, load_engine
 from engines.segmenter import SIZES, Matte, Segmenter
 from engines.training import load_weights
 
 OPSET = 17
-PRECISIONS = ("fp32", "fp16")
 TOLERANCE = 0.02  # largest difference to torch in FP32, of outputs in [0, 1]; what rounding weights to FP16 may cost
 LARGEST = {"swift": 8_000_000, "sharp": 14_000_000}  # bytes of a file that is committed
 
@@ -81,7 +78,6 @@ def export(
     data: Path,
     say: Callable[[str], None] = print,
     *,
-    precision: str = "fp32",
     size: str = "swift",
 ) -> Card:
     """Write `out`/model.onnx and `out`/card.json from a checkpoint; EngineError when they fail a check."""
@@ -90,7 +86,7 @@ def export(
     state = load_weights(checkpoint, network, task)
     module = recipe.wrap(network).eval()
     out.mkdir(parents=True, exist_ok=True)
-    model = to_onnx(module, recipe, precision)
+    model = to_onnx(module, recipe)
     if len(model) > LARGEST[size]:
         raise EngineError(f"the model has {len(model)} bytes, more than {LARGEST[size]}; make the network smaller")
     card = Card(
@@ -108,7 +104,7 @@ def export(
         sha256=hashlib.sha256(model).hexdigest(),
         author="the object-eraser project",
         date=date.today().isoformat(),
-        notes=f"{recipe.notes} {state['step']} steps, seed {state['seed']}. Computes in {precision.upper()}.",
+        notes=f"{recipe.notes} {state['step']} steps, seed {state['seed']}.",
     )
     with tempfile.TemporaryDirectory() as folder:  # measured there, so that a bad export leaves the old one alone
         (Path(folder) / "model.onnx").write_bytes(model)
@@ -124,15 +120,15 @@ def export(
         beside = out / f"{name}.tmp"
         beside.write_bytes(content)
         os.replace(beside, out / name)
+    add_graphs(out)
     say(f"{out}: {len(model)} bytes; " + ", ".join(f"{name} {value:.4f}" for name, value in figures.items()))
     return card
 
 
-def to_onnx(module: nn.Module, recipe: Recipe, precision: str = "fp32") -> bytes:
+def to_onnx(module: nn.Module, recipe: Recipe) -> bytes:
     """The module as an ONNX file of opset 17 with free batch, height and width, its weights stored in FP16.
 
-    precision: what it computes in, "fp32" or "fp16"; inputs and outputs are FP32. In FP16 the graph has no branches,
-    which suits GPUs; in FP32 the guided object's part is skipped where there is no guidance.
+    It computes in FP32, and skips the guided object's part where there is no guidance.
     """
     names = [*recipe.inputs, *recipe.outputs]
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
@@ -149,14 +145,9 @@ def to_onnx(module: nn.Module, recipe: Recipe, precision: str = "fp32") -> bytes
             dynamic_axes={name: _axes(name, name in recipe.inputs) for name in names},
         )
         model = onnx.load(path)
-    if precision == "fp16":
-        converted = OnnxModel(convert_float_to_float16(model, keep_io_types=True))
-        converted.topological_sort()
-        model = converted.model
-    else:
-        store_half(model)
-        if "object" in recipe.outputs:
-            only_if_guided(model)
+    store_half(model)
+    if "object" in recipe.outputs:
+        only_if_guided(model)
     onnx.checker.check_model(model, full_check=True)
     return model.SerializeToString()
 
@@ -359,11 +350,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, required=True, help="folder of the model; its name is the model's name")
     data = os.environ.get("ERASER_DATA")
     parser.add_argument("--data", type=Path, default=data, required=data is None, help="default: $ERASER_DATA")
-    parser.add_argument("--precision", choices=PRECISIONS, default="fp32", help="what the model computes in")
     parser.add_argument("--size", choices=tuple(SIZES), default="swift", help="segmenter: which was trained")
     given = parser.parse_args(arguments)
     try:
-        export(given.task, given.checkpoint, given.out, given.data, precision=given.precision, size=given.size)
+        export(given.task, given.checkpoint, given.out, given.data, size=given.size)
     except EngineError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

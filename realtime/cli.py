@@ -226,7 +226,8 @@ def command(
     options |= _chosen(clicks, no_clicks, boxes, follow, move)
     if debug:
         logging.basicConfig(format=f"{NAME}: %(message)s")
-        logging.getLogger("realtime").setLevel(logging.DEBUG)
+        for package in ("realtime", "engines"):
+            logging.getLogger(package).setLevel(logging.DEBUG)
     display = _Display(quiet)
     try:
         report = erase_video(input, output, shadow=not no_shadow, progress=display.update, **options)

@@ -152,7 +152,8 @@ def command(
 
     if debug:
         logging.basicConfig(format=f"{NAME}: %(message)s")
-        logging.getLogger("realtime").setLevel(logging.DEBUG)
+        for package in ("realtime", "engines"):
+            logging.getLogger(package).setLevel(logging.DEBUG)
     classes = () if target == NONE else classes_named(target)
     report = erase_live(LiveOptions(source, classes=classes, edits=clicks + boxes, **options), tell=_tell)
     _summarise(report)

@@ -1,0 +1,198 @@
+"""`python -m engines.graphs FOLDER...`: beside a model, the graphs that GPUs run, and answers to hold engines against.
+
+A model.onnx is made for CPUs: it computes in FP32 and skips what a frame doesn't ask for by an If, which TensorRT can't
+build. So each model has the same graph twice more, without branches: `gpu.fp16.onnx` computes in FP16 between FP32
+inputs and outputs (TensorRT 11 takes the types that it finds; earlier ones are told to do the same) and `gpu.fp32.onnx`
+in FP32. Both take their weights out of model.onnx, as external data at the place where they lie in that file, so the
+three are one set of weights.
+
+`engines.export` calls this; the command is for models that exist already. It writes the card anew.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import os
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper, shape_inference
+
+from engines.card import load_card
+from engines.errors import EngineError
+
+PRECISIONS = ("fp16", "fp32")
+SHARED = 256  # bytes from which on a weight is worth a reference instead of a copy
+# Sums over a whole picture leave the range of FP16, or lose what a pixel adds: they are computed in FP32.
+IN_FULL = ("ReduceMean", "ReduceSum", "ReduceL2", "Softmax", "InstanceNormalization")
+ALWAYS_FULL = {"Resize": (1, 2)}  # inputs that ONNX defines as FP32 whatever the others are
+
+
+def add_graphs(folder: Path) -> None:
+    """Write the GPU graphs of `folder`/model.onnx beside it and their checksums into its card."""
+    card, content = load_card(folder / "card.json"), (folder / "model.onnx").read_bytes()
+    card.check_model(content)
+    checksums = {}
+    for precision in PRECISIONS:
+        graph = gpu_graph(content, precision)
+        checksums[precision] = hashlib.sha256(graph).hexdigest()
+        _write(folder / f"gpu.{precision}.onnx", graph)
+    _write(folder / "card.json", replace(card, graphs=checksums).to_json().encode())
+
+
+def gpu_graph(content: bytes, precision: str) -> bytes:
+    """The graph of a model.onnx (its bytes) without branches; its weights refer to that file.
+
+    precision: "fp16" or "fp32", of the arithmetic; inputs and outputs are FP32. Of each If the first branch is taken,
+    which must give what the If gives, whatever its condition (`engines.export.only_if_guided` makes such ones).
+    """
+    model = onnx.load_model_from_string(content)
+    graph = model.graph
+    _take_branches(graph)
+    _drop_unused(graph)
+    if precision == "fp16":
+        _compute_in_half(model)
+    _drop_unused(graph)
+    _share_weights(graph, content)
+    return model.SerializeToString()
+
+
+def _take_branches(graph: onnx.GraphProto) -> None:
+    nodes = []
+    for node in graph.node:
+        if node.op_type != "If":
+            nodes.append(node)
+            continue
+        branch = next(item.g for item in node.attribute if item.name == "then_branch")
+        names = {inner.name: outer for inner, outer in zip(branch.output, node.output, strict=True)}
+        nodes += [_renamed(item, names) for item in branch.node]
+        graph.initializer.extend(branch.initializer)
+    _set_nodes(graph, nodes)
+
+
+def _drop_unused(graph: onnx.GraphProto) -> None:
+    used = {item.name for item in graph.output}
+    kept = []
+    for node in reversed(graph.node):
+        if used & set(node.output):
+            kept.append(node)
+            used |= set(node.input)
+    weights = [item for item in graph.initializer if item.name in used]
+    _set_nodes(graph, kept[::-1])
+    del graph.initializer[:]
+    graph.initializer.extend(weights)
+
+
+def _compute_in_half(model: onnx.ModelProto) -> None:
+    """Every FP32 value becomes FP16, but for the graph's inputs and outputs and the operators in IN_FULL."""
+    graph = model.graph
+    floats = _float_values(model)
+    halves = {item.name for item in graph.initializer if item.data_type == TensorProto.FLOAT16}
+    full = {node.input[index] for node in graph.node for index in _full_inputs(node)}
+    names = {item.name: f"{item.name}.half" for item in (*graph.input, *graph.output) if item.name in floats}
+    for weight in graph.initializer:
+        if weight.data_type == TensorProto.FLOAT and weight.name not in full:
+            weight.CopyFrom(numpy_helper.from_array(_half(numpy_helper.to_array(weight)), weight.name))
+    nodes = [_cast(item.name, names[item.name], TensorProto.FLOAT16) for item in graph.input if item.name in names]
+    for node in graph.node:
+        if node.op_type == "Cast" and node.input[0] in halves:  # a weight: it is needed as it is stored
+            names[node.output[0]] = node.input[0]
+        elif node.op_type in IN_FULL:
+            nodes += _between_casts(_renamed(node, names), floats | set(names.values()))
+        else:
+            nodes.append(_typed_half(_renamed(node, names), full))
+    nodes += [_cast(names[item.name], item.name, TensorProto.FLOAT) for item in graph.output if item.name in names]
+    _set_nodes(graph, nodes)
+    del graph.value_info[:]
+
+
+def _between_casts(node: onnx.NodeProto, floats: set[str]) -> Iterator[onnx.NodeProto]:
+    """The node computing in FP32 among values of FP16."""
+    wide = {name: f"{name}.{node.output[0]}.full" for name in (*node.input, *node.output) if name in floats}
+    yield from (_cast(name, wide[name], TensorProto.FLOAT) for name in dict.fromkeys(node.input) if name in wide)
+    yield _renamed(node, wide)
+    yield from (_cast(wide[name], name, TensorProto.FLOAT16) for name in node.output if name in wide)
+
+
+def _typed_half(node: onnx.NodeProto, full: set[str]) -> onnx.NodeProto:
+    """The node with FP16 where it names FP32 itself: casts to it, and constants of it."""
+    for item in node.attribute:
+        if node.op_type == "Cast" and item.name == "to" and item.i == TensorProto.FLOAT:
+            item.i = TensorProto.FLOAT16
+        is_float = item.HasField("t") and item.t.data_type == TensorProto.FLOAT
+        if is_float and node.op_type in ("Constant", "ConstantOfShape") and node.output[0] not in full:
+            item.t.CopyFrom(numpy_helper.from_array(_half(numpy_helper.to_array(item.t))))
+    return node
+
+
+def _share_weights(graph: onnx.GraphProto, content: bytes) -> None:
+    """Weights that lie in the model's file, `content`, become references into it."""
+    for weight in graph.initializer:
+        place = content.find(weight.raw_data) if len(weight.raw_data) >= SHARED else -1
+        if place >= 0:
+            entries = {"location": "model.onnx", "offset": str(place), "length": str(len(weight.raw_data))}
+            weight.ClearField("raw_data")
+            weight.data_location = TensorProto.EXTERNAL
+            weight.external_data.extend(onnx.StringStringEntryProto(key=key, value=entries[key]) for key in entries)
+
+
+def _float_values(model: onnx.ModelProto) -> set[str]:
+    """The names of all FP32 values of the graph."""
+    graph = shape_inference.infer_shapes(model, strict_mode=True).graph
+    values = {item.name: item.type.tensor_type.elem_type for item in (*graph.value_info, *graph.input, *graph.output)}
+    values |= {item.name: item.data_type for item in graph.initializer}
+    return {name for name, kind in values.items() if kind == TensorProto.FLOAT}
+
+
+def _full_inputs(node: onnx.NodeProto) -> list[int]:
+    return [index for index in ALWAYS_FULL.get(node.op_type, ()) if index < len(node.input) and node.input[index]]
+
+
+def _half(values: np.ndarray) -> np.ndarray:
+    """In FP16; what is too large for it becomes its largest number, as for a limit that is meant to be none."""
+    limit = np.finfo(np.float16).max
+    return np.clip(values, -limit, limit).astype(np.float16)
+
+
+def _cast(value: str, result: str, kind: int) -> onnx.NodeProto:
+    return helper.make_node("Cast", [value], [result], f"{result}.cast", to=kind)
+
+
+def _renamed(node: onnx.NodeProto, names: dict[str, str]) -> onnx.NodeProto:
+    node = onnx.NodeProto.FromString(node.SerializeToString())
+    for values in (node.input, node.output):
+        values[:] = [names.get(name, name) for name in values]
+    return node
+
+
+def _set_nodes(graph: onnx.GraphProto, nodes: list[onnx.NodeProto]) -> None:
+    del graph.node[:]
+    graph.node.extend(nodes)
+
+
+def _write(path: Path, content: bytes) -> None:
+    beside = path.with_name(f"{path.name}.tmp")
+    beside.write_bytes(content)
+    os.replace(beside, path)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Add graphs to each folder; returns the exit code: 0 done, 1 failed."""
+    parser = argparse.ArgumentParser(prog="python -m engines.graphs", description=(__doc__ or "").split("\n\n")[1])
+    parser.add_argument("folder", nargs="+", type=Path, help="of a model: model.onnx and card.json")
+    try:
+        for folder in parser.parse_args(arguments).folder:
+            add_graphs(folder)
+    except (EngineError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

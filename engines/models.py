@@ -1,0 +1,92 @@
+"""Where a model's files are: a shipped name, a folder, or an .onnx file with its card beside it."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from engines.card import Card, load_card
+from engines.errors import EngineError
+
+if TYPE_CHECKING:
+    from importlib.resources.abc import Traversable
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model's card and its file."""
+
+    card: Card
+    file: Traversable
+
+    def content(self) -> bytes:
+        """The file's bytes; EngineError when they are not what the card describes."""
+        content = self.file.read_bytes()
+        self.card.check_model(content)
+        return content
+
+    def graph(self, precision: str) -> Path | None:
+        """The same network for GPUs at a precision, where the model has one; EngineError when its file is damaged."""
+        if precision not in self.card.graphs:
+            return None
+        path = self.beside(f"gpu.{precision}.onnx")
+        if not path.is_file():
+            raise EngineError(f"{path} is missing; `python -m engines.graphs {path.parent}` makes it again")
+        if hashlib.sha256(path.read_bytes()).hexdigest() != self.card.graphs[precision]:
+            raise EngineError(
+                f"{path} does not match its card; `python -m engines.graphs {path.parent}` makes it again"
+            )
+        self.card.check_model(self.file.read_bytes())  # the graph's weights lie there
+        return path
+
+    def beside(self, name: str) -> Path:
+        """A file in the model's folder."""
+        return Path(str(self.file)).parent / name
+
+
+def available_models(task: str) -> list[str]:
+    """Names of the models that this package ships for a task."""
+    folder = _weights() / task
+    if not folder.is_dir():
+        return []
+    return sorted(item.name for item in folder.iterdir() if (item / "card.json").is_file())
+
+
+def model_names(task: str) -> str:
+    """The same as a text."""
+    return ", ".join(available_models(task)) or "(none)"
+
+
+def find_model(model: str | Path, task: str) -> Model:
+    """A model for a task; EngineError when it or its card is not there, or it is for another task."""
+    found = _locate(model, task)
+    if found.card.task != task:
+        raise EngineError(f"{model} is a {found.card.task}, not a {task}; the {task}s here: {model_names(task)}")
+    return found
+
+
+def _weights() -> Traversable:
+    return resources.files("engines") / "weights"
+
+
+def _locate(model: str | Path, task: str) -> Model:
+    if str(model) in available_models(task):
+        folder = _weights() / task / str(model)
+        return Model(load_card(folder / "card.json"), folder / "model.onnx")
+    path = Path(model)
+    if path.is_dir():
+        file, card = path / "model.onnx", path / "card.json"
+    elif path.suffix == ".onnx":
+        file, card = path, path.with_suffix(".json")
+        if not card.exists():
+            card = path.parent / "card.json"
+    else:
+        raise EngineError(
+            f"there is no {task} {str(model)!r}; choose one of {model_names(task)}, or a path to an .onnx file"
+        )
+    if not file.is_file():
+        raise EngineError(f"{file} is missing; a model is a folder with model.onnx and card.json, or an .onnx file")
+    return Model(load_card(card), file)

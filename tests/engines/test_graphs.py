@@ -1,0 +1,94 @@
+"""The graphs for GPUs are the model itself, without branches, from the same weights; and TensorRT builds them."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from engines.card import load_card
+from engines.errors import EngineError
+from engines.models import Model, available_models, find_model
+from engines.onnx_engine import OnnxEngine
+
+MODELS = [(task, name) for task in ("segmenter", "filler") for name in available_models(task)]
+onnx_models = pytest.mark.parametrize(
+    "model", [found for task, name in MODELS if (found := find_model(name, task)).card.runtime == "onnx"], ids=str
+)
+
+
+def inputs_of(model: Model) -> dict[str, np.ndarray]:
+    """A smooth picture, with a click or a hole."""
+    rng = np.random.default_rng(0)
+    image = rng.random((1, 3, 6, 8), np.float32).repeat(16, 2).repeat(16, 3)
+    place = np.zeros((2, 3, 96, 128), np.float32)
+    place[0, 1, 40:50, 40:50] = 1
+    if model.card.task == "segmenter":
+        return {"image": image, "guidance": place}
+    return {"image": image * (1 - place[:1, 1:2]), "mask": place[:1, 1:2]}
+
+
+@onnx_models
+def test_the_graph_in_fp32_gives_the_very_answers_of_the_model(model: Model) -> None:
+    expected = OnnxEngine(model.content(), model.card, threads=1).run(**inputs_of(model))
+    graph = model.graph("fp32")
+    assert graph is not None
+    found = OnnxEngine(graph, model.card, threads=1).run(**inputs_of(model))
+    for name, answer in expected.items():
+        np.testing.assert_array_equal(found[name], answer)
+
+
+@onnx_models
+def test_the_graph_in_fp16_gives_nearly_those(model: Model) -> None:
+    expected = OnnxEngine(model.content(), model.card, threads=1).run(**inputs_of(model))
+    graph = model.graph("fp16")
+    assert graph is not None
+    found = OnnxEngine(graph, model.card, threads=1).run(**inputs_of(model))
+    for name, answer in expected.items():
+        np.testing.assert_allclose(found[name], answer, atol=0.01)
+
+
+@onnx_models
+def test_graphs_have_no_branch_and_hold_no_second_copy_of_the_weights(model: Model) -> None:
+    onnx = pytest.importorskip("onnx", reason="onnx is not installed (extra `train`)")
+    for precision in ("fp16", "fp32"):
+        graph = model.graph(precision)
+        assert graph is not None
+        assert graph.stat().st_size < 200_000
+        assert "If" not in {node.op_type for node in onnx.load(graph).graph.node}
+
+
+@onnx_models
+def test_the_shipped_graphs_are_those_of_the_shipped_model(model: Model) -> None:
+    graphs = pytest.importorskip("engines.graphs", reason="onnx is not installed (extra `train`)")
+    for precision in ("fp16", "fp32"):
+        shipped = model.graph(precision)
+        assert shipped is not None
+        assert graphs.gpu_graph(model.content(), precision) == shipped.read_bytes()
+
+
+def test_a_graph_that_is_missing_or_changed_is_not_run(tmp_path: Path) -> None:
+    shipped = find_model("swift", "filler")
+    for name in ("model.onnx", "card.json", "gpu.fp16.onnx"):
+        shutil.copy(shipped.beside(name), tmp_path)
+    model = find_model(tmp_path, "filler")
+    assert model.graph("fp16") is not None
+    with pytest.raises(EngineError, match=r"gpu\.fp32\.onnx is missing; `python -m engines\.graphs"):
+        model.graph("fp32")
+    (tmp_path / "gpu.fp16.onnx").write_bytes(b"something else")
+    with pytest.raises(EngineError, match=r"gpu\.fp16\.onnx does not match its card"):
+        model.graph("fp16")
+    shutil.copy(shipped.beside("gpu.fp16.onnx"), tmp_path)
+    (tmp_path / "model.onnx").write_bytes(b"other weights")
+    with pytest.raises(EngineError, match=r"the model file does not match its card"):
+        model.graph("fp16")
+
+
+def test_a_card_may_come_without_graphs(tmp_path: Path) -> None:
+    values = json.loads(find_model("swift", "filler").beside("card.json").read_text())
+    del values["graphs"]
+    (tmp_path / "card.json").write_text(json.dumps(values))
+    assert load_card(tmp_path / "card.json").graphs == {}
