@@ -16,6 +16,9 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
+import cv2
+import numpy as np
+
 from realtime.frame import Frame
 
 if TYPE_CHECKING:
@@ -74,6 +77,11 @@ class Source(ABC):
     @abstractmethod
     def __iter__(self) -> Iterator[Frame]:
         """Read on. A source is read by one thread and only once."""
+
+    def glances(self, height: int, width: int) -> Iterator[tuple[float, np.ndarray]]:
+        """Read on, as `__iter__` does, but small: `Frame.time` and the picture, (height, width, 3) uint8 BGR."""
+        for frame in self:
+            yield frame.time, cv2.resize(frame.image, (width, height), interpolation=cv2.INTER_AREA)
 
     def close(self) -> None:  # noqa: B027 - most sources have nothing to free
         """Free the file; may be called twice."""

@@ -22,6 +22,7 @@ from fractions import Fraction
 
 import av
 import av.error
+import numpy as np
 from av.container import InputContainer
 from av.format import Flags as FormatFlags
 from av.packet import Packet
@@ -130,6 +131,18 @@ class VideoSource(Source):
         while self._pending is not None:
             index, native = self._pending
             yield self._frame(index, native)
+            self._pending = next(self._frames, None)
+
+    def glances(self, height: int, width: int) -> Iterator[tuple[float, np.ndarray]]:
+        """As `Source.glances`; only the small picture is converted."""
+        if self._wanted is None:
+            self.keep(())
+        across = (height, width) if self.rotation % 2 else (width, height)
+        while self._pending is not None:
+            _, native = self._pending
+            assert native.pts is not None
+            small = native.reformat(*across, "bgr24", interpolation="AREA", threads=1).to_ndarray()
+            yield float(native.pts * self.time_base), np.rot90(small, -self.rotation)
             self._pending = next(self._frames, None)
 
     def close(self) -> None:
