@@ -7,6 +7,17 @@ from pathlib import Path
 
 import pytest
 
+from engines.gpu import find_gpus
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip what is marked `gpu` where there is none."""
+    lack = find_gpus().lack
+    if lack:
+        for item in items:
+            if item.get_closest_marker("gpu"):
+                item.add_marker(pytest.mark.skip(reason=f"no GPU: {lack}"))
+
 
 @pytest.fixture(scope="session")
 def eraser_data() -> Path:

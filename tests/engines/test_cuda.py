@@ -1,0 +1,134 @@
+"""Memory, streams and graphs, on a stand-in for CUDA whose functions are held against the real ones."""
+
+from __future__ import annotations
+
+import inspect
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from engines import cuda
+from tests.engines.fake_cuda import FakeCuda
+
+
+@pytest.fixture
+def fake(monkeypatch: pytest.MonkeyPatch) -> FakeCuda:
+    made = FakeCuda()
+    monkeypatch.setattr(cuda, "api", lambda: made)
+    return made
+
+
+def test_the_stand_in_has_the_signatures_of_cuda_python() -> None:
+    real = pytest.importorskip("cuda.bindings.runtime", reason="cuda-python is not installed (extra `gpu`)")
+    names = [name for name in vars(FakeCuda) if name.startswith("cuda")]
+    assert len(names) > 20
+    for name in names:
+        function = getattr(FakeCuda, name)
+        if inspect.isfunction(function):
+            wanted = list(inspect.signature(getattr(real, name)).parameters)
+            assert len(inspect.signature(function).parameters) - 1 == len(wanted), name
+        elif isinstance(function, SimpleNamespace):
+            assert all(hasattr(getattr(real, name), member) for member in vars(function))
+        else:
+            assert getattr(real, name) == function
+
+
+def test_an_array_goes_to_the_device_and_back(fake: FakeCuda) -> None:
+    stream, source = cuda.Stream(), np.random.default_rng(0).random((2, 3, 4), np.float32)
+    there, back = cuda.empty(source.shape, stream=stream), np.zeros_like(source)
+    cuda.upload(there, source, stream)
+    cuda.download(back, there, stream)
+    stream.synchronize()
+    np.testing.assert_array_equal(back, source)
+    there.close()
+    there.close()
+    stream.close()
+    assert not fake.memory
+    assert not fake.streams
+
+
+def test_memory_that_nobody_holds_is_given_back(fake: FakeCuda) -> None:
+    array, pinned = cuda.empty((4,)), cuda.Pinned((4,))
+    assert len(fake.memory) == 2
+    del array
+    pinned.close()
+    assert not fake.memory
+
+
+def test_other_libraries_arrays_are_read_after_their_stream_and_where_they_lie(fake: FakeCuda) -> None:
+    stream, other = cuda.Stream(), cuda.Stream()
+    ours = cuda.empty((2, 2))
+    theirs = SimpleNamespace(__cuda_array_interface__=cuda.empty((2, 2), stream=other).__cuda_array_interface__)
+    view = cuda.as_device_array(theirs)
+    assert (view.shape, view.dtype.name, view.stream) == ((2, 2), "float32", other.handle)
+    cuda.copy(ours, cuda.DeviceArray(ours.pointer, (2, 2), np.float32, other.handle), stream)
+    assert fake.waits == [(stream.handle, other.handle)]
+    facts = {"shape": (2, 2), "typestr": "<f4", "data": (ours.pointer, False), "strides": (4, 8), "version": 3}
+    with pytest.raises(cuda.CudaError, match="must be C-contiguous"):
+        cuda.as_device_array(SimpleNamespace(__cuda_array_interface__=facts))
+    packed = cuda.as_device_array(SimpleNamespace(__cuda_array_interface__=facts | {"strides": (8, 4)}))
+    assert packed.pointer == ours.pointer
+
+
+def test_a_stream_does_not_wait_for_itself(fake: FakeCuda) -> None:
+    stream = cuda.Stream()
+    stream.wait_for(stream)
+    stream.wait_for(None)
+    assert not fake.waits
+
+
+def test_a_graph_does_on_launch_what_was_recorded(fake: FakeCuda) -> None:
+    stream, source, back = cuda.Stream(), np.ones(4, np.float32), np.zeros(4, np.float32)
+    there = cuda.empty((4,))
+
+    def there_and_back() -> None:
+        cuda.upload(there, source, stream)
+        cuda.download(back, there, stream)
+
+    graph = cuda.Graph(stream, there_and_back)
+    assert not back.any()
+    source[:] = 7
+    graph.launch()
+    assert (back == 7).all()
+    graph.close()
+
+
+def test_a_failed_recording_leaves_the_stream_usable(fake: FakeCuda) -> None:
+    def fail() -> None:
+        raise ZeroDivisionError
+
+    stream = cuda.Stream()
+    with pytest.raises(ZeroDivisionError):
+        cuda.Graph(stream, fail)
+    stream.synchronize()
+
+
+def test_events_tell_the_time_between_them(fake: FakeCuda) -> None:
+    stream = cuda.Stream()
+    before, after = cuda.Event(), cuda.Event()
+    before.record(stream)
+    after.record(stream)
+    assert after.milliseconds_since(before) == 0.25
+
+
+def test_an_error_names_the_function(fake: FakeCuda, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fake, "cudaMalloc", lambda size: (2, None))
+    with pytest.raises(cuda.CudaError, match="cudaMalloc failed: 2"):
+        cuda.empty((1 << 20,))
+
+
+@pytest.mark.gpu
+def test_on_a_gpu_arrays_come_back_and_graphs_replay() -> None:
+    stream, source = cuda.Stream(), cuda.Pinned((256, 256))
+    back, there = cuda.Pinned((256, 256)), cuda.empty((256, 256))
+    source.array[:] = np.random.default_rng(0).random((256, 256), np.float32)
+
+    def there_and_back() -> None:
+        cuda.upload(there, source.array, stream)
+        cuda.download(back.array, there, stream)
+
+    graph = cuda.Graph(stream, there_and_back)
+    graph.launch()
+    stream.synchronize()
+    np.testing.assert_array_equal(back.array, source.array)
