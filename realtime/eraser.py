@@ -29,7 +29,7 @@ from realtime.finding import Finding
 from realtime.frame import Frame
 from realtime.hole import Hole, belongings, cut_hole, growth, guard_width, sliver_width
 from realtime.imprint import imprint
-from realtime.memory import ShotMemory
+from realtime.memory import Memory
 from realtime.motion import Location, Registration, Sight, View
 from realtime.ops import Region
 from realtime.plate import GUESSED, SEEN, UNSEEN, Evidence, Plate
@@ -113,7 +113,7 @@ class Pending:
     background: np.ndarray
     trust: np.ndarray
     timer: StageTimer
-    memory: ShotMemory | None = None
+    memory: Memory | None = None
 
     @property
     def nbytes(self) -> int:
@@ -345,7 +345,7 @@ class Eraser:
         if finding.cut and not shot.new:
             self.reset()
             shot = self._shot_for(*frame.image.shape[:2])
-        self.stats.cuts += bool(finding.cut and self.stats.frames)
+        self.stats.cuts += bool(finding.cut and not finding.between and self.stats.frames)
         self.stats.frames += 1
         shot.new = False
         plate, motion = shot.plate, finding.motion
@@ -362,7 +362,8 @@ class Eraser:
         with timer("update"):
             changed = ops.at_least(ops.resize(finding.changed, plate.frame_size), 128)
             evidence = _evidence(hole, changed, finding.foreign)
-            plate.update(finding.exposure.remove(frame.image), motion, evidence, finding.patience)
+            if not finding.between:
+                plate.update(finding.exposure.remove(frame.image), motion, evidence, finding.patience)
         return Pending(frame, finding, plate, motion, plate.epoch, hole, background, trust, timer)
 
     def render(self, pending: Pending) -> Result:
@@ -585,7 +586,7 @@ def _read_again(pending: Pending, hole: Hole) -> tuple[np.ndarray, np.ndarray]:
     return background, trust
 
 
-def _remember(pending: Pending, memory: ShotMemory, window: Region, background: np.ndarray, trust: np.ndarray) -> None:
+def _remember(pending: Pending, memory: Memory, window: Region, background: np.ndarray, trust: np.ndarray) -> None:
     """Let the whole shot show, in place, what nothing up to now has SEEN; window: of the hole's roi."""
     assert pending.hole is not None
     roi = pending.hole.roi

@@ -25,6 +25,7 @@ from realtime.reader import Reader
 from realtime.rehearsal import Rehearsal
 from realtime.report import Report, StageTime, version
 from realtime.selection import Box, GivenMasks, Selection
+from realtime.shots import find_shots
 from realtime.source import open_source
 from realtime.temporary import Temporary, sweep
 
@@ -119,13 +120,14 @@ def erase_video(
         if whole_shot:
             folder = _folder_beside(output)
             stack.callback(folder.remove)
-            rehearsal = Rehearsal(folder.path)
+            looked = _Looked(progress, source.info.frames)
+            rehearsal = Rehearsal(folder.path, find_shots(input, start, end, looked.add))
             first = Eraser(models.segmenter, models.filler, wanted, settings)
             direct = Directly(first, timed, float(source.origin), rehearsal)
-            frames, stages = rehearse(inputs, read(), direct, _of_two(progress, None))
+            frames, stages = rehearse(inputs, read(), direct, looked.then(0))
             rehearsal.end()
             observer = Again(eraser, rehearsal, direct.notes)
-            progress = _of_two(progress, frames)
+            progress = looked.then(frames)
         ahead = DEFAULT_LOOKAHEAD if whole_shot else float(lookahead)
         pipeline = Pipeline(inputs, reader, observer, eraser, outputs, ahead, remarks)
         pipeline.run(progress)
@@ -186,18 +188,28 @@ def _folder_beside(output: str | Path) -> Temporary:
         raise EraserError(f"{parent} cannot be written to: {error.strerror}") from error
 
 
-def _of_two(progress: Callable[[Progress], None] | None, done: int | None) -> Callable[[Progress], None] | None:
-    """Progress over two passes. done: frames of the first, None while it lasts."""
-    if progress is None:
-        return None
+class _Looked:
+    """Progress over one look for shots and two passes, all over the same frames.
 
-    def tell(each: Progress) -> None:
-        if done is None:
-            progress(replace(each, total=None if each.total is None else 2 * each.total))
-        else:
-            progress(replace(each, frames=done + each.frames, total=2 * done))
+    frames: how many have been looked at; total: how many there may be, None where unknown.
+    """
 
-    return tell
+    def __init__(self, progress: Callable[[Progress], None] | None, total: int | None) -> None:
+        self._progress, self._total = progress, total
+        self.frames = 0
+
+    def add(self, frames: int) -> None:
+        """So many frames have been looked at."""
+        self.frames = frames
+        if self._progress is not None:
+            self._progress(Progress(frames, None if self._total is None else 3 * self._total, ()))
+
+    def then(self, passed: int) -> Callable[[Progress], None] | None:
+        """Of a pass after the look, and after `passed` frames of another pass."""
+        progress, done = self._progress, self.frames + passed
+        if progress is None:
+            return None
+        return lambda each: progress(replace(each, frames=done + each.frames, total=3 * self.frames))
 
 
 def _edits(edits: Sequence[TimedEdit], selection: str | Path | None, height: int, width: int) -> list[TimedEdit]:

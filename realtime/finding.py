@@ -16,12 +16,13 @@ from realtime.things import Thing
 class Finding:
     """What `Eraser.find` works out of a frame, and `Eraser.learn` takes.
 
-    cut: a shot begins with this frame. motion: 3x3, anchor -> frame pixels; anchored: the plate is to move to this
-    frame. exposure: of the frame relative to the plate. mask: (H, W) uint8, 255 = erase; keep: (H, W) uint8, 255 on
-    what must stay though it touches the mask. changed: (h, w) uint8, 255 where the frame shows other background than
-    the plate; foreign: 255 on what is neither erased nor background; imprint: 255 where the plate holds what was no
-    background after all; of any size, None where there is nothing. patience: frames in a row before the plate believes
-    what the mask leaves free. displaced: objects to be drawn elsewhere; things, fault: as in `realtime.eraser.Result`.
+    cut: a shot begins with this frame; between: it lies between two shots, and no plate may learn from it. motion: 3x3,
+    anchor -> frame pixels; anchored: the plate is to move to this frame. exposure: of the frame relative to the plate.
+    mask: (H, W) uint8, 255 = erase; keep: (H, W) uint8, 255 on what must stay though it touches the mask. changed: (h,
+    w) uint8, 255 where the frame shows other background than the plate; foreign: 255 on what is neither erased nor
+    background; imprint: 255 where the plate holds what was no background after all; of any size, None where there is
+    nothing. patience: frames in a row before the plate believes what the mask leaves free. displaced: objects to be
+    drawn elsewhere; things, fault: as in `realtime.eraser.Result`.
     """
 
     cut: bool
@@ -37,11 +38,12 @@ class Finding:
     displaced: list[Displaced]
     things: tuple[Thing, ...] = ()
     fault: str | None = None
+    between: bool = False
 
     def arrays(self) -> dict[str, np.ndarray]:
         """All but `things`, which only a window shows, to be stored."""
         record = {
-            "flags": np.array([self.cut, self.anchored, self.patience]),
+            "flags": np.array([self.cut, self.anchored, self.patience, self.between]),
             "motion": self.motion,
             "exposure": np.stack([self.exposure.gain, self.exposure.offset]),
             "mask": self.mask,
@@ -57,7 +59,7 @@ class Finding:
     @classmethod
     def restored(cls, record: Mapping[str, np.ndarray]) -> Finding:
         """The finding that gave these arrays."""
-        cut, anchored, patience = record["flags"].tolist()
+        cut, anchored, patience, between = record["flags"].tolist()
         mattes = (name for name in record if name.startswith("matte"))
         return cls(
             cut=bool(cut),
@@ -72,6 +74,7 @@ class Finding:
             patience=patience,
             displaced=[Displaced(record[name], *record[name.replace("matte", "by")].tolist()) for name in mattes],
             fault=record["fault"].tobytes().decode() if "fault" in record else None,
+            between=bool(between),
         )
 
 

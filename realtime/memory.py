@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import cv2
 import numpy as np
@@ -21,6 +22,18 @@ from realtime.plate import SEEN, Plate
 
 HELD = 3  # plates in memory
 REACH = 12  # epochs, before and after its own, in which a place is looked for
+
+
+class Memory(Protocol):
+    """What a shot ever shows."""
+
+    def recall(self, epoch: int, motion: np.ndarray, region: Region) -> tuple[np.ndarray, np.ndarray]:
+        """What is known of a region of the frame.
+
+        motion: 3x3, anchor of `epoch` -> frame pixels. Returns (h, w, 3) uint8 BGR and (h, w) uint8 trust, as
+        `Plate.read` does.
+        """
+        ...
 
 
 @dataclass(frozen=True)
@@ -48,11 +61,7 @@ class ShotMemory:
         self._stored.append(_Stored(ledger, plate.canvas, onward))
 
     def recall(self, epoch: int, motion: np.ndarray, region: Region) -> tuple[np.ndarray, np.ndarray]:
-        """What the shot ever shows of a region of the frame.
-
-        motion: 3x3, anchor of `epoch` -> frame pixels. Returns (h, w, 3) uint8 BGR and (h, w) uint8 trust as
-        `Plate.read` does; the nearest epoch that has SEEN a pixel gives it.
-        """
+        """As `Memory.recall`; the nearest epoch that has SEEN a pixel gives it."""
         color, trust = self._plate(epoch).read(motion, region)
         forward = backward = motion
         for distance in range(1, REACH + 1):

@@ -1,6 +1,6 @@
 """Two passes over one input: the first learns the background of every shot, the second erases with all of it.
 
-    rehearsal = Rehearsal(folder)
+    rehearsal = Rehearsal(folder, find_shots(path))
     for frame in source:
         rehearsal.watch(first_eraser, frame)
     rehearsal.end()
@@ -13,11 +13,14 @@ length of the input.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
+from realtime.crossing import Crossing, Edge
 from realtime.eraser import Eraser, Pending
 from realtime.errors import EraserError
 from realtime.finding import Finding
@@ -25,31 +28,48 @@ from realtime.frame import Frame
 from realtime.ledger import Ledger
 from realtime.memory import ShotMemory
 from realtime.plate import Plate
+from realtime.shots import Shot
 from realtime.timing import StageTimer
 
 
 class Rehearsal:
-    """What the first pass leaves to the second, in a folder that must exist and is left to the caller."""
+    """What the first pass leaves to the second, in a folder that must exist and is left to the caller.
 
-    def __init__(self, folder: Path) -> None:
+    shots: where the input is known to change scenes, other than the eraser itself finds out. No plate learns from what
+    lies between two shots: that shows both.
+    """
+
+    def __init__(self, folder: Path, shots: Sequence[Shot] = ()) -> None:
         self._folder = folder
+        self._bounds = [bound for shot in shots for bound in (shot.start, shot.end)]
+        self._stretch: int | None = None  # that is watched, counting shots and what is between them
         self._ledger = Ledger(folder / "findings")
-        self._shots: list[ShotMemory] = []
+        self._shots: list[ShotMemory | Crossing] = []
         self._plate: Plate | None = None  # of the shot that is watched
+        self._edge: Edge | None = None  # the last frame of the latest shot
         self._records: Iterator[dict[str, np.ndarray]] | None = None
         self._shot = -1  # that is replayed
 
     def watch(self, eraser: Eraser, frame: Frame, given: np.ndarray | None = None) -> Pending:
         """Observe the next frame and keep what it teaches; given: as in `Eraser.observe`."""
         timer = StageTimer()
-        finding = eraser.find(frame, given, timer)
+        before, self._stretch = self._stretch, bisect_right(self._bounds, frame.time) if self._bounds else 1
+        if before not in (None, self._stretch):
+            eraser.reset()
+        between = self._stretch % 2 == 0
+        finding = replace(eraser.find(frame, given, timer), between=between)
         if finding.cut:
             self._end_shot()
-            self._shots.append(ShotMemory(self._folder, len(self._shots)))
-        if finding.anchored and self._plate is not None:
-            self._shots[-1].store(self._plate, finding.motion)
+            self._shots.append(Crossing(self._edge) if between else ShotMemory(self._folder, len(self._shots)))
+        memory = self._shots[-1]
+        if finding.anchored and self._plate is not None and isinstance(memory, ShotMemory):
+            memory.store(self._plate, finding.motion)
         pending = eraser.learn(frame, finding, timer)
-        self._plate = pending.plate
+        if isinstance(memory, ShotMemory):
+            self._plate = pending.plate
+            self._edge = Edge(memory, pending.epoch, pending.motion, finding.exposure, finding.mask)
+            if finding.cut:
+                self._end_crossings(self._edge)
         self._ledger.append(finding.arrays())
         return pending
 
@@ -66,11 +86,21 @@ class Rehearsal:
             raise EraserError(f"frame {frame.index} was not there in the first pass: the input has changed meanwhile")
         finding = Finding.restored(record)
         self._shot += finding.cut
+        memory = self._shots[self._shot]
+        if isinstance(memory, Crossing):
+            finding = replace(finding, mask=memory.mask(finding.mask))
         pending = eraser.learn(frame, finding)
-        pending.memory = self._shots[self._shot]
+        pending.memory = memory.seen_in(frame.image, finding.mask) if isinstance(memory, Crossing) else memory
         return pending
 
     def _end_shot(self) -> None:
-        if self._plate is not None:
-            self._shots[-1].store(self._plate, np.eye(3))
+        if self._plate is not None and isinstance(memory := self._shots[-1], ShotMemory):
+            memory.store(self._plate, np.eye(3))
         self._plate = None
+
+    def _end_crossings(self, edge: Edge) -> None:
+        """A shot has begun: what leads to it, ends with it."""
+        for memory in reversed(self._shots[:-1]):
+            if not isinstance(memory, Crossing):
+                break
+            memory.after = edge

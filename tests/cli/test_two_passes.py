@@ -55,11 +55,11 @@ def test_the_usual_lookahead_cannot_know_it(folder):
     assert psnr(first, ROOM, STANDING) < 25
 
 
-def test_progress_goes_on_through_both_passes(folder):
+def test_progress_goes_on_through_the_look_for_shots_and_both_passes(folder):
     seen = []
     erase(folder, progress=seen.append)
-    assert [progress.frames for progress in seen] == list(range(1, 2 * FRAMES + 1))
-    assert {progress.total for progress in seen} == {2 * FRAMES}
+    assert [progress.frames for progress in seen] == list(range(1, 3 * FRAMES + 1))
+    assert {progress.total for progress in seen} == {3 * FRAMES}
 
 
 def test_the_report_tells_the_time_of_both_passes(folder):
@@ -78,7 +78,7 @@ def test_a_failure_in_either_pass_leaves_nothing_behind(folder, monkeypatch, hal
     assert_only(folder)
 
 
-@pytest.mark.parametrize("frames", [3, FRAMES + 3])
+@pytest.mark.parametrize("frames", [3, FRAMES + 3, 2 * FRAMES + 3])
 def test_an_interrupt_in_either_pass_leaves_nothing_behind(folder, frames):
     def interrupt(progress):
         if progress.frames == frames:

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import math
+
+import cv2
 import numpy as np
 import pytest
 
@@ -12,6 +15,7 @@ from realtime.ops import Region
 from realtime.plate import SEEN, UNSEEN, Evidence, Plate
 from realtime.rehearsal import Rehearsal
 from realtime.selection import Selection
+from realtime.shots import Shot
 from tests.realtime.fakes import PaintingFiller, red_segmenter
 from tests.realtime.pictures import disc, frame, look, psnr, put, texture
 
@@ -26,12 +30,16 @@ def eraser(filler=None, segmenter=None, selection=NOTHING):
     return Eraser(segmenter, filler or PaintingFiller(), selection, Settings(dilate=2))
 
 
-def rehearsed(folder, pictures, masks=None, core=None):
-    rehearsal, core = Rehearsal(folder), core or eraser()
+def rehearsed(folder, pictures, masks=None, core=None, shots=()):
+    rehearsal, core = Rehearsal(folder, shots), core or eraser()
     for index, picture in enumerate(pictures):
         rehearsal.watch(core, frame(picture, index), None if masks is None else masks[index])
     rehearsal.end()
     return rehearsal
+
+
+def seconds(index):
+    return frame(ROOM, index).time
 
 
 def replayed(rehearsal, pictures, core=None):
@@ -78,6 +86,40 @@ def test_every_shot_has_its_own_memory(tmp_path):
     assert core.stats.cuts == 1
     assert all(psnr(result.image, ROOM, STANDING) > 40 for result in results[:20])
     assert all(psnr(result.image, other, STANDING) > 40 for result in results[25:45])
+
+
+def test_a_dissolve_shows_both_backgrounds_and_neither_plate_learns_from_it(tmp_path):
+    other = (255 - ROOM[::-1]).copy()
+    faded = [cv2.addWeighted(ROOM, 1 - share, other, share, 0) for share in np.linspace(0, 1, 12)[1:-1]]
+    standing = [put(picture, STANDING) for picture in (*[ROOM] * 10, *faded, *[other] * 10)]
+    backgrounds = [*[ROOM] * 5, *[ROOM] * 10, *faded, *[other] * 10, *[other] * 5]
+    pictures = [*[ROOM] * 5, *standing, *[other] * 5]
+    masks = [STANDING * (5 <= index < 35) for index in range(40)]
+    core = eraser()
+    shots = [Shot(0, seconds(15)), Shot(seconds(25), math.inf)]
+    results = replayed(rehearsed(tmp_path, pictures, masks, shots=shots), pictures, core)
+    assert (core.stats.cuts, core.stats.fills) == (1, 0)
+    assert all(psnr(results[i].image, backgrounds[i], STANDING) > 36 for i in range(5, 35))
+
+
+def test_what_faded_out_or_fades_in_is_erased_throughout_a_dissolve(tmp_path):
+    pictures, nothing = [ROOM] * 30, STANDING * 0
+    masks = [nothing] * 9 + [STANDING] + [nothing] * 20
+    shots = [Shot(0, seconds(10)), Shot(seconds(15), math.inf)]
+    results = replayed(rehearsed(tmp_path, pictures, masks, shots=shots), pictures)
+    assert [bool(result.hole[90, 160]) for result in results[8:17]] == [False, *[True] * 6, False, False]
+
+
+def test_a_film_may_fade_in_from_black(tmp_path):
+    standing = put(ROOM, STANDING)
+    pictures = (
+        [cv2.convertScaleAbs(standing, alpha=share) for share in (0.2, 0.4, 0.6, 0.8)] + [standing] * 5 + [ROOM] * 5
+    )
+    masks = [STANDING] * 9 + [STANDING * 0] * 5
+    shots = [Shot(seconds(4), math.inf)]
+    results = replayed(rehearsed(tmp_path, pictures, masks, shots=shots), pictures)
+    for result, share in zip(results, (0.2, 0.4, 0.6, 0.8), strict=False):
+        assert psnr(result.image, cv2.convertScaleAbs(ROOM, alpha=share), STANDING) > 36
 
 
 def test_a_moved_object_is_drawn_by_the_second_pass_too(tmp_path):
