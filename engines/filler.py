@@ -4,8 +4,10 @@ A smooth guess first: push-pull (Gortler, Grzeszczuk, Szeliski and Cohen, "The L
 known pixels down a pyramid and spreads them back up into the hole, where a few Jacobi steps at each level bring them
 near the solution of Laplace's equation. The network then paints on top of that guess, so it starts from a fill as good
 as the classical ones and its colours can't drift. Plain 3x3 convolutions at a quarter and an eighth of the size,
-dilated in the middle (Yu and Koltun, ICLR 2016; Iizuka, Simo-Serra and Ishikawa, SIGGRAPH 2017) to see across a hole;
-space to depth and back (PixelShuffle: Shi et al., CVPR 2016) instead of convolutions at full size.
+dilated in the middle (Yu and Koltun, ICLR 2016; Iizuka, Simo-Serra and Ishikawa, SIGGRAPH 2017) to see across a hole,
+where EfficientNet-Lite0 also tells what the picture shows;
+space to depth and back (PixelShuffle: Shi et al., CVPR 2016) instead of wide convolutions at full size. What is painted
+there is smoothed until no grid is left; three narrow convolutions at full size then add what is finer.
 """
 
 from __future__ import annotations
@@ -14,7 +16,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from engines.backbone import CHANNELS, EfficientNetLite
+
 DILATIONS = (1, 2, 4, 8, 1, 2, 4, 8, 1, 1)
+CONTEXT = 4  # maps of the encoder that are looked at, strides 2 to 16; the middle takes the last two
 LEVELS = 4  # of the pyramid: strides 4, 8, 16 and 32
 RELAXATIONS = 6  # Jacobi steps at each of them
 
@@ -73,6 +78,10 @@ class Filler(nn.Module):
             nn.LeakyReLU(0.1),
         )
         self.down = nn.Sequential(nn.Conv2d(narrow, wide, 3, 2, 1), nn.LeakyReLU(0.1))  # (N, wide, H/8, W/8)
+        self.encoder = EfficientNetLite(levels=CONTEXT)
+        self.sees = nn.ModuleList(nn.Conv2d(channels, wide, 1) for channels in CHANNELS[2:CONTEXT])
+        for see in self.sees:
+            nn.init.normal_(see.weight, std=1e-2)  # type: ignore[arg-type]
         self.middle = nn.Sequential(*(Dilated(wide, dilation) for dilation in DILATIONS))
         self.narrow = nn.Conv2d(wide, narrow, 1)
         self.mix = nn.Sequential(
@@ -88,11 +97,30 @@ class Filler(nn.Module):
             nn.Conv2d(24, 3 * 4, 3, padding=1),
             nn.PixelShuffle(2),  # (N, 3, H, W)
         )
-        last = self.paint[2]
-        assert isinstance(last, nn.Conv2d)
-        assert last.bias is not None
-        nn.init.normal_(last.weight, std=1e-2)  # so that training starts from the smooth guess
-        nn.init.zeros_(last.bias)
+        self.spread = nn.Sequential(nn.Conv2d(24, 4 * 8, 3, padding=1), nn.PixelShuffle(2))  # (N, 8, H, W)
+        self.fine = nn.Sequential(
+            nn.Conv2d(3 + 1 + 8, 16, 3, padding=1),
+            nn.LeakyReLU(0.1),
+            nn.Conv2d(16, 16, 3, padding=1),
+            nn.LeakyReLU(0.1),
+            nn.Conv2d(16, 3, 3, padding=1),  # (N, 3, H, W)
+        )
+        for last in (self.paint[2], self.fine[4]):
+            assert isinstance(last, nn.Conv2d)
+            assert last.bias is not None
+            nn.init.normal_(last.weight, std=1e-2)  # so that training starts from the smooth guess
+            nn.init.zeros_(last.bias)
+
+    def train(self, mode: bool = True) -> Filler:
+        """The encoder's batch statistics stay ImageNet's: batches are small."""
+        super().train(mode)
+        self.encoder.eval()
+        return self
+
+    def _context(self, start: Tensor) -> Tensor:
+        """What the encoder makes of the first guess: (N, 3, H, W) -> (N, wide, H/8, W/8)."""
+        near, far = (see(found) for see, found in zip(self.sees, self.encoder(start * 2 - 1, CONTEXT)[2:], strict=True))
+        return near + F.interpolate(far, scale_factor=2.0, mode="bilinear", align_corners=False)
 
     def forward(self, image: Tensor, mask: Tensor) -> Tensor:
         known = 1 - mask
@@ -101,7 +129,10 @@ class Filler(nn.Module):
         guess = F.interpolate(guess, scale_factor=4.0, mode="bilinear", align_corners=False)
         start = image * known + guess * mask
         skip = self.stem(torch.cat([start - mean, mask], 1))  # (N, narrow, H/4, W/4)
-        x = self.narrow(self.middle(self.down(skip)))
+        x = self.narrow(self.middle(self.down(skip) + self._context(start)))
         x = F.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False)
-        detail = without_grid(self.paint(self.mix(x + skip)))  # (N, 3, H, W)
-        return image * known + (guess + detail).clamp(0, 1) * mask
+        hidden = self.paint[:2](self.mix(x + skip))  # (N, 24, H/2, W/2)
+        coarse = guess + without_grid(self.paint[2:](hidden))  # (N, 3, H, W)
+        drawn = image * known + coarse * mask - mean
+        detail = self.fine(torch.cat([drawn, mask, self.spread(hidden)], 1))
+        return image * known + (coarse + detail).clamp(0, 1) * mask

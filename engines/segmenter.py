@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from engines.backbone import CHANNELS, Block, EfficientNetLite0, Stage
+from engines.backbone import CHANNELS, Block, EfficientNetLite, Stage
 
 PLANES = 3  # of the guidance: previous matte, positive clicks, negative clicks
 KEY = 32  # channels that pixels are compared by
@@ -140,7 +140,7 @@ class Segmenter(nn.Module):
 
     def __init__(self, size: str = "swift", classes: int = 1) -> None:
         super().__init__()
-        self.encoder = EfficientNetLite0()
+        self.encoder = EfficientNetLite()
         self.decoder = Decoder(SIZES[size], classes)
         self.guide = Guide(SIZES[size])
         self.object_decoder = Decoder(SIZES[size], 1)

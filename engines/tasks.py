@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +13,17 @@ from torch.utils.data import Dataset
 
 from engines import losses, measure
 from engines.augment import UNKNOWN
-from engines.backbone import EfficientNetLite0
+from engines.backbone import EfficientNetLite
+from engines.critic import PatchCritic, critic_loss, deceit
 from engines.data import add_labels, chosen_on, learns_from, read_backgrounds, read_boxes, read_cutouts, read_people
 from engines.filler import Filler
 from engines.loaders import read_format
 from engines.samples import FillerSamples, SegmenterSamples
 from engines.segmenter import Matte, Segmenter
+from engines.training import Rival
+
+FILLER_SIDE = 576  # pixels of the pictures that holes are cut into: what is blurred teaches blur
+FILLER_WEIGHTS = {"l1": 1.0, "features": 1.0, "deceit": 0.02, "match": 0.02}
 
 
 class SegmenterTask:
@@ -30,6 +35,7 @@ class SegmenterTask:
 
     name = "segmenter"
     goal = "iou"
+    rival = None
 
     def __init__(
         self,
@@ -61,10 +67,7 @@ class SegmenterTask:
         return SegmenterSamples(people, read_cutouts(self.data), backgrounds, boxed, batch=batch, seed=seed)
 
     def groups(self, rate: float) -> list[dict[str, Any]]:
-        """The encoder learns slowly: it is to keep what ImageNet taught it."""
-        encoder = {id(p) for p in self.network.encoder.parameters()}
-        rest = [p for p in self.network.parameters() if id(p) not in encoder]
-        return [{"params": list(self.network.encoder.parameters()), "lr": rate / 5}, {"params": rest, "lr": rate}]
+        return _encoder_slowly(self.network, rate)
 
     def loss(self, batch: list[Tensor], progress: float) -> dict[str, Tensor]:
         image, label, guidance, thing = batch
@@ -81,29 +84,48 @@ class SegmenterTask:
 
 
 class FillerTask:
-    """Synthesise what a hole hides."""
+    """Synthesise what a hole hides.
+
+    weights: of the loss's terms; without "deceit" there is no critic.
+    """
 
     name = "filler"
     goal = "hole_psnr"
 
-    def __init__(self, data: Path) -> None:
+    def __init__(self, data: Path, *, weights: Mapping[str, float] = FILLER_WEIGHTS, pretrained: bool = True) -> None:
         self.data = data
+        self.weights = weights
         self.network = Filler()
-        encoder = EfficientNetLite0()
-        encoder.load_imagenet()
+        encoder = EfficientNetLite()
+        if pretrained:
+            self.network.encoder.load_imagenet()
+            encoder.load_imagenet()
         self.features = losses.FeatureDistance(encoder)
+        self.critic = PatchCritic()
+        self.rival = Rival(self.critic, self._critic_loss) if weights["deceit"] > 0 else None
 
     def samples(self, batch: int, seed: int) -> Dataset[Any]:
         people = [*read_people(self.data, "train", learns_from), *read_cutouts(self.data)]
-        return FillerSamples(read_backgrounds(self.data, "train", learns_from), people, batch=batch, seed=seed)
+        backgrounds = read_backgrounds(self.data, "train", learns_from, FILLER_SIDE)
+        return FillerSamples(backgrounds, people, batch=batch, seed=seed)
 
     def groups(self, rate: float) -> list[dict[str, Any]]:
-        return [{"params": list(self.network.parameters()), "lr": rate}]
+        return _encoder_slowly(self.network, rate)
 
     def loss(self, batch: list[Tensor], progress: float) -> dict[str, Tensor]:
         image, hole = _scaled(batch[0]), _scaled(batch[1])
-        filled = self.network(image * (1 - hole), hole)
-        return losses.fill_loss(filled.float(), image, hole, self.features.to(image.device))
+        filled = self.network(image * (1 - hole), hole).float()
+        terms = {
+            "l1": losses.hole_l1(filled, image, hole),
+            "features": self.features.to(image.device)(filled, image, hole).mean(),
+        }
+        if self.rival is not None:
+            self._shown = filled.detach(), image, hole
+            terms["deceit"], terms["match"] = deceit(self.critic, filled, image, hole)
+        return {name: self.weights[name] * term for name, term in terms.items()}
+
+    def _critic_loss(self) -> dict[str, Tensor]:
+        return critic_loss(self.critic, *self._shown)
 
     def evaluate(self, network: nn.Module) -> dict[str, float]:
         people = read_people(self.data, "train", chosen_on)
@@ -116,6 +138,13 @@ class FillerTask:
             return filled.float().cpu().numpy()
 
         return measure.filler_figures(run, backgrounds, people)
+
+
+def _encoder_slowly(network: Segmenter | Filler, rate: float) -> list[dict[str, Any]]:
+    """The encoder learns slowly: it is to keep what ImageNet taught it."""
+    encoder = {id(p) for p in network.encoder.parameters()}
+    rest = [p for p in network.parameters() if id(p) not in encoder]
+    return [{"params": list(network.encoder.parameters()), "lr": rate / 5}, {"params": rest, "lr": rate}]
 
 
 def _scaled(image: Tensor) -> Tensor:

@@ -38,6 +38,7 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("--judge-every", type=float, metavar="MINUTES", help="evaluate now and then, keep best.pt")
     parser.add_argument("--patience", type=int, default=3, help="evaluations without a better figure before it stops")
+    parser.add_argument("--half", action="store_true", default=None, help="bfloat16 on a CPU too, if it computes in it")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     options = vars(parser.parse_args(arguments))
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # torch's threads that spin collapse where cores are shared

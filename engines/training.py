@@ -25,6 +25,20 @@ from engines.errors import EngineError
 
 WARM_UP = 50  # steps from a tenth of the learning rate to all of it
 LOG_EVERY = 20  # steps
+RIVAL_BETAS = 0.5, 0.99  # a rival's past is of little use: the network has moved on
+
+
+@dataclass(frozen=True)
+class Rival:
+    """What a network plays against: `loss` gives the rival's terms for the pictures that the task's own loss made last.
+
+    rate: its learning rate, in multiples of the network's. turns: steps of the rival to one of the network.
+    """
+
+    network: nn.Module
+    loss: Callable[[], dict[str, Tensor]]
+    rate: float = 1.0
+    turns: int = 1
 
 
 class Task(Protocol):
@@ -33,6 +47,7 @@ class Task(Protocol):
     name: str
     network: nn.Module
     goal: str  # the figure that is to grow
+    rival: Rival | None
 
     def samples(self, batch: int, seed: int) -> Dataset[Any]: ...
     def groups(self, rate: float) -> list[dict[str, Any]]: ...
@@ -58,6 +73,7 @@ class Plan:
     start: Path | None = None  # checkpoint to start from where `out` holds none
     judge_every: float | None = None  # minutes between evaluations, for an early stop
     patience: int = 3  # evaluations without a better figure before it stops early
+    half: bool | None = None  # bfloat16 where that is safe; by itself on a GPU only
 
 
 def train(task: Task, plan: Plan, say: Callable[[str], None] = print) -> Path:
@@ -179,6 +195,10 @@ class _Run:
         self.network = task.network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.optimizer = torch.optim.AdamW(task.groups(plan.rate), lr=plan.rate, weight_decay=0.01)
         self.scales = [group["lr"] / plan.rate for group in self.optimizer.param_groups]
+        self.rival_optimizer: torch.optim.Optimizer | None = None
+        if task.rival is not None:
+            parameters = task.rival.network.to(device).to(memory_format=torch.channels_last).parameters()  # type: ignore[call-overload]
+            self.rival_optimizer = torch.optim.AdamW(parameters, lr=plan.rate, betas=RIVAL_BETAS, weight_decay=0.01)
         self.mean = {name: value.detach().clone() for name, value in self.network.state_dict().items()}
         self.step = 0
         self.elapsed = 0.0
@@ -212,13 +232,19 @@ class _Run:
         for group, scale in zip(self.optimizer.param_groups, self.scales, strict=True):
             group["lr"] = self.rate() * scale
         batch = [part.to(self.device, non_blocking=True) for part in batch]
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
+        rival = self.task.rival
+        plays = rival is None or self.step % rival.turns == 0
+        with self._autocast(), torch.set_grad_enabled(plays):
             terms = self.task.loss(batch, self.progress())
-        total = torch.stack(list(terms.values())).sum()
-        self.optimizer.zero_grad(set_to_none=True)
-        total.backward()
-        nn.utils.clip_grad_norm_(self.network.parameters(), 5.0)
-        self.optimizer.step()
+        if plays:
+            _step(self.optimizer, terms)
+        if rival is not None:
+            assert self.rival_optimizer is not None
+            self.rival_optimizer.param_groups[0]["lr"] = self.rate() * rival.rate
+            with self._autocast():
+                rival_terms = rival.loss()
+            _step(self.rival_optimizer, rival_terms)
+            terms |= rival_terms
         self.step += 1
         keep = min(self.plan.average, self.step / (self.step + 10))
         for name, value in self.network.state_dict().items():
@@ -230,6 +256,11 @@ class _Run:
         if not all(math.isfinite(value) for value in values.values()):
             raise EngineError(f"the loss is no longer finite at step {self.step}; train again with a lower --rate")
         return values
+
+    def _autocast(self) -> torch.autocast:
+        cuda = self.device.type == "cuda"
+        enabled = cuda if self.plan.half is None else self.plan.half
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=enabled)
 
     def mean_network(self, network: nn.Module) -> nn.Module:
         """The given network with the averaged weights, in inference mode."""
@@ -243,6 +274,7 @@ class _Run:
             "network": self.network.state_dict(),
             "mean": self.mean,
             "optimizer": self.optimizer.state_dict(),
+            **self._rival_state(),
             "random": torch.get_rng_state(),
             "step": self.step,
             "elapsed": self.elapsed,
@@ -252,6 +284,12 @@ class _Run:
         beside = path.with_suffix(".tmp")
         torch.save(state, beside)
         os.replace(beside, path)
+
+    def _rival_state(self) -> dict[str, Any]:
+        if self.task.rival is None:
+            return {}
+        assert self.rival_optimizer is not None
+        return {"rival": self.task.rival.network.state_dict(), "rival_optimizer": self.rival_optimizer.state_dict()}
 
     def adopt(self, path: Path) -> int:
         """Start from another training's averaged weights wherever name and shape are the same; how many were."""
@@ -272,9 +310,22 @@ class _Run:
             raise EngineError(f"{path} is of another task or seed; remove it or give another --out")
         self.network.load_state_dict(state["network"])
         self.optimizer.load_state_dict(state["optimizer"])
+        if self.task.rival is not None:
+            assert self.rival_optimizer is not None
+            self.task.rival.network.load_state_dict(state["rival"])
+            self.rival_optimizer.load_state_dict(state["rival_optimizer"])
         self.mean = {name: value.to(self.device) for name, value in state["mean"].items()}
         torch.set_rng_state(state["random"])
         self.step, self.elapsed = state["step"], state["elapsed"]
+
+
+def _step(optimizer: torch.optim.Optimizer, terms: Mapping[str, Tensor]) -> None:
+    """One step down the sum of the terms."""
+    optimizer.zero_grad(set_to_none=True)
+    torch.stack(list(terms.values())).sum().backward()
+    for group in optimizer.param_groups:
+        nn.utils.clip_grad_norm_(group["params"], 5.0)
+    optimizer.step()
 
 
 class _Endless:

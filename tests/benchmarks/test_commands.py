@@ -38,6 +38,7 @@ def run(module: str, *arguments: str, data: Path | None = None) -> subprocess.Co
         ("latency", ["--synthetic", "128x96"]),
         ("segmentation", ["--limit", "2"]),
         ("live", []),
+        ("filling", ["--limit", "2"]),
     ],
 )
 def test_without_reference_data_a_benchmark_says_so_in_one_line(tmp_path, module, arguments):

@@ -17,14 +17,15 @@ from torch import Tensor, nn  # noqa: E402
 from torch.nn import functional as F  # noqa: E402
 
 from engines import augment, data, guidance, holes, losses, measure, samples, teach  # noqa: E402
-from engines.backbone import EfficientNetLite0  # noqa: E402
+from engines.backbone import EfficientNetLite  # noqa: E402
 from engines.errors import EngineError  # noqa: E402
 from engines.filler import Filler, smooth_guess  # noqa: E402
 from engines.plot import main as plot_command  # noqa: E402
 from engines.samples import FillerSamples, SegmenterSamples  # noqa: E402
 from engines.segmenter import Matte, Segmenter  # noqa: E402
+from engines.tasks import FILLER_WEIGHTS, FillerTask  # noqa: E402
 from engines.train import main as train_command  # noqa: E402
-from engines.training import Plan, load_weights, train  # noqa: E402
+from engines.training import Plan, Rival, load_weights, train  # noqa: E402
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -87,6 +88,7 @@ class TinyTask:
 
     name = "tiny"
     goal = "figure"
+    rival: Rival | None = None
 
     def __init__(self) -> None:
         torch.manual_seed(1)
@@ -232,21 +234,49 @@ def test_each_object_of_a_batch_is_found_as_if_alone() -> None:
     assert together[0].any()
 
 
-def test_the_filler_learns_a_small_batch() -> None:
+def filler_task(**weights: float) -> FillerTask:
     torch.manual_seed(0)
-    network, features = Filler(), losses.FeatureDistance(EfficientNetLite0())
-    image, hole = (part.float() / 255 for part in batch_of(filler_samples(), 4))
-    optimizer = torch.optim.AdamW(network.parameters(), 1e-3)
+    return FillerTask(Path("nowhere"), weights=FILLER_WEIGHTS | weights, pretrained=False)
+
+
+def test_the_filler_learns_a_small_batch() -> None:
+    task = filler_task(deceit=0.0, match=0.0)
+    batch = batch_of(filler_samples(), 4)
+    assert task.rival is None
+    optimizer = torch.optim.AdamW(task.groups(1e-3), 1e-3)
     values = []
-    for _ in range(25):
-        total = torch.stack(
-            list(losses.fill_loss(network(image * (1 - hole), hole), image, hole, features).values())
-        ).sum()
+    for _ in range(20):
+        total = torch.stack(list(task.loss(batch, 0.0).values())).sum()
+        optimizer.zero_grad()
+        total.backward()
+        optimizer.step()
+        values.append(total.item())
+    assert values[-1] < 0.85 * values[0]
+
+
+def test_the_critic_learns_where_a_picture_was_filled() -> None:
+    task = filler_task()
+    assert task.rival is not None
+    task.loss(batch_of(filler_samples(), 4), 0.0)
+    optimizer = torch.optim.AdamW(task.rival.network.parameters(), 2e-3)
+    values = []
+    for _ in range(12):
+        total = torch.stack(list(task.rival.loss().values())).sum()
         optimizer.zero_grad()
         total.backward()
         optimizer.step()
         values.append(total.item())
     assert values[-1] < 0.8 * values[0]
+
+
+def test_the_perceptual_distance_is_that_of_the_hole() -> None:
+    torch.manual_seed(0)
+    distance = losses.FeatureDistance(EfficientNetLite(1))
+    image, hole = torch.rand(2, 3, 64, 64), torch.zeros(2, 1, 64, 64)
+    hole[..., 16:48, 16:48] = 1
+    other = image * (1 - hole) + hole * torch.rand(2, 3, 64, 64)
+    assert distance(image, image, hole).abs().max() < 1e-6
+    assert (distance(other, image, hole) > 2 * distance(other, image, torch.roll(hole, 32, 3))).all()
 
 
 def test_boxes_teach_that_nobody_is_outside_and_somebody_inside() -> None:
@@ -291,6 +321,40 @@ def test_an_interrupted_training_ends_like_an_uninterrupted_one(tmp_path: Path) 
     assert a["step"] == b["step"] == 12
     assert all(torch.equal(a["mean"][name], b["mean"][name]) for name in a["mean"])
     assert all(torch.equal(a["network"][name], b["network"][name]) for name in a["network"])
+
+
+class PlayedTask(TinyTask):
+    """The same network against a rival that takes two turns to its one; interrupted in the given step."""
+
+    def __init__(self, interrupted: int | None = None) -> None:
+        super().__init__()
+        self.rival = Rival(nn.Conv2d(3, 1, 3), self._rival_loss, turns=2)
+        self.left = interrupted
+
+    def loss(self, batch: list[Tensor], progress: float) -> dict[str, Tensor]:
+        if self.left is not None:
+            self.left -= 1
+            if self.left < 0:
+                raise KeyboardInterrupt
+        self.shown = self.network(batch[0].float() / 255)
+        return {"l2": self.shown.square().mean()}
+
+    def _rival_loss(self) -> dict[str, Tensor]:
+        assert self.rival is not None
+        return {"rival": self.rival.network(self.shown.detach()).square().mean()}
+
+
+def test_a_rival_is_trained_in_turn_and_resumed_too(tmp_path: Path) -> None:
+    plans = [Plan(tmp_path / name, steps=6, batch=2, device="cpu", save_every=0) for name in ("whole", "parts")]
+    train(PlayedTask(), plans[0], lambda line: None)
+    with pytest.raises(KeyboardInterrupt):
+        train(PlayedTask(interrupted=3), plans[1], lambda line: None)
+    train(PlayedTask(), plans[1], lambda line: None)
+    whole, parts = (torch.load(plan.out / "checkpoint.pt", weights_only=True) for plan in plans)
+    for part in ("network", "rival"):
+        assert all(torch.equal(value, parts[part][name]) for name, value in whole[part].items())
+    assert whole["optimizer"]["state"][0]["step"] == 3
+    assert whole["rival_optimizer"]["state"][0]["step"] == 6
 
 
 def test_training_refuses_what_does_not_fit(tmp_path: Path) -> None:

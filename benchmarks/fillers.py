@@ -1,0 +1,70 @@
+"""The fillers that are compared: every model given, alone and as the eraser uses it, and the classical ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from engines.measure import to_network
+from engines.runtime import Engine, load_engine
+from realtime.fill import NetworkFiller
+from realtime.filljob import quick_fill
+
+RADIUS = 5  # pixels, of both of OpenCV's methods
+
+Fill = Callable[[np.ndarray, np.ndarray], np.ndarray]
+
+
+@dataclass(frozen=True)
+class Method:
+    """A way to fill: `fill` takes (H, W, 3) uint8 BGR and a hole, (H, W) uint8, 255 = unknown; gives (H, W, 3) uint8.
+
+    drawn: all of the picture that a network drew before its answer was pasted, where it shows that.
+    """
+
+    name: str
+    fill: Fill
+    drawn: Fill
+
+
+def classical() -> list[Method]:
+    """Telea, Navier-Stokes and a membrane."""
+    ways = {"Telea": cv2.INPAINT_TELEA, "Navier-Stokes": cv2.INPAINT_NS}
+
+    def inpaint(flag: int) -> Fill:
+        return lambda image, hole: cv2.inpaint(image, hole, RADIUS, flag)
+
+    found = [(name, inpaint(flag)) for name, flag in ways.items()]
+    return [Method(name, fill, fill) for name, fill in [*found, ("membrane", quick_fill)]]
+
+
+def networks(models: Sequence[str], threads: int) -> list[Method]:
+    """Each model on whole pictures, and as the eraser uses it: on crops, with the texture of the surroundings."""
+    methods = []
+    for model in models:
+        engine = load_engine(model, "filler", device="cpu", threads=threads)
+        name, eraser = engine.card.name, NetworkFiller(engine)
+        methods.append(Method(name, _alone(engine, pasted=True), _alone(engine, pasted=False)))
+        methods.append(Method(f"{name}, as erased", eraser.fill, eraser.fill))
+    return methods
+
+
+def _alone(engine: Engine, *, pasted: bool) -> Fill:
+    """The network on whole pictures, scaled to the next smaller size that its card allows."""
+    multiple = engine.card.multiple
+
+    def fill(image: np.ndarray, hole: np.ndarray) -> np.ndarray:
+        height, width = hole.shape
+        size = height - height % multiple, width - width % multiple
+        mask = np.ceil(cv2.resize(hole, size[::-1], interpolation=cv2.INTER_AREA).astype(np.float32) / 255)
+        planes = to_network(np.where(hole[..., None] > 0, np.uint8(0), image), size) * (mask == 0)
+        outputs = engine.run(image=planes, mask=mask[None, None])
+        found = outputs["image_filled"] if pasted else outputs.get("drawn", outputs["image_filled"])
+        picture = (found[0].transpose(1, 2, 0)[..., ::-1] * 255).round().clip(0, 255).astype(np.uint8)
+        picture = cv2.resize(picture, (width, height), interpolation=cv2.INTER_CUBIC)
+        return np.where(hole[..., None] > 0, picture, image) if pasted else picture
+
+    return fill
