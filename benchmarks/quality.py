@@ -100,7 +100,9 @@ def _measure_all(options: argparse.Namespace, networks: Networks, runs: list[Run
     for name in options.scenes:
         if name != "none":
             made = scene(name, options.frames)
-            yield measure(name, list(made), made.fps, networks, runs, **keep)
+            # Told to find people, the eraser would erase those too who are to stay.
+            suited = [run for run in runs if run.given or not made.bystanders]
+            yield measure(name, list(made), made.fps, networks, suited, **keep)
     if ROOM in options.clips:
         shots = read_room(options.frames)
         report = measure(ROOM, shots, ROOM_FPS, networks, runs, **keep)

@@ -11,6 +11,8 @@ World: photos side by side, each second one mirrored so that edges meet, in pixe
 enlarged twice (Lanczos); frames are sampled (cubic) at twice their size and averaged 2x2, so each pixel is a small area
 of the world as on a sensor, and neither truth nor frame depends on where the pixel grid falls.
 Camera: 3x3 homography, world -> frame, pixels, centres at integers.
+A nearer layer may stand before the world, with cameras of its own: parallax. Parts of the world may move by themselves,
+and people may walk there whom nobody erases; both belong to the background.
 Frame = clip(exposure(background * (1 - shade) * (1 - alpha) + person) + noise). Truth = clip(exposure(background)),
 without noise. shade is 0 but where a person casts a shadow.
 """
@@ -25,7 +27,8 @@ import cv2
 import numpy as np
 
 from benchmarks.data import read_picture
-from benchmarks.shown import OUTSIDE, classify
+from benchmarks.layers import Layer, Motion, figures
+from benchmarks.shown import NEVER, OUTSIDE, classify
 from benchmarks.sprites import UPRIGHT, Pose, Sprite, cut_out, place
 
 WIDTH, HEIGHT, FPS = 480, 270, 30
@@ -63,6 +66,8 @@ class Scene:
 
     world: (h, w, 3) float32. cameras: per frame 3x3. gains, offsets: per frame exposure, value * gain + offset.
     people: sprites with their poses per frame, drawn in this order. shadow: how dark their shadows are, 0 to 1.
+    near: what stands before the world, None where nothing does; motion: what of the world moves by itself; bystanders:
+    people who stay, as `people`, behind these.
     """
 
     name: str
@@ -76,6 +81,9 @@ class Scene:
     height: int = HEIGHT
     fps: int = FPS
     shadow: float = 0.0
+    near: Layer | None = None
+    motion: Motion | None = None
+    bystanders: list[tuple[Sprite, list[Pose]]] = field(default_factory=list)
     _background: tuple[bytes, np.ndarray] | None = field(default=None, repr=False)
 
     def __len__(self) -> int:
@@ -113,7 +121,7 @@ class Scene:
 
     @cached_property
     def _masks(self) -> list[np.ndarray]:
-        return [np.where(self._person(i)[1] > COVERED, np.uint8(255), np.uint8(0)) for i in range(len(self))]
+        return [_covered(self._person(i)[1]) for i in range(len(self))]
 
     @cached_property
     def _shown(self) -> tuple[list[np.ndarray], list[np.ndarray]]:
@@ -121,29 +129,69 @@ class Scene:
         if self.shadow:
             shaded = [np.where(self._shade(i) > SHADED, np.uint8(255), np.uint8(0)) for i in range(len(self))]
             hidden = [mask | shade for mask, shade in zip(self._masks, shaded, strict=True)]
-        labels, waits = classify(hidden, self.cameras, self.world.shape[1::-1])
+        labels, waits = self._classified(hidden)
         return [np.where(mask > 0, label, OUTSIDE) for mask, label in zip(self._masks, labels, strict=True)], waits
 
+    def _classified(self, hidden: list[np.ndarray]) -> tuple[list[np.ndarray], list[np.ndarray]]:
+        """As `classify`, of what is behind `hidden`, be it near or far."""
+        size = self.world.shape[1::-1]
+        if self.near is None and not self.bystanders:
+            return classify(hidden, self.cameras, size)
+        before = [self._before(index) for index in range(len(self))]
+        covered = [mask | near | others for mask, (near, others) in zip(hidden, before, strict=True)]
+        labels, waits = classify(covered, self.cameras, size)
+        for index, (_, others) in enumerate(before):
+            labels[index][others > 0] = NEVER  # somebody was there then, and nobody can tell
+            waits[index][others > 0] = -1
+        if self.near is not None:
+            near_labels, near_waits = classify(hidden, self.near.cameras, self.near.size)
+            for index, (near, _) in enumerate(before):
+                labels[index][near > 0] = near_labels[index][near > 0]
+                waits[index][near > 0] = near_waits[index][near > 0]
+        return labels, waits
+
+    def _before(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        """Where the near layer and the bystanders hide the world of a frame: two (H, W) uint8 masks."""
+        shape = self.height, self.width
+        near = np.zeros(shape, np.float32) if self.near is None else _halve(self.near.seen(index, shape)[1])
+        others = self._drawn(index, self.bystanders)[1]
+        return _covered(near), _covered(others)
+
     def _view(self, index: int) -> np.ndarray:
-        """Background of a frame before exposure, (H, W, 3) float32; kept while the camera stands still."""
-        camera = self.cameras[index]
-        if self._background is None or self._background[0] != camera.tobytes():
+        """Background of a frame before exposure, (H, W, 3) float32; kept while camera and world stand still."""
+        camera, moved = self.cameras[index], 0 if self.motion is None else index
+        key = camera.tobytes() + bytes([moved % 256])
+        if self._background is None or self._background[0] != key:
+            world = self._fine_world if self.motion is None else self.motion.moved(self._fine_world, index)
             fine = cv2.warpPerspective(
-                self._fine_world,
+                world,
                 _FINE @ camera @ np.linalg.inv(_FINE),
                 (2 * self.width, 2 * self.height),
                 flags=cv2.INTER_CUBIC,
                 borderMode=cv2.BORDER_REFLECT_101,
             )
-            self._background = camera.tobytes(), _halve(fine)
-        return self._background[1]
+            self._background = key, _halve(fine)
+        background = self._background[1]
+        if self.near is not None:
+            colour, alpha = (_halve(each) for each in self.near.seen(index, (self.height, self.width)))
+            background = background * (1 - alpha[..., None]) + colour
+        if self.bystanders:
+            colour, alpha = self._drawn(index, self.bystanders)
+            background = background * (1 - alpha[..., None]) + colour
+        return background
 
     def _person(self, index: int, lay: np.ndarray = UPRIGHT) -> tuple[np.ndarray, np.ndarray]:
-        """All people of a frame: premultiplied colour (H, W, 3) and alpha (H, W), float32."""
+        """All people of a frame who are erased, as `_drawn`."""
+        return self._drawn(index, self.people, lay)
+
+    def _drawn(
+        self, index: int, people: list[tuple[Sprite, list[Pose]]], lay: np.ndarray = UPRIGHT
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """People of a frame: premultiplied colour (H, W, 3) and alpha (H, W), float32."""
         colour = np.zeros((2 * self.height, 2 * self.width, 3), np.float32)
         alpha = np.zeros(colour.shape[:2], np.float32)
         camera = _FINE @ self.cameras[index]
-        for sprite, poses in self.people:
+        for sprite, poses in people:
             over, opacity = place(sprite, poses[index], camera, 2 * self.width, 2 * self.height, lay)
             colour = colour * (1 - opacity[..., None]) + over
             alpha = alpha * (1 - opacity) + opacity
@@ -165,6 +213,11 @@ class Scene:
         return cv2.GaussianBlur(self._person(index, _LYING)[1], (0, 0), 2.0) * np.float32(self.shadow)
 
 
+def _covered(alpha: np.ndarray) -> np.ndarray:
+    """Where alpha is somebody or something: (H, W) uint8."""
+    return np.where(alpha > COVERED, np.uint8(255), np.uint8(0))
+
+
 def _halve(image: np.ndarray) -> np.ndarray:
     """Average 2x2 blocks."""
     return cv2.resize(image, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
@@ -178,6 +231,9 @@ def scene(name: str, frames: int | None = None) -> Scene:
     if frames is not None:
         made.cameras = made.cameras[:frames]
         made.people = [(sprite, poses[:frames]) for sprite, poses in made.people]
+        made.bystanders = [(sprite, poses[:frames]) for sprite, poses in made.bystanders]
+        if made.near is not None:
+            made.near = made.near.first(frames)
     return made
 
 
@@ -371,6 +427,34 @@ def _shadow() -> Scene:
     return made
 
 
+def _parallax() -> Scene:
+    """The camera passes a wall and some posts before a street; a person walks along, before both."""
+    count = 110
+    along = _ease(np.arange(count) / (count - 1)) * 210
+    y = tremble(count, 61, 2.0)
+    far = [look_at(262 + along[i], 236 + y[i]) for i in range(count)]
+    near = [look_at(262 + 1.6 * along[i], 236 + 1.3 * y[i]) for i in range(count)]
+    stem = "kodak_24"
+    walker = _person("ccp_0123", 190), _walk(count, (330, 470), 378, 190)
+    made = _make("parallax", _photos(stem, stem), far, [walker], seed=12)
+    wall = _photos("bsds_118031", "bsds_118031")
+    made.near = Layer.wall(wall, near, top=300, posts=range(40, wall.shape[1], 130), size=(1100, 420))
+    return made
+
+
+def _moving() -> Scene:
+    """Still camera; a person crosses before leaves and water that move, a screen, and somebody who is to stay."""
+    count = 120
+    world = _photos("bsds_65010")
+    walker = _person("ccp_0909", 190), _walk(count, (-30, 640), 300, 190)
+    other = _person("ccp_0229", 150), _walk(count, (200, 460), 275, 150, phase=1.0)
+    made = _make("moving", world, [look_at(240, 165)] * count, [walker], seed=13)
+    screen = [read_picture(f"backgrounds/val/{stem}.jpg") for stem in ("mcm_3", "imnet_n01820546", "urban_041")]
+    made.motion = Motion(figures(screen, (70, 110)), (110, 110), hold=24, sway=2.5, fps=FPS)
+    made.bystanders = [other]
+    return made
+
+
 SCENES: dict[str, Callable[[], Scene]] = {
     "still": _still,
     "shake": _shake,
@@ -382,4 +466,6 @@ SCENES: dict[str, Callable[[], Scene]] = {
     "sway": _sway,
     "rises": _rises,
     "shadow": _shadow,
+    "parallax": _parallax,
+    "moving": _moving,
 }

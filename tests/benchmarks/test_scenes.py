@@ -94,3 +94,22 @@ def test_a_scene_hides_what_it_is_for(name, label, share):
     made.people = [(sprite, poses[::6]) for sprite, poses in made.people]
     counts = np.sum([np.bincount(shot.shown.ravel(), minlength=4) for shot in made], axis=0)
     assert counts[label] / counts[1:].sum() > share
+
+
+def test_near_and_far_move_apart_and_each_is_labelled_by_its_own_camera():
+    made = scene("parallax", frames=70)
+    assert made.near is not None
+    near = made.near.cameras[-1][0, 2] - made.near.cameras[0][0, 2]
+    assert near < 1.4 * (made.cameras[-1][0, 2] - made.cameras[0][0, 2]) < 0
+    counts = np.bincount(made.shot(60).shown.ravel(), minlength=4)
+    assert counts[BEFORE] > 0.5 * counts[1:].sum()
+
+
+def test_who_is_not_erased_belongs_to_the_truth_and_is_known_to_nobody_behind_the_mask():
+    made = scene("moving", frames=75)
+    shot = made.shot(68)
+    hidden = (shot.shown == NEVER) & (shot.mask > 0)
+    alone = scene("moving", frames=75)
+    alone.bystanders = []
+    assert np.abs(shot.truth - alone.shot(68).truth)[hidden].mean() > 20
+    assert not np.array_equal(made.shot(0).truth, made.shot(30).truth)
