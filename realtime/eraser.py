@@ -20,7 +20,7 @@ import numpy as np
 from realtime import masks, ops
 from realtime.edits import Edit
 from realtime.errors import EraserError
-from realtime.exposure import Exposure, fit_exposure, membrane
+from realtime.exposure import Exposure, corrected, fit_exposure
 from realtime.fade import Fade
 from realtime.fill import Filler
 from realtime.filljob import FillJob, Place, quick_fill
@@ -382,11 +382,10 @@ class Eraser:
             background, trust = _read_again(pending, hole)
         with timer("exposure"):
             background = finding.exposure.apply(background)
-            correction = membrane(picture, background, ops.equals(trust, SEEN) & ~hole.inside)
-            background = ops.to_uint8(background + correction)
+            background = corrected(picture, background, ops.equals(trust, SEEN) & ~hole.inside)
             # What the plate does not know, the frame itself shows, outside the hole.
             unknown = ops.equals(trust, UNSEEN)
-            cv2.copyTo(picture, unknown, background)
+            ops.copy_where(picture, unknown, background)
         with timer("composite"):
             erased = ops.composite(picture, background, hole.alpha)
         with timer("fill"):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 
 from realtime import ops
@@ -13,6 +12,8 @@ MIN_SAMPLES = 400
 PRIOR = 30.0
 MAX_RESIDUAL = 24.0  # grey levels from the ring's usual difference that are still exposure; more is another content
 MEMBRANE_SCALE = 4
+THINNED = 2  # pixels to one that the membrane is made from
+_VALUES = np.arange(256, dtype=np.float32)[:, None]
 
 
 @dataclass(frozen=True)
@@ -34,9 +35,8 @@ class Exposure:
     def apply(self, plate: np.ndarray) -> np.ndarray:
         """Plate values, (H, W, 3) uint8, as this frame would show them: (H, W, 3) float32."""
         if self.neutral:
-            return plate.astype(np.float32)
-        values = np.arange(256, dtype=np.float32)[None, :, None]
-        return cv2.LUT(plate, values * self.gain + self.offset)
+            return ops.to_float(plate)
+        return ops.look_up(plate, _VALUES * self.gain + self.offset)
 
     def remove(self, frame: np.ndarray) -> np.ndarray:
         """Frame values, (H, W, 3) uint8, as the plate stores them; the inverse of `apply`.
@@ -45,8 +45,7 @@ class Exposure:
         """
         if self.neutral:
             return frame
-        values = np.arange(256, dtype=np.float32)[None, :, None]
-        return cv2.LUT(frame, (values - self.offset) / self.gain)
+        return ops.look_up(frame, (_VALUES - self.offset) / self.gain)
 
 
 NEUTRAL = Exposure(np.ones(3, np.float32), np.zeros(3, np.float32))
@@ -81,14 +80,19 @@ def membrane(frame: np.ndarray, background: np.ndarray, ring: np.ndarray) -> np.
     same real background. Returns (h, w, 3) float32, smooth, zero where the ring tells nothing.
     A quarter-scale push-pull stand-in for the membrane of Perez et al., Poisson Image Editing, SIGGRAPH 2003.
     """
+    height, width = ring.shape
+    return ops.resize(_coarse_membrane(frame, background, ring), (height, width))
+
+
+def corrected(frame: np.ndarray, background: np.ndarray, ring: np.ndarray) -> np.ndarray:
+    """The background with its membrane, (h, w, 3) uint8; arguments as in `membrane`."""
+    return ops.corrected(background, _coarse_membrane(frame, background, ring))
+
+
+def _coarse_membrane(frame: np.ndarray, background: np.ndarray, ring: np.ndarray) -> np.ndarray:
+    """The membrane at a quarter of the size."""
     # The membrane is smooth: every second pixel tells enough.
-    thinned = slice(None, None, 2), slice(None, None, 2)
-    difference = cv2.subtract(frame[thinned], background[thinned], dtype=cv2.CV_32F)
-    on_ring = ring[thinned] > 0
-    samples = difference[::3, ::3][on_ring[::3, ::3]]
-    usual = np.median(samples, axis=0) if len(samples) else np.zeros(3, np.float32)
-    weight = (on_ring & (ops.strongest(np.abs(difference - usual)) < MAX_RESIDUAL)).astype(np.float32)
-    size = tuple(max(1, -(-side // MEMBRANE_SCALE)) for side in ring.shape)
-    small_weight = ops.resize(weight, size)
-    small = ops.resize(difference * weight[..., None], size) / np.maximum(small_weight, 1e-6)[..., None]
-    return ops.resize(ops.push_pull(small, np.minimum(1.0, small_weight * 2)), ring.shape)
+    difference = ops.difference(frame, background, THINNED)
+    weight = ops.usual(difference, ops.thinned(ring, THINNED), MAX_RESIDUAL)
+    height, width = (max(1, -(-side // MEMBRANE_SCALE)) for side in ring.shape)
+    return ops.push_pull(*ops.mean_of_known(difference, weight, (height, width), 2))

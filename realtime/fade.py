@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 
 from realtime import ops
@@ -37,8 +36,8 @@ class _Shown:
         step = motion @ self.plate.since(self.epoch) @ np.linalg.inv(self.motion)
         step = ops.translation(-region.x0, -region.y0) @ step @ ops.translation(self.region.x0, self.region.y0)
         size = region.height, region.width
-        left = cv2.warpPerspective(self.left, step, size[::-1], flags=cv2.INTER_NEAREST)
-        return ops.warp(self.picture, step, size, cubic=False), ops.warp_mask(self.guessed, step, size), left
+        picture = ops.warp(self.picture, step, size, cubic=False)
+        return picture, ops.warp_mask(self.guessed, step, size), ops.warp_nearest(self.left, step, size)
 
 
 class Fade:
@@ -62,16 +61,13 @@ class Fade:
         motion: present anchor of the plate -> frame pixels; region: of the frame. Returns (h, w, 3) uint8, equal to
         `picture` outside the hole and wherever no guess was shown lately.
         """
-        shown, left = self._shown, np.zeros_like(inside)
-        if shown is not None and shown.plate is plate and (shown.guessed.any() or shown.left.any()):
+        shown, left = self._shown, ops.zeros_like(inside)
+        fades = shown is not None and not (ops.surely_empty(shown.guessed) and ops.surely_empty(shown.left))
+        if shown is not None and shown.plate is plate and fades:
             before, guessed, left = shown.seen_from(motion, region)
-            change = ops.strongest(cv2.absdiff(cv2.blur(picture, (5, 5)), cv2.blur(before, (5, 5))))
-            left = np.asarray(cv2.subtract(left, np.ones_like(left)))
-            left[(guessed & inside & ops.at_least(change, NOTICED)) > 0] = LASTS
-            left &= inside
-            if left.any():
-                picture = picture.copy()
-                cv2.copyTo(cv2.addWeighted(picture, SHARE, before, 1 - SHARE, 0), left, picture)
+            left = ops.fading(picture, before, guessed, left, inside, noticed=NOTICED, lasts=LASTS)
+            if not ops.surely_empty(left):
+                picture = ops.blend_where(picture, before, left, SHARE)
         self._shown = _Shown(
             plate, motion, plate.epoch, region, picture, inside & ~ops.at_least(trust, GUESSED + 1), left
         )

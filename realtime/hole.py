@@ -39,7 +39,7 @@ def cut_hole(mask: np.ndarray, selection: Selection, dilate: int | None, keep: n
         return None
     radius, soft, doubt = growth(size[0], dilate), feather_width(size[0]), guard_width(size[0])
     roi = region.expanded_within(radius + 2 * soft + doubt + 2, *size)
-    allowed = selection.protect(np.full(size, 255, np.uint8) if keep is None else ~keep)[roi.slices]
+    allowed = selection.protect(ops.full_like(mask, 255) if keep is None else ~keep)[roi.slices]
     inside = ops.grow(mask[roi.slices], radius) & allowed
     return Hole(roi, inside, ops.feather(inside, soft) & allowed, ops.grow_square(inside, doubt))
 
@@ -53,20 +53,21 @@ def belongings(
     with the mask and is not background (hands, held things, hair); shadow: add shadows that touch it.
     """
     small = ops.at_least(ops.resize(mask, view.size), 1)
-    region = ops.bounding_region(small)
+    # Parts are held close to the body; a shadow can be as long as its object, though few are longer than this.
+    reach = ops.reach(small, divisor=8, least=4, most=max(view.size))
+    shadow_reach = ops.reach(small, divisor=1, least=4, most=view.size[0] * 2 // 3)
+    region = ops.bounding_region(small, shadow_reach if shadow else reach)
     if region is None or not (parts or shadow):
         return mask
-    # Parts are held close to the body; a shadow can be as long as its object, though few are longer than this.
-    reach = max(4, max(region.height, region.width) // 8)
-    shadow_reach = max(4, min(max(region.height, region.width), view.size[0] * 2 // 3))
-    region = region.expanded_within(shadow_reach if shadow else reach, *view.size)
     frame, background, seen = (picture[region.slices] for picture in (view.color, expected, sight.seen))
-    extra = np.zeros(view.size, np.uint8)
+    extra = ops.zeros_like(small)
     if parts:
         extra[region.slices] |= masks.left_out(frame, background, seen, small[region.slices], reach)
     if shadow:
         extra[region.slices] |= masks.shadows(frame, background, seen, small[region.slices], shadow_reach)
-    return mask | ops.at_least(ops.resize(extra, (mask.shape[0], mask.shape[1])), 128) if extra.any() else mask
+    if ops.surely_empty(extra):
+        return mask
+    return mask | ops.at_least(ops.resize(extra, (mask.shape[0], mask.shape[1])), 128)
 
 
 def growth(height: int, dilate: int | None) -> int:

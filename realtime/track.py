@@ -133,7 +133,7 @@ class Track:
     def settle(self, step: np.ndarray) -> None:
         """A lost object's hole goes with the background. step: 3x3, previous matte's pixels -> this one's."""
         if self.state == "lost" and not np.array_equal(step, np.eye(3)):
-            self.matte = ops.warp_matte(self.matte, step)
+            self.matte = ops.warp_soft(self.matte, step, (self.matte.shape[0], self.matte.shape[1]))
 
     def hole(self, time: float) -> np.ndarray:
         """What is to be erased of it now, (h, w) float32; slowly growing while it is lost."""

@@ -1,0 +1,186 @@
+"""A device that frames are worked on: its memory, the way to it and back, and the start of its kernels."""
+
+from __future__ import annotations
+
+import ctypes
+import weakref
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from realtime.cuda.array import DeviceArray, Shape
+from realtime.cuda.driver import Argument, Driver
+
+BLOCK = 32, 8  # threads: a warp lies along a row
+UINT8 = np.dtype(np.uint8)
+_SUFFIX = {"u": "u8", "i": "i32", "f": "f32"}
+
+
+class Matrix(ctypes.Structure):
+    """A 3x3 matrix by rows: `Matrix` of kernels/common.cuh."""
+
+    _fields_ = (("m", ctypes.c_double * 9),)
+
+
+class Block:
+    """Memory that goes back to its pool when the last array in it is gone."""
+
+    __slots__ = ("_back", "address", "nbytes")
+
+    def __init__(self, address: int, nbytes: int, back: Callable[[int, int], None]) -> None:
+        self.address, self.nbytes, self._back = address, nbytes, back
+
+    def __del__(self) -> None:
+        self._back(self.address, self.nbytes)
+
+
+class Pool:
+    """Keeps memory that was asked for once, by size class, so that a job's later frames allocate nothing.
+
+    What is given back may be taken again at once, since whatever uses it is queued in order on one stream. allocations:
+    how often the driver was asked.
+    """
+
+    def __init__(self, allocate: Callable[[int], int], free: Callable[[int], None]) -> None:
+        self._allocate, self._free = allocate, free
+        self._idle: dict[int, list[int]] = defaultdict(list)
+        self.allocations = 0
+
+    def take(self, nbytes: int) -> Block:
+        nbytes = _size_class(nbytes)
+        idle = self._idle[nbytes]
+        if not idle:
+            self.allocations += 1
+            idle.append(self._allocate(nbytes))
+        return Block(idle.pop(), nbytes, self._back)
+
+    def clear(self) -> None:
+        """Free what nothing uses."""
+        for addresses in self._idle.values():
+            while addresses:
+                self._free(addresses.pop())
+
+    def _back(self, address: int, nbytes: int) -> None:
+        self._idle[nbytes].append(address)
+
+
+def _size_class(nbytes: int) -> int:
+    """The next of four steps between powers of two: windows that change a little from frame to frame share memory."""
+    step = max(256, 1 << max(0, (nbytes - 1).bit_length() - 3))
+    return max(1, -(-nbytes // step)) * step
+
+
+class Device:
+    """Arrays and kernels on one stream. One thread at a time.
+
+    Everything is queued; only `fetch` waits. waits: how often it did.
+    """
+
+    def __init__(self, driver: Driver) -> None:
+        self.driver = driver
+        self.name, self.stream = driver.name, driver.stream
+        self.memory = Pool(driver.allocate, driver.free)
+        self.pinned = Pool(driver.allocate_pinned, driver.free_pinned)
+        self.waits = 0
+        self._in_flight: list[Block] = []  # pinned memory that queued copies read from
+
+    def empty(self, shape: Shape, dtype: np.dtype = UINT8) -> DeviceArray:
+        """An array whose values mean nothing yet."""
+        pitch = int(np.prod(shape[1:])) * dtype.itemsize
+        block = self.memory.take(max(1, shape[0] * pitch))
+        return DeviceArray(self, block, block.address, tuple(int(side) for side in shape), dtype, pitch)
+
+    def full(self, shape: Shape, value: float, dtype: type = np.uint8) -> DeviceArray:
+        result = self.empty(shape, np.dtype(dtype))
+        self.fill(result, value)
+        return result
+
+    def zeros(self, shape: Shape, dtype: type = np.uint8) -> DeviceArray:
+        return self.full(shape, 0, dtype)
+
+    def sent(self, array: np.ndarray | DeviceArray) -> DeviceArray:
+        """An array in the device's memory: a copy of a NumPy array, or the array itself where it is there already."""
+        if isinstance(array, DeviceArray):
+            return array
+        result = self.empty(array.shape if array.ndim > 1 else (1, *array.shape), array.dtype)
+        if result.nbytes:
+            staging = self.pinned.take(result.nbytes)
+            _as_numpy(staging.address, result.shape, array.dtype)[...] = array
+            self.driver.copy_in(result.address, staging.address, result.nbytes)
+            self._in_flight.append(staging)
+        return result
+
+    def fetch(self, *arrays: DeviceArray | np.ndarray) -> list[np.ndarray]:
+        """NumPy arrays of what the device holds, once everything queued before is done: the one call that waits."""
+        results = [self.fetch_later(array) if isinstance(array, DeviceArray) else array for array in arrays]
+        self.wait()
+        return results
+
+    def fetch_later(self, array: DeviceArray) -> np.ndarray:
+        """A NumPy array that will hold what `array` holds now, after the next `fetch` or `wait`."""
+        source = array if array.contiguous else array.copy()
+        block = self.pinned.take(max(1, source.nbytes))
+        if source.nbytes:
+            self.driver.copy_out(block.address, source.address, source.nbytes)
+        result = _as_numpy(block.address, source.shape, source.dtype)
+        weakref.finalize(result.base, _let_go, [block])
+        return result
+
+    def wait(self) -> None:
+        self.waits += 1
+        self.driver.wait()
+        self._in_flight.clear()
+
+    def fill(self, array: DeviceArray, value: float) -> None:
+        suffix = _SUFFIX[array.dtype.kind]
+        self.run(f"fill_{suffix}", array, array, float(value) if suffix == "f32" else int(value))
+
+    def copy(self, source: DeviceArray, target: DeviceArray, step: int = 1) -> None:
+        """Every `step`-th pixel of `source` into `target`."""
+        self.run(f"copy_{_SUFFIX[source.dtype.kind]}", target, source, target, step)
+
+    def run(self, kernel: str, over: DeviceArray, *arguments: object) -> None:
+        """Queue a kernel, a thread for each pixel of `over`.
+
+        arguments: arrays, (3, 3) matrices, ints, floats and ctypes structures, as the kernel takes them.
+        """
+        height, width = over.shape[:2]
+        if not height or not width:
+            return
+        grid = -(-width // BLOCK[0]), -(-height // BLOCK[1]), 1
+        self.driver.launch(kernel, grid, (*BLOCK, 1), [_argument(one) for one in arguments])
+
+    def suffixed(self, kernel: str, array: DeviceArray) -> str:
+        """The kernel's name for an array's kind of values."""
+        return f"{kernel}_{_SUFFIX[array.dtype.kind]}"
+
+    def close(self) -> None:
+        """Give back all memory; arrays must not be used any more."""
+        self.wait()
+        self.memory.clear()
+        self.pinned.clear()
+        self.driver.close()
+
+
+def _argument(value: object) -> Argument:
+    if isinstance(value, DeviceArray):
+        return value.view
+    if isinstance(value, ctypes.Structure):
+        return value
+    if isinstance(value, np.ndarray):
+        return Matrix((ctypes.c_double * 9)(*value.ravel().tolist()))
+    if isinstance(value, float):
+        return ctypes.c_float(value)
+    return ctypes.c_int(int(value))  # type: ignore[call-overload]
+
+
+def _as_numpy(address: int, shape: Sequence[int], dtype: np.dtype) -> np.ndarray:
+    """Host memory as an array; its base is the ctypes buffer, and lives as long as any array in it."""
+    buffer = (ctypes.c_ubyte * (int(np.prod(shape)) * dtype.itemsize)).from_address(address)
+    return np.frombuffer(memoryview(buffer), dtype).reshape(shape)
+
+
+def _let_go(blocks: list[Block]) -> None:
+    """Pinned memory is kept by this call's argument until its array is gone."""
+    blocks.clear()

@@ -1,0 +1,106 @@
+"""A device made of the CPU: the kernels as a host compiler builds them, behind the driver's interface.
+
+It works as a GPU would, only later: copies and launches are queued, and done when somebody waits, so that a result that
+is read too early, or memory that is used again too early, shows in a test.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import re
+import shutil
+import subprocess
+from collections import Counter
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from realtime.cuda import compiler
+from realtime.cuda.device import Device
+
+HERE = Path(__file__).parent
+
+
+def kernel_names() -> list[str]:
+    return re.findall(r'extern "C" __global__ void (\w+)\(', compiler.source())
+
+
+@cache
+def library(folder: Path) -> ctypes.CDLL:
+    """The kernels as a shared library, each behind a function `launch_NAME(grid, block, parameters)`."""
+    host = shutil.which("g++") or shutil.which("clang++")
+    if host is None:
+        pytest.skip("no C++ compiler: the kernels cannot be run on the CPU")
+    launchers = "\n".join(
+        f'extern "C" void launch_{name}(const unsigned* grid, const unsigned* block, void** parameters) '
+        f"{{ run({name}, grid, block, parameters); }}"
+        for name in kernel_names()
+    )
+    file, result = folder / "kernels.cpp", folder / "kernels.so"
+    file.write_text(f'#include "{HERE / "host_compiler.hpp"}"\n{compiler.source()}\n{launchers}\n')
+    command = [host, "-std=c++17", "-O2", "-ffp-contract=off", "-fPIC", "-shared", "-w", str(file), "-o", str(result)]
+    built = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert built.returncode == 0, built.stderr
+    return ctypes.CDLL(str(result))
+
+
+class Emulator:
+    """A driver whose device is the CPU. calls: how often each of the driver's calls was made; launches: each kernel."""
+
+    name = "the CPU, for tests"
+    stream = 7
+
+    def __init__(self, kernels: ctypes.CDLL) -> None:
+        self._kernels = kernels
+        self._queue: list = []
+        self._memory: dict[int, ctypes.Array] = {}
+        self.calls: Counter[str] = Counter()
+        self.launches: Counter[str] = Counter()
+
+    def allocate(self, nbytes: int) -> int:
+        self.calls["allocate"] += 1
+        block = (ctypes.c_ubyte * nbytes)()
+        ctypes.memset(block, 0xA5, nbytes)  # what nobody wrote must not look like anything
+        self._memory[ctypes.addressof(block)] = block
+        return ctypes.addressof(block)
+
+    def allocate_pinned(self, nbytes: int) -> int:
+        return self.allocate(nbytes)
+
+    def free(self, address: int) -> None:
+        del self._memory[address]
+
+    def free_pinned(self, address: int) -> None:
+        self.free(address)
+
+    def copy_in(self, device: int, pinned: int, nbytes: int) -> None:
+        self.calls["copy_in"] += 1
+        self._queue.append(lambda: ctypes.memmove(device, pinned, nbytes))
+
+    def copy_out(self, pinned: int, device: int, nbytes: int) -> None:
+        self.calls["copy_out"] += 1
+        self._queue.append(lambda: ctypes.memmove(pinned, device, nbytes))
+
+    def launch(self, kernel, grid, block, arguments) -> None:
+        self.calls["launch"] += 1
+        self.launches[kernel] += 1
+        function = self._kernels[f"launch_{kernel}"]
+        self._queue.append((function, (ctypes.c_uint * 3)(*grid), (ctypes.c_uint * 3)(*block), arguments))
+
+    def wait(self) -> None:
+        self.calls["wait"] += 1
+        queue, self._queue = self._queue, []
+        for work in queue:
+            if callable(work):
+                work()
+            else:
+                function, grid, block, arguments = work
+                function(grid, block, (ctypes.c_void_p * len(arguments))(*map(ctypes.addressof, arguments)))
+
+    def close(self) -> None:
+        assert not self._queue
+
+
+def emulated(folder: Path) -> Device:
+    return Device(Emulator(library(folder)))

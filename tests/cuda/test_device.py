@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+import gc
+
+import numpy as np
+import pytest
+
+from tests.realtime.pictures import texture
+
+PICTURE = texture(40, 60)
+
+
+def test_what_is_sent_comes_back(device):
+    for array in (PICTURE, PICTURE[..., 0].astype(np.float32), np.arange(7, dtype=np.int32)[None]):
+        (result,) = device.fetch(device.sent(array))
+        assert np.array_equal(result, array)
+        assert result.dtype == array.dtype
+
+
+def test_the_array_that_was_sent_may_change_at_once(device):
+    array = PICTURE.copy()
+    there = device.sent(array)
+    array[:] = 0
+    assert np.array_equal(device.fetch(there)[0], PICTURE)
+
+
+def test_a_result_is_there_after_the_next_wait(device):
+    later = device.fetch_later(device.sent(PICTURE))
+    device.wait()
+    assert np.array_equal(later, PICTURE)
+
+
+def test_a_result_keeps_its_memory_for_as_long_as_it_is_used(device):
+    (first,) = device.fetch(device.sent(PICTURE))
+    part = first[5:9, 3:8]
+    del first
+    gc.collect()
+    for value in (1, 2, 3):
+        device.fetch(device.full(PICTURE.shape, value))
+    assert np.array_equal(part, PICTURE[5:9, 3:8])
+
+
+def test_a_part_of_an_array_comes_back_without_the_rest(device):
+    there = device.sent(PICTURE)
+    assert np.array_equal(device.fetch(there[3:30, 5:50])[0], PICTURE[3:30, 5:50])
+    there[2:9, 1:5] = 7
+    assert (device.fetch(there)[0][2:9, 1:5] == 7).all()
+
+
+def test_memory_that_was_used_is_used_again(device):
+    def frame():
+        one = device.sent(PICTURE)
+        return device.fetch(~one.reshaped(40, 180), one.copy()[3:9, 4:8])
+
+    for _ in range(2):
+        frame()
+    asked = device.driver.calls["allocate"]
+    for _ in range(5):
+        frame()
+    assert device.driver.calls["allocate"] == asked == device.memory.allocations + device.pinned.allocations
+
+
+def test_close_gives_all_memory_back(device):
+    device.fetch(device.sent(PICTURE))
+    gc.collect()
+    device.close()
+    assert not device.driver._memory
+
+
+def test_numpy_does_not_take_a_device_array_for_its_own(device):
+    there = device.sent(PICTURE[..., 0].copy())
+    with pytest.raises(TypeError, match="fetch it first"):
+        np.asarray(there)
+    with pytest.raises(TypeError):
+        PICTURE[..., 0] & there
+    with pytest.raises(TypeError, match="fetch it first"):
+        bool(there)
+
+
+def test_masks_of_different_sizes_do_not_mix(device):
+    with pytest.raises(ValueError, match="masks of one size"):
+        device.zeros((4, 5)) & device.zeros((4, 6))
+    with pytest.raises(ValueError, match="does not fit"):
+        device.zeros((4, 5))[1:3, 1:3] = device.zeros((4, 5))
+
+
+def test_other_libraries_see_the_array_and_its_stream(device):
+    there = device.sent(PICTURE)
+    facts = there.__cuda_array_interface__
+    assert (facts["shape"], facts["typestr"], facts["strides"]) == (PICTURE.shape, "|u1", None)
+    assert (facts["stream"], facts["version"]) == (device.stream, 3)
+    part = there[2:, 3:9].__cuda_array_interface__
+    assert part["strides"] == (180, 3, 1)
+    assert part["data"][0] == facts["data"][0] + 2 * 180 + 9
