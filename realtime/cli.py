@@ -6,11 +6,15 @@ import logging
 import re
 import sys
 import time
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
 from realtime import console
+from realtime.batch import command as batch
 from realtime.errors import UsageError
 from realtime.options import EditType, model_options, version_option
 
@@ -22,6 +26,7 @@ if TYPE_CHECKING:
 
 NAME = "erase-video"
 DAMAGED = 3
+ALONE = "preview", "save_mask", "report", "overwrite"  # parameters of a single file's own
 
 
 class TimeType(click.ParamType):
@@ -105,12 +110,13 @@ class DilateType(click.ParamType):
 
 
 @click.command(
+    cls=batch.BatchCommand,
     context_settings={"help_option_names": ["-h", "--help"], "show_default": True, "max_content_width": 110},
-    epilog="Exit codes: 0 done; 1 failed, nothing written; 2 wrong usage; 3 done, though part of the input was "
-    "damaged; 130 interrupted, nothing written.",
+    epilog="Exit codes: 0 done; 1 failed, nothing written (of a batch: some files have failed); 2 wrong usage; 3 done, "
+    "though part of the input was damaged; 130 interrupted, nothing written (of a batch: whole files only).",
 )
-@click.argument("input", metavar="INPUT")
-@click.argument("output", metavar="OUTPUT")
+@click.argument("input", metavar="INPUT", required=False)
+@click.argument("output", metavar="OUTPUT", required=False)
 @click.option(
     "--target",
     metavar="CLASS[,CLASS]",
@@ -187,27 +193,20 @@ class DilateType(click.ParamType):
     help="Grow the mask outward by so many pixels before erasing.",
 )
 @click.option("--no-shadow", is_flag=True, help="Leave shadows where they are.")
+@batch.batch_options
 @click.option("--preview", metavar="FILE", help="Also write before, mask and after side by side.")
 @click.option("--save-mask", metavar="FILE|FOLDER", help="Also write the mask of what was replaced.")
-@click.option("--report", metavar="FILE.json", help="Also write times per stage and counts as JSON.")
+@click.option(
+    "--report",
+    metavar="FILE.json",
+    help="Also write times per stage and counts as JSON; of a batch, what became of each file.",
+)
 @click.option("--overwrite", is_flag=True, help="Replace files that exist.")
 @click.option("--quiet", is_flag=True, help="Print nothing but errors.")
 @click.option("--debug", is_flag=True, help="Say what runs where, and show where errors come from.")
 @version_option(NAME)
-def command(
-    input: str,
-    output: str,
-    *,
-    clicks: tuple[TimedEdit, ...],
-    no_clicks: tuple[TimedEdit, ...],
-    boxes: tuple[TimedEdit, ...],
-    follow: bool,
-    move: tuple[float, float] | None,
-    no_shadow: bool,
-    quiet: bool,
-    debug: bool,
-    **options: Any,
-) -> int:
+@click.pass_context
+def command(context: click.Context, /, **given: Any) -> int:
     """Erase people, or other things, from INPUT and write the result to OUTPUT.
 
     INPUT is a video file, a picture, a numbered sequence of pictures (img_%04d.png), a folder of pictures, or an
@@ -220,21 +219,54 @@ def command(
       erase-video talk.mkv clean.mkv --box 1600,40,280,120 --preview before-after.mp4
       erase-video street.mp4 street-masked.mp4 --mask masks/ --lookahead 2
       erase-video market.mp4 nobody.mp4 --click 640,300@1.5 --click 200,310@4
+      erase-video --batch archive/ --output archive-erased/
     """
-    from realtime.files import erase_video
-
-    options |= _chosen(clicks, no_clicks, boxes, follow, move)
-    if debug:
+    if given["debug"]:
         logging.basicConfig(format=f"{NAME}: %(message)s")
         for package in ("realtime", "engines"):
             logging.getLogger(package).setLevel(logging.DEBUG)
-    display = _Display(quiet)
+    if batch.is_asked(context):
+        return _batch(context)
+    from realtime.files import erase_video
+
+    alone = {name: given[name] for name in ALONE}
+    display = _Display(given["quiet"])
     try:
-        report = erase_video(input, output, shadow=not no_shadow, progress=display.update, **options)
+        report = erase_video(given["input"], given["output"], progress=display.update, **alone, **_what_to_do(given))
     finally:
         display.close()
     display.summary(report)
     return DAMAGED if report.lost else 0
+
+
+def _batch(context: click.Context) -> int:
+    """Erase from many files."""
+    given = context.params
+    asked = batch.Asked(
+        given["batch"],
+        Path(given["output_folder"]).absolute(),
+        context.meta["arguments"],
+        given["workers"],
+        given["overwrite"],
+        None if given["report"] is None else Path(given["report"]).absolute(),
+        given["quiet"],
+        {},
+    )
+    if given["resume"]:
+        before, input = batch.begun(context, NAME)
+        given, asked = before.params, replace(asked, input=input, arguments=before.meta["arguments"])
+    for name in ("preview", "save_mask"):
+        if given[name] is not None:
+            raise UsageError(f"--{name.replace('_', '-')} is for one file: leave it out of a batch")
+    return batch.run(replace(asked, options=_what_to_do(given)), NAME)
+
+
+def _what_to_do(given: Mapping[str, Any]) -> dict[str, Any]:
+    """What the command's parameters say of any file, as `erase_video` takes it."""
+    options = {name: value for name, value in given.items() if name not in (*ALONE, *batch.PARAMETERS)}
+    options["shadow"] = not options.pop("no_shadow")
+    chosen = _chosen(**{name: options.pop(name) for name in ("clicks", "no_clicks", "boxes", "follow", "move")})
+    return options | chosen
 
 
 def _chosen(

@@ -16,3 +16,7 @@ class UsageError(EraserError):
     """The request itself makes no sense: an unknown name, two options that exclude each other, a bad value."""
 
     exit_code = 2
+
+
+class NoVideo(EraserError):
+    """The input holds no video at all: a batch skips it."""

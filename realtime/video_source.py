@@ -29,7 +29,7 @@ from av.packet import Packet
 from av.stream import Discard, Disposition
 from av.video.stream import VideoStream
 
-from realtime.errors import EraserError, UsageError
+from realtime.errors import EraserError, NoVideo, UsageError
 from realtime.frame import Frame
 from realtime.losses import Losses, field_order, has_full_index
 from realtime.passthrough import Cut
@@ -391,7 +391,7 @@ def _open(path: str) -> InputContainer:
 def _video_stream(container: InputContainer, path: str) -> VideoStream:
     streams = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
     if not streams:
-        raise EraserError(f"{path} has no video stream. Give a file that has one.")
+        raise NoVideo(f"{path} has no video stream. Give a file that has one.")
     stream = next((s for s in streams if s.disposition & Disposition.default), streams[0])
     if stream.codec_context is None:
         raise EraserError(f"FFmpeg here has no decoder for the video in {path}. Convert it first.")

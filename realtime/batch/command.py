@@ -1,0 +1,160 @@
+"""The batch as a part of the command `erase-video`: its options, and what they make of the others."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+from click.core import ParameterSource
+
+from realtime import console
+from realtime.errors import EraserError, UsageError
+
+Decorated = TypeVar("Decorated", bound=Callable[..., Any])
+
+DAMAGED = 3
+# Parameters of the command that don't say what is done with a file.
+PARAMETERS = ("input", "output", "batch", "output_folder", "resume", "workers", "quiet", "debug")
+# Those that a run which goes on with another may give anew.
+ANEW = ("output_folder", "resume", "workers", "quiet", "debug", "overwrite", "report")
+
+
+def batch_options(command: Decorated) -> Decorated:
+    """What a batch takes beside the options of a single file."""
+    options = (
+        click.option(
+            "--batch",
+            metavar="DIR|LIST.txt",
+            help="Instead of INPUT: every video of this folder and all below it, or those that this text file lists, "
+            "one path a line. The same options for all.",
+        ),
+        click.option(
+            "--output",
+            "output_folder",
+            metavar="DIR",
+            help="With --batch, instead of OUTPUT: a folder that mirrors the inputs. What a batch has done there "
+            "before, with these options, and is unchanged since, is skipped.",
+        ),
+        click.option(
+            "--resume",
+            is_flag=True,
+            help="Go on with the latest batch of --output, from the first file that is not done: its input and "
+            "options need not be given again, and must not differ.",
+        ),
+        click.option(
+            "--workers",
+            type=click.IntRange(min=1),
+            metavar="N",
+            help="Processes that a batch runs at once.  [default: as many as help]",
+        ),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+class BatchCommand(click.Command):
+    """A command that knows what was typed, so that a batch can write it down for `--resume`."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        ctx.meta["arguments"] = tuple(args)
+        return super().parse_args(ctx, args)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the command line asks of a batch. options: of `erase_video`."""
+
+    input: str
+    output: Path
+    arguments: tuple[str, ...]
+    workers: int | None
+    overwrite: bool
+    report: Path | None
+    quiet: bool
+    options: dict[str, Any]
+
+
+def is_asked(context: click.Context) -> bool:
+    """Whether the command line is that of a batch; usage errors where it is of neither kind, or of both."""
+    given = context.params
+    if given["batch"] is None and not given["resume"]:
+        for name in ("output_folder", "workers"):
+            if given[name] is not None:
+                raise click.UsageError(f"--{name.partition('_')[0]} is for a batch: give --batch too")
+        for name in ("input", "output"):
+            if given[name] is None:
+                raise click.UsageError(f"Missing argument '{name.upper()}'.")
+        return False
+    if given["input"] is not None:
+        raise click.UsageError(f"'{given['input']}' is one argument too many: a batch has --batch and --output.")
+    if given["output_folder"] is None:
+        raise click.UsageError("A batch needs --output, the folder that it writes to.")
+    return True
+
+
+def begun(context: click.Context, name: str) -> tuple[click.Context, str]:
+    """What `--resume` goes on with: the context of the command that began the batch, and its input.
+
+    The process goes to the folder of that command, since its paths are relative to it. Raises UsageError where this
+    command line says something else, EraserError where there is nothing to go on with.
+    """
+    from realtime.batch.journal import NAME, Journal
+
+    folder = Path(context.params["output_folder"])
+    if not (folder / NAME).is_file():
+        raise EraserError(f"no batch has written to {folder}: begin one with --batch")
+    with Journal(folder) as journal:
+        last = journal.last
+    if last is None or not last.arguments:
+        raise EraserError(f"the batch of {folder} was not begun by this command: give --batch and its options anew")
+    before = context.command.make_context(name, list(last.arguments))
+    for key, value in context.params.items():
+        if key in ANEW or context.get_parameter_source(key) != ParameterSource.COMMANDLINE:
+            continue
+        same = os.path.abspath(value) == last.input if key == "batch" else value == before.params[key]
+        if not same:
+            raise UsageError(
+                f"--{key.replace('_', '-')} differs from that of the batch to go on with ({last.time}): leave it out, "
+                "or leave out --resume"
+            )
+    os.chdir(last.folder)
+    return before, last.input
+
+
+def run(asked: Asked, name: str) -> int:
+    """Run a batch and show it; returns the exit code."""
+    from realtime.batch.display import Display
+    from realtime.batch.run import erase_batch
+    from realtime.report import write_text
+
+    display = Display(lambda text: console.say(name, text), asked.quiet)
+    try:
+        result = erase_batch(
+            asked.input,
+            asked.output,
+            workers=asked.workers,
+            overwrite=asked.overwrite,
+            progress=display.update,
+            note=display.note,
+            arguments=asked.arguments,
+            **asked.options,
+        )
+    except KeyboardInterrupt:
+        display.close()
+        console.say(name, f"interrupted; {asked.output} holds whole files only, and --resume goes on from there")
+        return console.INTERRUPTED
+    finally:
+        display.close()
+    if asked.report is not None:
+        write_text(asked.report, result.to_json())
+    if not asked.quiet:
+        for line in result.table():
+            console.say(name, line)
+    if result.counts["failed"]:
+        return 1
+    return DAMAGED if result.lost else 0

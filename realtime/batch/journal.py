@@ -1,0 +1,136 @@
+"""What was done in an output folder, a line of JSON for each event, so that a later run knows what is left to do.
+
+{"begin": {...}}            a run has begun: when, from which input, with which options
+{"start": NAME}             its output may appear from now on
+{"done": NAME, ...}         the output is whole: input's size and time, options, output's size
+{"failed": NAME, ...}       there is none, and why
+{"end": {...}}              the run has come to its end
+
+Each line is on the disk before the next step is taken. A line that a crash tore is cut off when the journal is opened.
+The journal is locked while a batch runs: a folder takes one batch at a time.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from realtime.errors import EraserError
+from realtime.temporary import lock
+
+NAME = ".erase-video.journal"
+
+
+@dataclass
+class Entry:
+    """The latest of a file. state: started, done or failed; input: its size (bytes) and time (ns); options: by their
+    `fingerprint`; size: of the output when it was last done, bytes, None where it never was."""
+
+    state: str
+    input: tuple[int, int] | None = None
+    options: str = ""
+    size: int | None = None
+
+
+@dataclass(frozen=True)
+class Begun:
+    """The beginning of a run. time: local, to read; input: absolute; arguments, folder: of the command; options: their
+    `fingerprint`; files: how many there were; workshop: name of the folder that it worked in."""
+
+    time: str
+    input: str
+    arguments: tuple[str, ...]
+    folder: str
+    options: str
+    files: int
+    workshop: str
+
+
+class Journal:
+    """The journal of an output folder, open and locked until `close`.
+
+    last: the run before this one, None where there was none; interrupted: whether it came to no end; entries: by name.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        """Raises EraserError where another batch writes to the folder, or nothing can be written there."""
+        self._path = folder / NAME
+        self._lock: int | None = None
+        try:
+            self._file = self._path.open("a+b")
+        except OSError as error:
+            raise EraserError(f"{folder} cannot be written to: {error.strerror}. Choose another folder.") from error
+        try:
+            self._lock = lock(self._path)
+        except BlockingIOError as error:
+            self._file.close()
+            raise EraserError(
+                f"another batch is writing to {folder}: wait for its end, or give another --output"
+            ) from error
+        except OSError:
+            pass  # no locks here
+        self.last: Begun | None = None
+        self.interrupted = False
+        self.entries: dict[str, Entry] = {}
+        self._read()
+
+    def _read(self) -> None:
+        self._file.seek(0)
+        data = self._file.read()
+        whole = data.rfind(b"\n") + 1
+        if whole < len(data):
+            self._file.truncate(whole)
+        for line in data[:whole].splitlines():
+            try:
+                record = json.loads(line)
+            except ValueError:
+                continue  # a disk's fault: what it told is done again
+            self._take(record)
+
+    def _take(self, record: dict[str, Any]) -> None:
+        if "begin" in record:
+            begun = record["begin"]
+            self.last, self.interrupted = Begun(**{**begun, "arguments": tuple(begun["arguments"])}), True
+        elif "end" in record:
+            self.interrupted = False
+        elif "start" in record:
+            self._entry(record["start"]).state = "started"
+        elif "failed" in record:
+            self._entry(record["failed"]).state = "failed"
+        elif "done" in record:
+            self.entries[record["done"]] = Entry("done", tuple(record["input"]), record["options"], record["size"])
+
+    def _entry(self, name: str) -> Entry:
+        return self.entries.setdefault(name, Entry("failed"))
+
+    @property
+    def locked(self) -> bool:
+        """Whether no other batch can be at work here; False where the disk knows no locks."""
+        return self._lock is not None
+
+    def write(self, **record: Any) -> None:
+        """Append an event; it is on the disk when this returns. Raises EraserError."""
+        line = json.dumps(record, ensure_ascii=False).encode("utf-8", "surrogateescape") + b"\n"
+        try:
+            self._file.write(line)
+            self._file.flush()
+            os.fsync(self._file.fileno())
+        except OSError as error:
+            raise EraserError(f"the journal {self._path} cannot be written: {error.strerror}") from error
+        self._take(json.loads(line.decode("utf-8", "surrogateescape")))
+
+    def close(self) -> None:
+        """Let go of the folder."""
+        self._file.close()
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    def __enter__(self) -> Journal:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
