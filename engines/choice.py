@@ -7,7 +7,6 @@ from importlib import util
 
 from engines.errors import EngineError
 from engines.gpu import find_gpus
-from engines.onnx_engine import has_cuda_provider
 
 DEVICES = ("auto", "cpu", "cuda")
 RUNTIMES = ("auto", "onnxruntime", "tensorrt", "torch")
@@ -51,7 +50,15 @@ def _lack_of_tensorrt() -> str:
     return ""
 
 
+def _lack_of_onnxruntime() -> str:
+    return "" if _has("onnxruntime") else "onnxruntime is not installed (`pip install onnxruntime`)"
+
+
 def _lack_of_onnxruntime_cuda() -> str:
+    if lack := _lack_of_onnxruntime():
+        return lack
+    from engines.onnx_engine import has_cuda_provider
+
     if not has_cuda_provider():
         return "this onnxruntime is made for CPUs (`pip install onnxruntime-gpu` in place of onnxruntime)"
     return ""
@@ -79,7 +86,7 @@ _LACKS: dict[Place, Callable[[], str]] = {
     ("onnxruntime", "cuda"): _lack_of_onnxruntime_cuda,
     ("torch", "cuda"): _lack_of_torch_cuda,
     ("torch", "cpu"): _lack_of_torch,
-    ("onnxruntime", "cpu"): lambda: "",
+    ("onnxruntime", "cpu"): _lack_of_onnxruntime,
 }
 
 

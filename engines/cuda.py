@@ -78,9 +78,13 @@ class Event:
     def record(self, stream: int | Stream) -> None:
         call("cudaEventRecord", self.event, stream.handle if isinstance(stream, Stream) else stream)
 
+    @property
+    def passed(self) -> bool:
+        """Whether the device has come by."""
+        return not int(api().cudaEventQuery(self.event)[0])
+
     def milliseconds_since(self, earlier: Event) -> float:
-        """Between the two marks; waits until this one has been passed."""
-        call("cudaEventSynchronize", self.event)
+        """Between the two marks, which must both have been passed."""
         return float(call("cudaEventElapsedTime", earlier.event, self.event))
 
     def close(self) -> None:
@@ -185,6 +189,11 @@ def copy(target: DeviceArray, source: DeviceArray, stream: Stream) -> None:
     stream.wait_for(source.stream)
     kind = api().cudaMemcpyKind.cudaMemcpyDeviceToDevice
     call("cudaMemcpyAsync", target.pointer, source.pointer, source.nbytes, kind, stream.handle)
+
+
+def clear(target: DeviceArray, stream: Stream) -> None:
+    """Queue filling an array with zeros."""
+    call("cudaMemsetAsync", target.pointer, 0, target.nbytes, stream.handle)
 
 
 class Graph:

@@ -4,7 +4,7 @@ A model.onnx is made for CPUs: it computes in FP32 and skips what a frame doesn'
 build. So each model has the same graph twice more, without branches: `gpu.fp16.onnx` computes in FP16 between FP32
 inputs and outputs (TensorRT 11 takes the types that it finds; earlier ones are told to do the same) and `gpu.fp32.onnx`
 in FP32. Both take their weights out of model.onnx, as external data at the place where they lie in that file, so the
-three are one set of weights.
+three are one set of weights. `probe.npz` holds a picture and what the model answers to it, for `engines.parity`.
 
 `engines.export` calls this; the command is for models that exist already. It writes the card anew.
 """
@@ -23,8 +23,10 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper, shape_inference
 
-from engines.card import load_card
+from engines.card import TOLERANCES, Card, load_card
 from engines.errors import EngineError
+from engines.onnx_engine import OnnxEngine
+from engines.parity import PROBE, save_probe
 
 PRECISIONS = ("fp16", "fp32")
 SHARED = 256  # bytes from which on a weight is worth a reference instead of a copy
@@ -42,7 +44,9 @@ def add_graphs(folder: Path) -> None:
         graph = gpu_graph(content, precision)
         checksums[precision] = hashlib.sha256(graph).hexdigest()
         _write(folder / f"gpu.{precision}.onnx", graph)
-    _write(folder / "card.json", replace(card, graphs=checksums).to_json().encode())
+    _add_probe(folder, content, card)
+    tolerance = card.tolerance or TOLERANCES[card.task]
+    _write(folder / "card.json", replace(card, graphs=checksums, tolerance=tolerance).to_json().encode())
 
 
 def gpu_graph(content: bytes, precision: str) -> bytes:
@@ -60,6 +64,27 @@ def gpu_graph(content: bytes, precision: str) -> bytes:
     _drop_unused(graph)
     _share_weights(graph, content)
     return model.SerializeToString()
+
+
+def _add_probe(folder: Path, content: bytes, card: Card) -> None:
+    """Write a small picture and the model's answers: a person, followed and clicked on; coffee, with holes."""
+    from skimage import data
+
+    if card.task == "segmenter":
+        photo = data.astronaut()[32 : 32 + 160, 80 : 80 + 288]
+        guidance = np.zeros((2, 3, *photo.shape[:2]), np.float32)
+        guidance[0, 0, 10:120, 90:180] = 1  # about where her head is, as if it had been there a frame before
+        guidance[1, 1, 60:70, 140:150] = 1
+        inputs = {"guidance": guidance}
+    else:
+        photo = data.coffee()[100 : 100 + 160, 200 : 200 + 192]
+        mask = np.zeros((1, 1, *photo.shape[:2]), np.float32)
+        mask[..., 40:110, 50:100] = mask[..., 90:160, 140:150] = 1
+        inputs = {"mask": mask}
+    image = np.ascontiguousarray(photo.transpose(2, 0, 1)[None], np.float32) / 255
+    inputs = {"image": image * (1 - inputs["mask"]) if "mask" in inputs else image, **inputs}
+    answers = OnnxEngine(content, card, threads=1).run(**inputs)
+    save_probe(folder / PROBE, inputs, answers)
 
 
 def _take_branches(graph: onnx.GraphProto) -> None:

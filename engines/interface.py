@@ -15,6 +15,7 @@ from engines.card import Card
 from engines.errors import EngineError
 
 GUIDANCE = "guidance"  # the one input that may be left out, and that may hold more than the image does
+OBJECT = "object"  # the one output with an entry for each of the guidance's objects
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from engines.card import Card, load_card
+from engines.card import TASKS, Card, load_card
 from engines.errors import EngineError
 
 if TYPE_CHECKING:
@@ -66,6 +66,12 @@ def find_model(model: str | Path, task: str) -> Model:
     if found.card.task != task:
         raise EngineError(f"{model} is a {found.card.task}, not a {task}; the {task}s here: {model_names(task)}")
     return found
+
+
+def find_models(model: str | Path) -> list[Model]:
+    """All models that a name or path may mean, whatever they are for."""
+    tasks = [task for task in TASKS if str(model) in available_models(task)]
+    return [_locate(model, task) for task in tasks] or [_locate(model, "model")]
 
 
 def _weights() -> Traversable:

@@ -3,7 +3,7 @@
     engine = load_engine("swift", "segmenter")
     matte = engine.run(image=image)["matte"]
 
-Imports NumPy and onnxruntime, no training code; TensorRT and torch only where they are chosen. A model is a folder with
+Imports NumPy alone, and of the runtimes the one that is chosen. A model is a folder with
 `model.onnx` and `card.json`, an .onnx file with its card beside it (`card.json` or the same stem with .json), or the
 name of one that this package ships.
 """
@@ -18,7 +18,6 @@ from engines.choice import DEVICES, RUNTIMES, Place, candidates, lack_of, refusa
 from engines.errors import EngineError
 from engines.interface import GUIDANCE, Engine, Timing
 from engines.models import Model, available_models, find_model
-from engines.onnx_engine import OnnxEngine
 
 __all__ = [
     "DEFAULT_FILLER",
@@ -27,7 +26,6 @@ __all__ = [
     "GUIDANCE",
     "RUNTIMES",
     "Engine",
-    "OnnxEngine",
     "Timing",
     "available_models",
     "load_engine",
@@ -83,6 +81,8 @@ def _load(model: Model, place: Place, threads: int | None) -> Engine:
         from engines.onnx_torch import OnnxTorchEngine
 
         return OnnxTorchEngine(model, device=device)
+    from engines.onnx_engine import OnnxEngine
+
     graph = model.graph("fp32") if device == "cuda" else None  # the CPU's has branches, which would stop a GPU
     return OnnxEngine(graph or model.content(), model.card, device=device, threads=threads)
 

@@ -71,6 +71,10 @@ class FakeCuda:
         self.work(stream, partial(ctypes.memmove, dst, src, count))
         return (OK,)
 
+    def cudaMemsetAsync(self, devPtr: int, value: int, count: int, stream: int) -> tuple[int]:
+        self.work(stream, partial(ctypes.memset, devPtr, value, count))
+        return (OK,)
+
     def cudaStreamCreateWithFlags(self, flags: int) -> tuple[int, int]:
         assert flags == self.cudaStreamNonBlocking
         self.streams.add(stream := self._new())
@@ -98,9 +102,8 @@ class FakeCuda:
         self._events[event] = stream
         return (OK,)
 
-    def cudaEventSynchronize(self, event: int) -> tuple[int]:
-        assert self._events[event], "this event was never recorded"
-        return (OK,)
+    def cudaEventQuery(self, event: int) -> tuple[int]:
+        return (OK if self._events[event] else 600,)  # cudaErrorNotReady
 
     def cudaEventElapsedTime(self, start: int, end: int) -> tuple[int, float]:
         assert self._events[start]

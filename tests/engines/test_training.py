@@ -526,7 +526,7 @@ def test_the_exported_model_is_the_trained_one(task: str, size: str) -> None:
     model = export.to_onnx(module, recipe)
     assert len(model) < export.LARGEST[size]
     from engines.card import Card
-    from engines.runtime import OnnxEngine
+    from engines.onnx_engine import OnnxEngine
 
     values: dict[str, Any] = dict.fromkeys(("name", "task", "licence", "sha256", "author", "date"), "")
     card = Card(**values, runtime="onnx", inputs={}, outputs={}, multiple=32, sizes=(), training_data=(), metrics={})

@@ -1,0 +1,296 @@
+"""`python -m engines.build MODEL... [--precision fp16|fp32|int8]`: TensorRT engines, built here and kept in a cache.
+
+Loading a model with TensorRT does the same when the cache holds no engine for it: it takes a minute or so, once for
+each model, GPU and version of TensorRT. Each engine must give the model's answers (`engines.parity`); one that does not
+is refused with the figures and built again at the next higher precision, up to FP32.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import logging
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from importlib import util
+from pathlib import Path
+from typing import Any
+
+from engines.cache import EngineCache, Key, write_whole
+from engines.card import TASKS, Card
+from engines.choice import lack_of
+from engines.errors import EngineError
+from engines.gpu import find_gpus
+from engines.interface import GUIDANCE, Engine
+from engines.models import Model, available_models, find_model, find_models
+from engines.parity import PROBE, Probe, judge, load_probe, random_inputs
+from engines.tensorrt_build import Job, Range, build_plan, tensorrt_module, version_of
+from engines.tensorrt_engine import TensorRtEngine
+
+PRECISIONS = ("fp16", "fp32", "int8")
+CHAINS = {"int8": ("int8", "fp16", "fp32"), "fp16": ("fp16", "fp32"), "fp32": ("fp32",)}  # after one that was refused
+DEFAULT = ("fp16", "fp32")  # what can be built of any model
+OBJECTS = 8  # that are guided to in one picture; more take several runs
+STRETCH = 4  # the largest side of a picture over the shorter side of the size that the card recommends
+CHANNELS = {"image": 3, "mask": 1, GUIDANCE: 3}
+_log = logging.getLogger(__name__)
+
+
+class RefusedError(EngineError):
+    """An engine's answers are not the model's."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to build. sizes: the (height, width) that an engine is made fast for; with two, from the first to the second,
+    with three, smallest, usual and largest; none: the card's, and up to STRETCH times as large. workspace: MiB.
+    """
+
+    precision: str = "fp16"
+    sizes: tuple[tuple[int, int], ...] = ()
+    workspace: int = 1024
+    level: int | None = None
+
+
+def load_tensorrt(
+    model: Model,
+    options: Options | None = None,
+    *,
+    cache: EngineCache | None = None,
+    say: Callable[[str], None] | None = None,
+    again: bool = False,
+) -> TensorRtEngine:
+    """The engine of a model on this machine's first GPU, from the cache or built now.
+
+    options: None for the one that was built last, with whatever options, or else with the default ones. say: gets a
+    line when something takes long, and what was found out; None: to the log. again: build even where the cache has one.
+    EngineError when TensorRT or the GPU can't be used, or no precision gives the model's answers.
+    """
+    cache, say = cache or EngineCache(), say or _log.warning
+    if lack := lack_of(("tensorrt", "cuda")):
+        raise EngineError(f"TensorRT can't be used: {lack}")
+    trt = tensorrt_module()
+    if options is None and not again and (found := _built_last(trt, model, cache, say)):
+        return found
+    options = options or Options()
+    for precision in CHAINS[options.precision]:
+        found = _unless_refused(_Making(trt, model, options, precision, cache, say), again)
+        if found is not None:
+            return found
+    raise EngineError(
+        f"TensorRT does not give the answers of {model.card.name} at any precision; choose another --runtime"
+    )
+
+
+def _unless_refused(making: _Making, again: bool) -> TensorRtEngine | None:
+    try:
+        return making.engine(again)
+    except RefusedError as error:
+        making.say(f"{error}: it is not used")
+        return None
+
+
+def _built_last(trt: Any, model: Model, cache: EngineCache, say: Callable[[str], None]) -> TensorRtEngine | None:
+    """The newest engine of the cache that was built from this model's files for this GPU and TensorRT."""
+    entries = [entry for entry in cache.entries()[0] if entry.key.task == model.card.task and not entry.refused]
+    for entry in sorted(entries, key=lambda entry: entry.path.stat().st_mtime, reverse=True):
+        if entry.key.precision in model.card.graphs or entry.key.precision in DEFAULT:
+            making = _Making(trt, model, Options(), entry.key.precision, cache, say)
+            if replace(entry.key, shapes=making.key.shapes, options=making.key.options) == making.key:
+                making.key = entry.key
+                return making.cached()
+    return None
+
+
+class _Making:
+    """One model's engine at one precision."""
+
+    def __init__(
+        self, trt: Any, model: Model, options: Options, precision: str, cache: EngineCache, say: Callable[[str], None]
+    ) -> None:
+        self.trt, self.model, self.cache, self.say = trt, model, cache, say
+        graph = model.graph(precision)
+        if graph is None and precision == "int8":
+            raise EngineError(f"{model.card.name} has no INT8 graph; `python -m calib.precision` makes one")
+        content = model.content()
+        path = graph or Path(str(model.file))
+        ranges = ranges_of(model.card, options.sizes)
+        self.job = Job(path, precision, graph is not None, ranges, options.workspace << 20, options.level)
+        gpu = find_gpus().devices[0]
+        self.key = Key(
+            task=model.card.task,
+            name=model.card.name,
+            model=hashlib.sha256(content).hexdigest(),
+            graph=hashlib.sha256(path.read_bytes()).hexdigest(),
+            precision=precision,
+            shapes="; ".join(f"{name} {ranges[name]}" for name in sorted(ranges)),
+            options=f"workspace {options.workspace}, level {options.level}",
+            gpu=gpu.name,
+            capability="{}.{}".format(*gpu.capability),
+            tensorrt=version_of(trt),
+        )
+        self.who = f"the {model.card.task} {model.card.name} in {precision.upper()}"
+
+    def engine(self, again: bool) -> TensorRtEngine:
+        """From the cache, or built; RefusedError when its answers are wrong, now or when it was built."""
+        found = None if again else self.cached()
+        if found is not None:
+            return found
+        with self.cache.building(self.key):
+            found = None if again else self.cached()  # another process may have built it meanwhile
+            return found or self._build()
+
+    def cached(self) -> TensorRtEngine | None:
+        """From the cache, if it is there; RefusedError when it was found to be wrong."""
+        found = self.cache.load(self.key)
+        if found is None:
+            return None
+        plan, facts = found
+        if facts.get("refused"):
+            raise RefusedError(facts["refused"])
+        try:
+            return self._loaded(plan)
+        except EngineError as error:
+            _log.warning("%s: the engine in the cache can't be used and is built again (%s)", self.who, error)
+            return None
+
+    def _build(self) -> TensorRtEngine:
+        self.say(f"building {self.who} for {self.key.gpu}: it takes a minute or so, once")
+        started = time.perf_counter()
+        timing = self.cache.timing(self.key.gpu, self.key.tensorrt)
+        plan, learnt = build_plan(self.trt, self.job, _bytes_of(timing), _show_progress)
+        seconds = time.perf_counter() - started
+        if learnt:
+            try:
+                write_whole(timing, learnt)
+            except OSError as error:
+                _log.debug("TensorRT's timing cache can't be kept: %s", error)
+        engine = self._loaded(plan)
+        verdict = judge(engine, probes_of(self.model, engine))
+        figures = {name: round(value, 6) for name, value in verdict.figures.items()}
+        facts: dict[str, Any] = {"seconds": round(seconds, 1), "parity": figures, "layers": engine.layers}
+        if verdict.faults:
+            engine.close()
+            facts["refused"] = f"{self.who} does not give the model's answers: {'; '.join(verdict.faults)}"
+            self._keep(b"", facts)
+            raise RefusedError(facts["refused"])
+        self._keep(plan, facts)
+        known = ", ".join(f"{name} {value:.4g}" for name, value in figures.items())
+        self.say(f"built {self.who} in {seconds:.0f} s: {len(plan) / 1e6:.1f} MB, {known}")
+        return engine
+
+    def _keep(self, plan: bytes, facts: dict[str, Any]) -> None:
+        try:
+            self.cache.store(self.key, plan, facts)
+        except EngineError as error:  # it can be used all the same, this once
+            self.say(str(error))
+
+    def _loaded(self, plan: bytes) -> TensorRtEngine:
+        return TensorRtEngine(self.trt, plan, self.model.card, self.job.precision, lambda: _on_cpu(self.model))
+
+
+def ranges_of(card: Card, sizes: tuple[tuple[int, int], ...] = ()) -> dict[str, Range]:
+    """What an engine takes, by input; `sizes` as in Options. EngineError for sizes that don't fit the network."""
+    multiple = card.multiple
+    for height, width in sizes:
+        if height < multiple or width < multiple or height % multiple or width % multiple:
+            raise EngineError(f"{card.name} takes multiples of {multiple} as height and width, not {height}x{width}")
+    if not sizes:
+        side = STRETCH * min(card.sizes[0])
+        sizes = ((multiple, multiple), card.sizes[0], (max(side, card.sizes[0][0]), max(side, card.sizes[0][1])))
+    low, usual, high = sizes[0], sizes[len(sizes) // 2], sizes[-1]
+    if any(not a <= b <= c for a, b, c in zip(low, usual, high, strict=True)):
+        raise EngineError("give sizes from the smallest to the largest")
+    ranges = {}
+    for name in card.inputs:
+        if name not in CHANNELS:
+            raise EngineError(f"{card.name} takes {name}, for which no TensorRT engine can be built")
+        channels, most = CHANNELS[name], OBJECTS if name == GUIDANCE else 1
+        ranges[name] = Range((1, channels, *low), (1, channels, *usual), (most, channels, *high))
+    return ranges
+
+
+def probes_of(model: Model, engine: TensorRtEngine) -> list[Probe]:
+    """What to hold an engine against: stored answers, if it takes their size; those of onnxruntime to random inputs."""
+    probes = []
+    path = model.beside(PROBE)
+    if path.is_file():
+        probe = load_probe(path)
+        if engine.takes({name: array.shape for name, array in probe.inputs.items()}):
+            probes.append(probe)
+    if util.find_spec("onnxruntime") is None:
+        if not probes:
+            raise EngineError(f"the engine of {model.card.name} can't be checked; `pip install onnxruntime`")
+        return probes
+    reference = _on_cpu(model)
+    channels = {name: allowed.usual[1] for name, allowed in engine.ranges.items()}
+    inputs = random_inputs(channels, *engine.ranges["image"].usual[2:])
+    probes.append(Probe("random inputs", inputs, reference.run(**inputs)))
+    reference.close()
+    return probes
+
+
+def _on_cpu(model: Model) -> Engine:
+    from engines.onnx_engine import OnnxEngine
+
+    return OnnxEngine(model.content(), model.card)
+
+
+def _bytes_of(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""
+
+
+def _show_progress(share: float) -> None:
+    if sys.stderr.isatty():
+        print(f"\r{share:4.0%}", end="\r" if share < 1 else "\r    \r", file=sys.stderr, flush=True)
+
+
+def _size(text: str) -> tuple[int, int]:
+    height, _, width = text.partition("x")
+    if not (height.isdigit() and width.isdigit()):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a size; give HEIGHTxWIDTH, such as 288x512")
+    return int(height), int(width)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Build; returns the exit code: 0 done, 1 failed."""
+    parser = argparse.ArgumentParser(prog="python -m engines.build", description="Build TensorRT engines.")
+    shipped = sorted({name for task in TASKS for name in available_models(task)})
+    parser.add_argument("model", nargs="+", help=f"a folder, an .onnx file, or one of {', '.join(shipped)}")
+    parser.add_argument("--task", choices=TASKS, help="of a name that several have (default: all of them)")
+    parser.add_argument("--precision", choices=PRECISIONS, default="fp16", help="default: fp16")
+    parser.add_argument(
+        "--shape", type=_size, nargs="+", default=[], metavar="HxW",
+        help="what to build for: one size; from one to another; or smallest, usual and largest (default: the card's)",
+    )  # fmt: skip
+    parser.add_argument("--workspace", type=int, default=1024, metavar="MIB", help="memory of a layer (default: 1024)")
+    parser.add_argument(
+        "--builder-level", type=int, choices=range(6), metavar="0..5", help="how long to look for speed"
+    )
+    given = parser.parse_args(arguments)
+    if len(given.shape) > 3:
+        parser.error("--shape takes one to three sizes")
+    if given.workspace < 1:
+        parser.error("--workspace must be at least 1")
+    options = Options(given.precision, tuple(given.shape), given.workspace, given.builder_level)
+    try:
+        models = [
+            model
+            for name in given.model
+            for model in ([find_model(name, given.task)] if given.task else find_models(name))
+        ]
+        for model in models:
+            load_tensorrt(model, options, say=print, again=True).close()
+    except EngineError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,302 @@
+"""A TensorRT that doubles its inputs, on the stand-in for CUDA, offering what a real version's bindings offer, no more.
+
+What a version has not raises AttributeError here too, so `hasattr` sees the version; methods take the number of
+arguments that the real ones take. Graphs are not read: `matte` and `object` are twice `image` and `guidance`.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+from collections.abc import Callable
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from tests.engines.bindings import Offer
+from tests.engines.fake_cuda import FakeCuda
+
+DOUBLES = {"image": "matte", "guidance": "object"}
+
+
+class Member(int):
+    """A member of an enumeration."""
+
+
+class FakeTensorRt:
+    """The module. built: what was built so far, as dicts; broken: whether engines give wrong answers in FP16."""
+
+    __name__ = "tensorrt"
+
+    def __init__(self, version: str, offer: Offer, cuda: FakeCuda, inputs: tuple[str, ...] = ("image",)) -> None:
+        self.__version__ = version
+        self.offer, self.cuda, self.inputs = offer, cuda, inputs
+        self.built: list[dict[str, Any]] = []
+        self.broken = False
+        self.contexts = 0
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__") or name not in self.offer:
+            raise AttributeError(name)
+        if name in ("ILogger", "IProgressMonitor"):
+            return _base_class(self.offer, name)
+        makers: dict[str, Callable[..., Any]] = {"Builder": _Builder, "OnnxParser": _Parser, "Runtime": _Runtime}
+        if name in makers:
+            return lambda *arguments: self.strict(name, makers[name](self, *arguments))
+        return _Enumeration(self.offer[name])
+
+    def strict(self, kind: str, inner: Any) -> Any:
+        """An object with the members of a real class alone."""
+        return _Strict(self.offer[kind], kind, inner)
+
+
+class _Strict:
+    def __init__(self, members: dict[str, Any], kind: str, inner: Any) -> None:
+        vars(self).update(_members=members, _kind=kind, _inner=inner)
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in self._members:
+            raise AttributeError(f"{self._kind} has no {name}")
+        value = getattr(self._inner, name)
+        overloads = self._members[name]
+        if overloads is None:
+            return value
+
+        def method(*arguments: Any) -> Any:
+            assert any(low <= len(arguments) <= high for low, high in overloads), f"{self._kind}.{name}{arguments}"
+            return value(*arguments)
+
+        return method
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name not in self._members:
+            raise AttributeError(f"{self._kind} has no {name}")
+        setattr(self._inner, name, value)
+
+
+class _Enumeration:
+    def __init__(self, members: dict[str, Any]) -> None:
+        self._members = members
+
+    def __getattr__(self, name: str) -> Member:
+        if name not in self._members:
+            raise AttributeError(name)
+        return Member(sorted(self._members).index(name))
+
+
+def _base_class(offer: Offer, name: str) -> type:
+    """A class to derive from, with the severities that a logger knows."""
+    severities = ("INTERNAL_ERROR", "ERROR", "WARNING", "INFO", "VERBOSE")
+    members = {member: index for index, member in enumerate(severities) if member in offer[name]}
+    return type(name, (), members)
+
+
+class _Builder:
+    def __init__(self, trt: FakeTensorRt, logger: Any) -> None:
+        self.trt = trt
+
+    def create_network(self, flags: int = 0) -> Any:
+        self.flags = flags
+        return self.trt.strict("INetworkDefinition", _Network(self.trt))
+
+    def create_builder_config(self) -> Any:
+        return self.trt.strict("IBuilderConfig", _Config(self.trt))
+
+    def create_optimization_profile(self) -> Any:
+        return self.trt.strict("IOptimizationProfile", _Profile())
+
+    def build_serialized_network(self, network: Any, config: Any) -> bytes | None:
+        config = config._inner
+        names = ("STRONGLY_TYPED", "EXPLICIT_BATCH")
+        flags = self.trt.NetworkDefinitionCreationFlag
+        job = {
+            "flags": [name for name in names if hasattr(flags, name) and self.flags == 1 << int(getattr(flags, name))],
+            "allowed": [
+                name
+                for name in ("FP16", "INT8")
+                if hasattr(self.trt.BuilderFlag, name) and getattr(self.trt.BuilderFlag, name) in config.flags
+            ],
+            "graph": network._inner.graph,
+            "shapes": config.profile.shapes,
+            "timing": config.timing.contents.decode(),
+        }
+        if getattr(config, "progress_monitor", None) is not None:
+            monitor = config.progress_monitor
+            monitor.phase_start("outer", None, 2)
+            monitor.phase_start("inner", "outer", 9)
+            assert monitor.step_complete("inner", 0)
+            assert monitor.step_complete("outer", 0)
+            monitor.phase_finish("inner")
+            assert monitor.step_complete("outer", 1)
+        self.trt.built.append(job)
+        factor = 2.5 if self.trt.broken and "fp32" not in job["graph"] else 2.0
+        return json.dumps({"shapes": job["shapes"], "factor": factor}).encode()
+
+
+class _Network:
+    graph = ""
+
+    def __init__(self, trt: FakeTensorRt) -> None:
+        self.trt = trt
+        self.num_inputs = len(trt.inputs)
+
+    def get_input(self, index: int) -> Any:
+        return self.trt.strict("ITensor", type("Tensor", (), {"name": self.trt.inputs[index]}))
+
+
+class _Parser:
+    num_errors = 1
+
+    def __init__(self, trt: FakeTensorRt, network: Any, logger: Any) -> None:
+        self.trt, self.network = trt, network._inner
+
+    def parse_from_file(self, path: str) -> bool:
+        self.network.graph = path.rsplit("/", 1)[-1]
+        return "unreadable" not in path
+
+    def get_error(self, index: int) -> Any:
+        return self.trt.strict("ParserError", type("Error", (), {"desc": lambda: "an operator is unknown"}))
+
+
+class _Profile:
+    def __init__(self) -> None:
+        self.shapes: dict[str, list[list[int]]] = {}
+
+    def set_shape(self, name: str, smallest: Any, usual: Any, largest: Any) -> None:
+        self.shapes[name] = [list(smallest), list(usual), list(largest)]
+
+
+class _Timing:
+    def __init__(self, contents: bytes) -> None:
+        self.contents = contents
+
+    def serialize(self) -> bytes:
+        return b"learnt"
+
+
+class _Config:
+    def __init__(self, trt: FakeTensorRt) -> None:
+        self.trt = trt
+        self.flags: set[int] = set()
+        self.limits: dict[int, int] = {}
+        self.previews: dict[int, bool] = {}
+
+    def set_memory_pool_limit(self, pool: int, size: int) -> None:
+        self.limits[pool] = size
+
+    def set_flag(self, flag: int) -> None:
+        self.flags.add(flag)
+
+    def clear_flag(self, flag: int) -> None:
+        self.flags.discard(flag)
+
+    def set_preview_feature(self, feature: int, on: bool) -> None:
+        self.previews[feature] = on
+
+    def create_timing_cache(self, contents: bytes) -> Any:
+        return self.trt.strict("ITimingCache", _Timing(contents))
+
+    def set_timing_cache(self, cache: Any, ignore_mismatch: bool) -> bool:
+        self.timing = cache._inner
+        return self.timing.contents != b"another GPU's"
+
+    def add_optimization_profile(self, profile: Any) -> int:
+        self.profile = profile._inner
+        return 0
+
+
+class _Runtime:
+    def __init__(self, trt: FakeTensorRt, logger: Any) -> None:
+        self.trt = trt
+
+    def deserialize_cuda_engine(self, plan: bytes) -> Any:
+        try:
+            values = json.loads(plan)
+        except ValueError:
+            return None
+        return self.trt.strict("ICudaEngine", _Engine(self.trt, **values))
+
+
+class _Engine:
+    device_memory_size = device_memory_size_v2 = 4096
+
+    def __init__(self, trt: FakeTensorRt, shapes: dict[str, Any], factor: float) -> None:
+        self.trt, self.shapes, self.factor = trt, shapes, factor
+        self.names = [*shapes, *(DOUBLES[name] for name in shapes)]
+        self.num_io_tensors = len(self.names)
+
+    def get_tensor_name(self, index: int) -> str:
+        return self.names[index]
+
+    def get_tensor_mode(self, name: str) -> int:
+        return self.trt.TensorIOMode.INPUT if name in self.shapes else self.trt.TensorIOMode.OUTPUT
+
+    def get_tensor_dtype(self, name: str) -> int:
+        return self.trt.DataType.FLOAT
+
+    def get_tensor_shape(self, name: str) -> tuple[int, ...]:
+        return -1, 3, -1, -1
+
+    def get_tensor_profile_shape(self, name: str, index: int) -> list[list[int]]:
+        return self.shapes[name]
+
+    def create_engine_inspector(self) -> Any:
+        text = json.dumps({"Layers": [{"Name": "a", "Outputs": [{"Format/Datatype": "Row major Half"}]}, "b"]})
+        return self.trt.strict("EngineInspector", type("I", (), {"get_engine_information": lambda format: text}))
+
+    def create_execution_context(self, strategy: int) -> Any:
+        assert strategy == self.trt.ExecutionContextAllocationStrategy.USER_MANAGED
+        return self.create_execution_context_without_device_memory()
+
+    def create_execution_context_without_device_memory(self) -> Any:
+        self.trt.contexts += 1
+        return self.trt.strict("IExecutionContext", _Context(self))
+
+
+class _Context:
+    device_memory = 0
+
+    def __init__(self, engine: _Engine) -> None:
+        self.engine = engine
+        self.addresses: dict[str, int] = {}
+        self.shapes: dict[str, tuple[int, ...]] = {}
+        self.profile: int | None = None
+
+    def set_device_memory(self, memory: int, size: int) -> None:
+        assert size >= self.engine.device_memory_size
+        self.device_memory = memory
+
+    def set_optimization_profile_async(self, index: int, stream: int) -> bool:
+        self.profile = index
+        return True
+
+    def set_input_shape(self, name: str, shape: tuple[int, ...]) -> bool:
+        smallest, _, largest = self.engine.shapes[name]
+        self.shapes[name] = shape
+        return all(low <= side <= high for low, side, high in zip(smallest, shape, largest, strict=True))
+
+    def infer_shapes(self) -> list[str]:
+        return [name for name in self.engine.shapes if name not in self.shapes]
+
+    def get_tensor_shape(self, name: str) -> tuple[int, ...]:
+        return next(self.shapes[entry] for entry in self.shapes if DOUBLES[entry] == name)
+
+    def set_tensor_address(self, name: str, memory: int) -> bool:
+        self.addresses[name] = memory
+        return True
+
+    def execute_async_v3(self, stream: int) -> bool:
+        assert self.device_memory in self.engine.trt.cuda.memory, "the context has no working memory"
+        assert self.profile == 0
+        self.engine.trt.cuda.calls.append("execute_async_v3")
+        self.engine.trt.cuda.work(stream, self._double)
+        return True
+
+    def _double(self) -> None:
+        for name, shape in self.shapes.items():
+            source, target = (
+                np.ctypeslib.as_array((ctypes.c_float * prod(shape)).from_address(self.addresses[end]))
+                for end in (name, DOUBLES[name])
+            )
+            target[:] = source * self.engine.factor

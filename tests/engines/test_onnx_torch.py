@@ -1,0 +1,81 @@
+"""Torch runs the shipped graphs and gives what onnxruntime gives; in FP16 nearly so, with every operator rounding."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from engines.errors import EngineError
+from engines.models import find_model
+from engines.onnx_engine import OnnxEngine
+from engines.parity import PROBE, compare, load_probe
+from engines.runtime import load_engine
+from tests.engines import tiny
+
+torch = pytest.importorskip("torch", reason="torch is not installed (extra `train`)")
+onnx = pytest.importorskip("onnx", reason="onnx is not installed (extra `train`)")
+
+from engines.onnx_torch import OnnxGraph, OnnxTorchEngine  # noqa: E402
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Torch's threads and those of other programs are in each other's way."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("task", ["segmenter", "filler"])
+def test_torch_gives_onnxruntimes_answers(task: str) -> None:
+    model = find_model("swift", task)
+    engine = load_engine("swift", task, runtime="torch", device="cpu", threads=1)
+    assert (engine.runtime, engine.device, engine.precision) == ("torch", "cpu", "fp32")
+    probe = load_probe(model.beside(PROBE))
+    expected = OnnxEngine(model.content(), model.card, threads=1).run(**probe.inputs)
+    for name, answer in engine.run(**probe.inputs).items():
+        np.testing.assert_allclose(answer, expected[name], atol=1e-4)
+    assert engine.timing.runs == 1
+    engine.close()
+    with pytest.raises(EngineError, match="was closed"):
+        engine.run(**probe.inputs)
+
+
+@pytest.mark.parametrize("task", ["segmenter", "filler"])
+def test_the_graph_in_fp16_stays_within_the_cards_tolerance_when_every_operator_rounds(task: str) -> None:
+    model = find_model("swift", task)
+    path = model.graph("fp16")
+    assert path is not None
+    probe = load_probe(model.beside(PROBE))
+    answers = OnnxGraph(path, "cpu")(**{name: torch.from_numpy(array) for name, array in probe.inputs.items()})
+    figures = compare(model.card, probe, {name: answer.numpy() for name, answer in answers.items()})
+    for name, limit in model.card.tolerance.items():
+        assert figures[name] <= limit if name == "mean_difference" else figures[name] >= limit
+
+
+def test_guidance_may_be_left_out_and_sizes_and_counts_vary() -> None:
+    engine = load_engine("swift", "segmenter", runtime="torch", device="cpu", threads=1)
+    engine.warm_up(32, 64)
+    image = np.random.default_rng(0).random((2, 3, 64, 96), np.float32)
+    outputs = engine.run(image=image)
+    assert (outputs["matte"].shape, outputs["object"].shape) == ((2, 1, 32, 48), (2, 1, 32, 48))
+    assert not outputs["object"].any()
+
+
+def test_an_unknown_operator_is_named(tmp_path: Path) -> None:
+    graph = onnx.parser.parse_model(
+        """<ir_version: 8, opset_import: ["" : 17]>
+        g (float[1, 3, h, w] image) => (float[1, 3, h, w] matte) { matte = Erf(image) }"""
+    )
+    onnx.save(graph, tmp_path / "model.onnx")
+    with pytest.raises(EngineError, match="torch can't run Erf"):
+        OnnxGraph(tmp_path / "model.onnx", "cpu")
+
+
+def test_a_model_without_graphs_says_how_to_get_them(tmp_path: Path) -> None:
+    with pytest.raises(EngineError, match=r"no graph for GPUs; `python -m engines\.graphs`"):
+        OnnxTorchEngine(find_model(tiny.save(tmp_path), "segmenter"), device="cpu")

@@ -1,0 +1,65 @@
+"""A real TensorRT (RTX, which builds without a GPU) reads and builds the graphs of every model that is shipped."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from engines.build import ranges_of
+from engines.errors import EngineError
+from engines.models import available_models, find_model
+from engines.tensorrt_build import Job, Range, build_plan
+
+trt = pytest.importorskip("tensorrt_rtx", reason="tensorrt-rtx is not installed (extra `test`, Linux x86-64)")
+
+MODELS = [(task, name) for task in ("segmenter", "filler") for name in available_models(task)]
+
+
+@pytest.mark.parametrize("precision", ["fp16", "fp32"])
+@pytest.mark.parametrize(("task", "name"), MODELS)
+def test_the_shipped_graphs_build(task: str, name: str, precision: str) -> None:
+    model = find_model(name, task)
+    if model.card.runtime != "onnx":
+        pytest.skip(f"{name} is a {model.card.runtime} model")
+    graph = model.graph(precision)
+    assert graph is not None
+    shares: list[float] = []
+    job = Job(graph, precision, True, ranges_of(model.card), level=0)  # what is asked is whether, not how fast
+    plan, _ = build_plan(trt, job, progress=shares.append)
+    assert len(plan) > 100_000
+    assert all(0 <= share <= 1 for share in shares)
+
+
+def test_halves_and_floats_that_meet_are_refused_in_tensorrts_words(tmp_path: Path) -> None:
+    onnx = pytest.importorskip("onnx", reason="onnx is not installed (extra `train`)")
+    graph = onnx.parser.parse_model(
+        """<ir_version: 8, opset_import: ["" : 17]>
+        g (float[1, 3, h, w] image) => (float[1, 3, h, w] matte)
+        <float16 one = {1}> { matte = Mul(image, one) }"""
+    )
+    onnx.save(graph, tmp_path / "mixed.onnx")
+    shapes = {"image": Range((1, 3, 32, 32), (1, 3, 32, 32), (1, 3, 32, 32))}
+    with pytest.raises(EngineError, match=r"TensorRT can't (read|build) .*mixed\.onnx \(.*(Half|type)"):
+        build_plan(trt, Job(tmp_path / "mixed.onnx", "fp16", True, shapes))
+
+
+def test_a_graph_with_quantised_weights_builds(tmp_path: Path) -> None:
+    onnx = pytest.importorskip("onnx", reason="onnx is not installed (extra `train`)")
+    graph = onnx.parser.parse_model(
+        """<ir_version: 8, opset_import: ["" : 17]>
+        g (float[1, 8, h, w] image) => (float[1, 8, h, w] matte)
+        <float scale = {0.02}, int8 zero = {0}> {
+            q = QuantizeLinear(image, scale, zero)
+            x = DequantizeLinear(q, scale, zero)
+            w = DequantizeLinear(weight, scale, zero)
+            matte = Conv <pads = [1, 1, 1, 1]> (x, w)
+        }"""
+    )
+    weight = np.random.default_rng(0).integers(-99, 99, (8, 8, 3, 3), np.int8)
+    graph.graph.initializer.append(onnx.numpy_helper.from_array(weight, "weight"))
+    onnx.save(graph, tmp_path / "int8.onnx")
+    shapes = {"image": Range((1, 8, 32, 32), (1, 8, 64, 64), (1, 8, 64, 64))}
+    plan, _ = build_plan(trt, Job(tmp_path / "int8.onnx", "int8", True, shapes))
+    assert plan
