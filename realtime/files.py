@@ -14,7 +14,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
-from realtime.edits import TimedEdit, check_edits, read_selection
+from realtime.edits import TimedEdit, check_edits
 from realtime.eraser import Eraser, Settings
 from realtime.errors import EraserError, UsageError
 from realtime.models import load_models
@@ -25,6 +25,7 @@ from realtime.reader import Reader
 from realtime.rehearsal import Rehearsal
 from realtime.report import Report, StageTime, version
 from realtime.selection import Box, GivenMasks, Selection
+from realtime.selectionfile import read_selection
 from realtime.shots import find_shots
 from realtime.source import open_source
 from realtime.temporary import Temporary, sweep

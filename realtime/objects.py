@@ -16,10 +16,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from realtime import ops
-from realtime.edits import Add, Clear, Edit, Erase, EraseBox, Move, Paint, People, Restore, Subtract, Undo
+from realtime.edits import Add, Clear, Edit, Erase, EraseBox, Move, Paint, People, Restore, Stencil, Subtract, Undo
 from realtime.masks import ON
 from realtime.parts import Parts, part_at, value_at
-from realtime.strokes import Strokes
+from realtime.strokes import Strokes, place
 from realtime.track import Click, Track
 
 REACH = 0.02  # share of the picture's height by which a click may miss a matte
@@ -51,6 +51,7 @@ class Objects:
         self.strokes = Strokes()
         self.numbers = itertools.count(1)
         self._current: Track | None = None
+        self._named: dict[int, Track] = {}
         self._history: list[_Moment] = []
 
     def apply(
@@ -73,20 +74,20 @@ class Objects:
         self._history = [*self._history[-HISTORY:], self._moment()]
         desk = _Desk(self, size, matte_size, matte, parts, time)
         match edit:
-            case Erase(x, y):
-                desk.erase(x, y)
-            case EraseBox(box):
-                desk.erase_box(*box.slices())
+            case Erase(x, y, number):
+                desk.erase(x, y, number)
+            case EraseBox(box, number):
+                desk.erase_box(*box.slices(), number)
             case Restore(x, y):
                 desk.restore(x, y)
-            case Add(x, y):
-                desk.refine(x, y, inside=True)
-            case Subtract(x, y):
-                desk.refine(x, y, inside=False)
+            case Add(x, y, number):
+                desk.refine(x, y, number, inside=True)
+            case Subtract(x, y, number):
+                desk.refine(x, y, number, inside=False)
             case Move(x, y, dx, dy):
                 desk.move(x, y, dx, dy)
-            case Paint():
-                self.strokes.paint(edit)
+            case Paint() | Stencil():
+                self.strokes.paint(edit, place(edit, size))
             case People(erase):
                 self.people = erase
             case Clear():
@@ -119,9 +120,15 @@ class Objects:
         revivable = {id(track) for moment in self._history[-HISTORY:] for track, _, _ in moment.tracks}
         self.tracks = [track for track in self.tracks if track.role != "none" or id(track) in revivable]
 
-    def choose(self, track: Track) -> None:
-        """Make it the one that is refined next."""
+    def choose(self, track: Track, number: int | None = None) -> None:
+        """Make it the one that is refined next; number: what an edit calls it, though it may have another."""
         self._current = track
+        if number is not None:
+            self._named[number] = track
+
+    def named(self, number: int) -> Track | None:
+        """The track that an edit calls by this number."""
+        return self._named.get(number)
 
     @property
     def current(self) -> Track | None:
@@ -163,28 +170,27 @@ class _Desk:
         self._objects, self._size, self._matte_size = objects, size, matte_size
         self._matte, self._parts, self._time = matte, parts, time
 
-    def erase(self, x: float, y: float) -> Track:
-        """Erase what is at a pixel of the frame; returns its track."""
+    def erase(self, x: float, y: float, number: int | None = None) -> None:
+        """Erase what is at a pixel of the frame."""
         shown = self._shown_displaced(x, y)
         track = shown or self._tracked(x, y, ("keep", "erase"), reach=0.0)
         if shown is not None:
             shown.dx = shown.dy = 0.0
         if track is None or (track.role == "keep" and self._objects.people and not track.person):
-            track = self._new(x, y)
+            track = self._new(x, y, number)
         elif track.role == "keep":
             track.role = "none" if self._objects.people else "erase"
-        self._objects.choose(track)
-        return track
+        self._objects.choose(track, number)
 
-    def erase_box(self, rows: slice, columns: slice) -> None:
+    def erase_box(self, rows: slice, columns: slice, number: int | None = None) -> None:
         mask = np.zeros(self._size, np.uint8)
         mask[rows, columns] = 255
         matte = ops.resize(mask, self._matte_size).astype(np.float32) / np.float32(255)
         if not (matte >= ON).any():
             matte = (matte > 0).astype(np.float32)
-        track = Track(next(self._objects.numbers), matte, boxed=True, since=self._time)
+        track = Track(number or next(self._objects.numbers), matte, boxed=True, since=self._time)
         self._objects.tracks.append(track)
-        self._objects.choose(track)
+        self._objects.choose(track, number)
 
     def restore(self, x: float, y: float) -> None:
         """Give back what is at a pixel: an object, one of the people, or what was painted."""
@@ -198,13 +204,13 @@ class _Desk:
             number = next(self._objects.numbers)
             self._objects.tracks.append(Track(number, part, "keep", person=True, since=self._time))
         else:
-            self._objects.strokes.drop_at(x, y)
+            self._objects.strokes.drop_at(x, y, self._size)
 
-    def refine(self, x: float, y: float, *, inside: bool) -> None:
-        track = self._objects.current
+    def refine(self, x: float, y: float, number: int | None = None, *, inside: bool) -> None:
+        track = self._objects.current if number is None else self._objects.named(number)
         if track is None or track.role == "none" or track.state == "gone":
             if inside:
-                self.erase(x, y)
+                self.erase(x, y, number)
             return
         small = self._small(x, y)
         contradicts = 2 * CLICK_RADIUS * self._matte_size[0]
@@ -221,12 +227,12 @@ class _Desk:
         self._objects.choose(track)
         track.dx, track.dy = track.dx + dx, track.dy + dy
 
-    def _new(self, x: float, y: float) -> Track:
+    def _new(self, x: float, y: float, number: int | None = None) -> Track:
         """A new track of what is at a pixel: a part of the classes' matte, or whatever the click will show."""
         small = self._small(x, y)
         found = None if self._matte is None else part_at(self._matte, *small)
         part = self._parts.at(*small)
-        number = next(self._objects.numbers) if part is None else part.number
+        number = number or (next(self._objects.numbers) if part is None else part.number)
         matte = np.zeros(self._matte_size, np.float32) if found is None else found
         clicks = [Click(*small, True, self._time)]
         track = Track(number, matte, person=found is not None, clicks=clicks, since=self._time)

@@ -144,11 +144,16 @@ class Report:
 
 def write_text(path: str | os.PathLike[str], text: str) -> None:
     """Replace the file `path` by `text` (UTF-8), whole or not at all; raises EraserError when that fails."""
+    write_bytes(path, text.encode())
+
+
+def write_bytes(path: str | os.PathLike[str], content: bytes) -> None:
+    """Replace the file `path`, whole or not at all; raises EraserError when that fails."""
     target = Path(path)
     try:
         beside = Temporary(target.parent)
         try:
-            beside.path.write_text(text, encoding="utf-8")
+            beside.path.write_bytes(content)
             beside.keep(target)
         finally:
             beside.remove()

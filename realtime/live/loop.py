@@ -27,7 +27,7 @@ import cv2
 from realtime import ops
 from realtime.channel import Stopped
 from realtime.crew import Crew
-from realtime.edits import TimedEdit, write_selection
+from realtime.edits import TimedEdit
 from realtime.errors import EraserError
 from realtime.frame import Frame
 from realtime.live.control import Control, Shown, Status
@@ -35,6 +35,7 @@ from realtime.live.measures import Presented
 from realtime.live.newest import Closed, Newest
 from realtime.plate import SEEN
 from realtime.report import StageTimes
+from realtime.selectionfile import write_selection
 
 if TYPE_CHECKING:
     from realtime.edits import Edit

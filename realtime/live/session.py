@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from realtime.edits import TimedEdit, check_edits, read_selection
+from realtime.edits import TimedEdit, check_edits
 from realtime.eraser import CPU_INTERVAL, Eraser, Settings
 from realtime.errors import EraserError, UsageError
 from realtime.live.camera import Camera, CameraRequest, open_camera
@@ -35,6 +35,7 @@ from realtime.models import Models, load_models
 from realtime.outputs import check_paths
 from realtime.report import version
 from realtime.selection import Selection
+from realtime.selectionfile import read_selection
 
 if TYPE_CHECKING:
     from realtime.live.control import Live

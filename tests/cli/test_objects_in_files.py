@@ -7,8 +7,9 @@ import json
 import numpy as np
 import pytest
 
-from realtime.edits import EraseBox, Move, TimedEdit, write_selection
+from realtime.edits import EraseBox, Move, TimedEdit
 from realtime.selection import Box
+from realtime.selectionfile import write_selection
 from tests.cli import media
 from tests.cli.command import fail, succeed
 from tests.realtime.pictures import disc, put, texture

@@ -25,11 +25,10 @@ from realtime.edits import (
     parse_box,
     parse_click,
     parse_time,
-    read_selection,
-    write_selection,
 )
 from realtime.errors import EraserError, UsageError
 from realtime.selection import Box
+from realtime.selectionfile import read_selection, write_selection
 
 NUMBERS = st.integers(-2_000_000, 2_000_000).map(lambda value: value / 1000)
 POINTS = st.tuples(NUMBERS, NUMBERS)
@@ -107,7 +106,7 @@ def broken(**changes):
         ("{", "not JSON"),
         ("[]", "no selection file"),
         ("{}", "no selection file"),
-        (broken(selection=2), "version 2"),
+        (broken(selection=3), "version 3"),
         (broken(width=0), "'width' is 0"),
         (broken(height="8"), "'height' is '8'"),
         (broken(edits={}), "'edits' is not a list"),

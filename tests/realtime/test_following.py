@@ -144,15 +144,15 @@ def test_when_two_part_again_the_one_that_looks_like_it_is_followed():
 
 def test_strokes_are_painted_rubbed_out_and_taken_back():
     strokes = Strokes()
-    strokes.paint(Paint(((20.0, 40.0), (60.0, 40.0)), 5, True))
-    strokes.paint(Paint(((60.0, 40.0),), 8, False))
+    strokes.paint(Paint(((20.0, 40.0), (60.0, 40.0)), 5, True), np.eye(3))
+    strokes.paint(Paint(((60.0, 40.0),), 8, False), np.eye(3))
     mask = strokes.mask((HEIGHT, WIDTH))
     assert (mask[40, 22], mask[44, 40], mask[48, 40], mask[40, 60]) == (255, 255, 0, 0)
     assert strokes.begun((HEIGHT, WIDTH)) is not None
     assert strokes.begun((HEIGHT, WIDTH)) is None
     strokes.follow(ops.translation(10, 0))
-    assert not strokes.drop_at(20, 40)
-    assert strokes.drop_at(35, 42)
+    assert not strokes.drop_at(20, 40, (HEIGHT, WIDTH))
+    assert strokes.drop_at(35, 42, (HEIGHT, WIDTH))
     assert not strokes.mask((HEIGHT, WIDTH)).any()
 
 
