@@ -7,6 +7,7 @@ Coordinates are pixels of the upright picture, (x, y), pixel centres at integers
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
 from collections.abc import Callable, Iterable
@@ -151,6 +152,38 @@ def parse_box(text: str) -> TimedEdit:
 def _split_time(text: str) -> tuple[str, float]:
     place, at, time = text.partition("@")
     return place, parse_time(time.strip()) if at else 0.0
+
+
+def settled(edits: Iterable[TimedEdit]) -> list[TimedEdit]:
+    """The edits by time, without those that were taken back; objects are numbered in the order of their choice.
+
+    What refines an object without saying which is told its number: of the one chosen last before, or else the first.
+    """
+    log: list[list[TimedEdit]] = [[]]  # what counts, after each edit
+    for timed in edits:
+        match timed.edit:
+            case Undo():
+                log = log[:-1] or [[]]
+            case Clear():
+                log.append([])
+            case _:
+                log.append([*log[-1], timed])
+    left = sorted(log[-1], key=lambda timed: timed.time)
+    taken = {timed.edit.number for timed in left if isinstance(timed.edit, Erase | EraseBox)}
+    free = itertools.filterfalse(taken.__contains__, itertools.count(1))
+    named = [
+        replace(timed, edit=replace(timed.edit, number=next(free)))
+        if isinstance(timed.edit, Erase | EraseBox) and timed.edit.number is None
+        else timed
+        for timed in left
+    ]
+    current = next((timed.edit.number for timed in named if isinstance(timed.edit, Erase | EraseBox)), None)
+    for place, timed in enumerate(named):
+        if isinstance(timed.edit, Erase | EraseBox):
+            current = timed.edit.number
+        elif isinstance(timed.edit, Add | Subtract) and timed.edit.number is None:
+            named[place] = replace(timed, edit=replace(timed.edit, number=current))
+    return named
 
 
 def check_edits(edits: Iterable[TimedEdit], height: int, width: int) -> None:

@@ -24,8 +24,9 @@ from realtime.exposure import Exposure, corrected, fit_exposure
 from realtime.fade import Fade
 from realtime.fill import Filler
 from realtime.filljob import FillJob, Place, quick_fill
-from realtime.finder import Finder, Found, Loss, SegmentationFault
+from realtime.finder import Finder, SegmentationFault
 from realtime.finding import Finding
+from realtime.found import Found, Loss
 from realtime.frame import Frame
 from realtime.hole import Hole, belongings, cut_hole, growth, guard_width, sliver_width
 from realtime.imprint import imprint
@@ -35,6 +36,7 @@ from realtime.ops import Region
 from realtime.plate import GUESSED, SEEN, UNSEEN, Evidence, Plate
 from realtime.platefile import read_plate, write_plate
 from realtime.rearrange import Displaced, draw
+from realtime.retracer import Retracer
 from realtime.segment import Segmenter
 from realtime.selection import Selection
 from realtime.things import Thing, things
@@ -155,8 +157,8 @@ class Eraser:
     """Erases a selection from frames given in order.
 
     segmenter: None where the selection needs none (masks and boxes only; clicked objects are then followed by their
-    colours); filler: for what no frame has shown. defer: takes a `FillJob` to be done in another thread, whose answer
-    goes to `filled`; None fills at once.
+    colours); filler: for what no frame has shown. finder: what finds the objects, None for one of the eraser's own.
+    defer: takes a `FillJob` to be done in another thread, whose answer goes to `filled`; None fills at once.
     """
 
     def __init__(
@@ -166,6 +168,7 @@ class Eraser:
         selection: Selection = PEOPLE,
         settings: Settings = DEFAULT_SETTINGS,
         defer: Callable[[FillJob], None] | None = None,
+        finder: Finder | Retracer | None = None,
     ):
         if selection.classes and segmenter is None:
             raise EraserError(f"erasing {', '.join(selection.classes)} needs a segmenter: give one, or select no class")
@@ -176,8 +179,8 @@ class Eraser:
         self.stats = Stats()
         interval = settings.segment_interval
         if interval is None:
-            interval = CPU_INTERVAL if segmenter is not None and segmenter.engine.device == "cpu" else 0.0
-        self._finder = Finder(segmenter, selection.classes, interval, watch=settings.candidates)
+            interval = usual_interval(segmenter)
+        self._finder = finder or Finder(segmenter, selection.classes, interval, watch=settings.candidates)
         self._shot: _Shot | None = None
         self._fade = Fade()
         self._edits: list[Edit] = []
@@ -502,6 +505,11 @@ class Eraser:
         if final:
             place.remember(filled, unseen)
         return np.where(unseen[..., None] > 0, filled, picture)
+
+
+def usual_interval(segmenter: Segmenter | None) -> float:
+    """Seconds between two runs of a segmenter, as suits its device."""
+    return CPU_INTERVAL if segmenter is not None and segmenter.engine.device == "cpu" else 0.0
 
 
 @dataclass

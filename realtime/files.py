@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 from realtime.edits import TimedEdit, check_edits
-from realtime.eraser import Eraser, Settings
+from realtime.eraser import Eraser, Settings, usual_interval
 from realtime.errors import EraserError, UsageError
 from realtime.models import load_models
 from realtime.observer import Again, Directly, Observer
@@ -24,11 +24,13 @@ from realtime.pipeline import Inputs, Pipeline, Progress, rehearse
 from realtime.reader import Reader
 from realtime.rehearsal import Rehearsal
 from realtime.report import Report, StageTime, version
+from realtime.retracer import Retracer
 from realtime.selection import Box, GivenMasks, Selection
 from realtime.selectionfile import read_selection
-from realtime.shots import find_shots
+from realtime.shots import Shot, find_shots
 from realtime.source import open_source
 from realtime.temporary import Temporary, sweep
+from realtime.tracing import Plan, trace
 
 DEFAULT_LOOKAHEAD = 1.0  # seconds
 WHOLE_SHOT = "all"  # the lookahead that learns every shot in a first pass
@@ -104,11 +106,11 @@ def erase_video(
 
         reader = read()
         source = reader.source
-        remarks = wanted.check(source.info.height, source.info.width)
-        timed = _edits(edits, selection, source.info.height, source.info.width)
+        height, width = source.info.height, source.info.width
+        remarks = wanted.check(height, width)
+        timed = _edits(edits, selection, height, width)
         # People who are not chosen yet, or never, must not become background meanwhile: candidates are known.
         settings = Settings(dilate=dilate, shadow=shadow, candidates=bool(timed))
-        eraser = Eraser(models.segmenter, models.filler, wanted, settings)
         outputs = stack.enter_context(Outputs(source, overwrite))
         outputs.open_main(output, codec, crf)
         if preview is not None:
@@ -117,29 +119,44 @@ def erase_video(
             outputs.open_masks(save_mask)
         begin = time.perf_counter()
         stages: dict[str, StageTime] = {}
+        follow = bool(timed) and not (source.info.still or _passes_once(input))
+        if timed and _passes_once(input):
+            remarks.append(f"{input} passes only once: objects are followed from their times on, not before")
+        passes = _Passes(progress, source.info.frames, 1 + (follow or whole_shot) + follow + whole_shot)
+        shots: list[Shot] = []
+        if follow or whole_shot:
+            shots = find_shots(input, start, end, passes.count)
+            passes.over()
+        traced, finder = None, None
+        if follow:
+            folder = stack.enter_context(_folder_beside(output))
+            plan = Plan(models.segmenter, wanted.classes, usual_interval(models.segmenter), (height, width))
+            traced = trace(inputs, str(input), shots, timed, plan, folder, start, end, passes.tell)
+            finder, stages, timed = Retracer(plan.fallback(traced.people), traced), traced.stages, []
+            passes.over()
+        eraser = Eraser(models.segmenter, models.filler, wanted, settings, finder=finder)
         observer: Observer = (direct := Directly(eraser, timed, float(source.origin)))
         if whole_shot:
-            folder = _folder_beside(output)
-            stack.callback(folder.remove)
-            looked = _Looked(progress, source.info.frames)
-            rehearsal = Rehearsal(folder.path, find_shots(input, start, end, looked.add))
-            first = Eraser(models.segmenter, models.filler, wanted, settings)
-            direct = Directly(first, timed, float(source.origin), rehearsal)
-            frames, stages = rehearse(inputs, read(), direct, looked.then(0))
+            rehearsal = Rehearsal(stack.enter_context(_folder_beside(output)), shots)
+            direct = Directly(eraser, timed, float(source.origin), rehearsal)
+            _, times = rehearse(inputs, read(), direct, passes.tell)
+            stages |= times
             rehearsal.end()
+            eraser = Eraser(models.segmenter, models.filler, wanted, settings)
             observer = Again(eraser, rehearsal, direct.notes)
-            progress = looked.then(frames)
+            passes.over()
         ahead = DEFAULT_LOOKAHEAD if whole_shot else float(lookahead)
+        remarks += traced.notes if traced else []
         pipeline = Pipeline(inputs, reader, observer, eraser, outputs, ahead, remarks)
-        pipeline.run(progress)
+        pipeline.run(passes.tell)
         seconds = time.perf_counter() - begin
     stats = eraser.stats
     done = Report(
         input=str(input),
         output=str(output),
         version=version(),
-        width=source.info.width,
-        height=source.info.height,
+        width=width,
+        height=height,
         frames=pipeline.frames,
         lost=source.lost,
         fills=stats.fills,
@@ -153,7 +170,7 @@ def erase_video(
         device=models.device,
         runtime=models.runtime,
         stages=stages | pipeline.stages,
-        notes=(*pipeline.notes, *direct.unused),
+        notes=(*pipeline.notes, *(traced.unused if traced else direct.unused)),
     )
     if report is not None:
         try:
@@ -170,7 +187,7 @@ def _check_request(
     whole_shot = lookahead == WHOLE_SHOT
     if not whole_shot and not (isinstance(lookahead, float | int) and math.isfinite(lookahead) and lookahead >= 0):
         raise UsageError(f"the lookahead is {lookahead!r}: give 0 or more seconds, or '{WHOLE_SHOT}'")
-    if whole_shot and ("://" in str(input) or Path(input).is_fifo()):
+    if whole_shot and _passes_once(input):
         raise UsageError(f"lookahead '{WHOLE_SHOT}' reads the input twice, and {input} passes once: save it to a file")
     if start is not None and start < 0:
         raise UsageError(f"the start is {start:g} s: give 0 or more seconds")
@@ -180,37 +197,50 @@ def _check_request(
         raise UsageError(f"dilate is {dilate} px: give 0 or more")
 
 
-def _folder_beside(output: str | Path) -> Temporary:
-    """A folder for the first pass, beside the output; EraserError where it can't be."""
+def _passes_once(input: str | Path) -> bool:
+    return "://" in str(input) or Path(input).is_fifo()
+
+
+@contextmanager
+def _folder_beside(output: str | Path) -> Iterator[Path]:
+    """A folder for what one pass keeps for another, beside the output; EraserError where it can't be."""
     parent = Path(output).absolute().parent
     try:
-        return Temporary(parent, folder=True)
+        folder = Temporary(parent, folder=True)
     except OSError as error:
         raise EraserError(f"{parent} cannot be written to: {error.strerror}") from error
+    try:
+        yield folder.path
+    finally:
+        folder.remove()
 
 
-class _Looked:
-    """Progress over one look for shots and two passes, all over the same frames.
+class _Passes:
+    """Progress over several passes over an input, each of which may tell of all its frames.
 
-    frames: how many have been looked at; total: how many there may be, None where unknown.
+    State: how many passes are still to come, the frames of those that are over, and of the present one.
     """
 
-    def __init__(self, progress: Callable[[Progress], None] | None, total: int | None) -> None:
-        self._progress, self._total = progress, total
-        self.frames = 0
+    def __init__(self, progress: Callable[[Progress], None] | None, frames: int | None, passes: int) -> None:
+        """frames: how many there may be, None where unknown."""
+        self._progress, self._frames = progress, frames
+        self._coming, self._done, self._now = passes - 1, 0, 0
 
-    def add(self, frames: int) -> None:
-        """So many frames have been looked at."""
-        self.frames = frames
+    def tell(self, each: Progress) -> None:
+        """The present pass has come so far."""
+        self._now = each.frames
         if self._progress is not None:
-            self._progress(Progress(frames, None if self._total is None else 3 * self._total, ()))
+            total = None if self._frames is None else self._done + (1 + self._coming) * self._frames
+            self._progress(replace(each, frames=self._done + each.frames, total=total))
 
-    def then(self, passed: int) -> Callable[[Progress], None] | None:
-        """Of a pass after the look, and after `passed` frames of another pass."""
-        progress, done = self._progress, self.frames + passed
-        if progress is None:
-            return None
-        return lambda each: progress(replace(each, frames=done + each.frames, total=3 * self.frames))
+    def count(self, frames: int) -> None:
+        """The present pass has seen so many frames."""
+        self.tell(Progress(frames, None, ()))
+
+    def over(self) -> None:
+        """The next pass begins."""
+        self._frames = self._frames if self._done else self._now  # the first one sees every frame
+        self._done, self._now, self._coming = self._done + self._now, 0, self._coming - 1
 
 
 def _edits(edits: Sequence[TimedEdit], selection: str | Path | None, height: int, width: int) -> list[TimedEdit]:

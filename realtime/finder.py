@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from functools import cached_property
 
 import cv2
@@ -20,7 +20,8 @@ from realtime.appearance import Appearance
 from realtime.edits import Edit
 from realtime.errors import EraserError
 from realtime.flow import Flow
-from realtime.judging import alike, answers, clicked_away, covered, united, without
+from realtime.found import Found, Loss, summed_up
+from realtime.judging import alike, answers, clicked_away, covered, united
 from realtime.masks import ON
 from realtime.objects import CLICK_RADIUS, Objects
 from realtime.parts import Parts, claimed, hanging_together, part_at, split, value_at
@@ -39,34 +40,6 @@ class SegmentationFault(EraserError):
     """The network failed on a frame."""
 
 
-@dataclass(frozen=True)
-class Loss:
-    """An object is not followed any longer. number: its own; time: seconds, of the frame; what: happened, in words."""
-
-    number: int
-    time: float
-    what: str
-
-    def note(self, origin: float = 0.0) -> str:
-        """A line for the user; origin: the time at which the input begins, seconds."""
-        return f"object {self.number} at {self.time - origin:.2f} s: {self.what}"
-
-
-@dataclass(frozen=True)
-class Found:
-    """What a frame shows of what was chosen; everything at the mattes' size (h, w).
-
-    matte: float32, what to erase, None where nothing was ever sought. keep: uint8, 255 on what must stay though it may
-    touch what is erased; foreign: uint8, 255 on what is neither erased nor background; begun: uint8, 255 on what is
-    erased from this frame on, so that the plate may have it for background; None each where there is nothing.
-    """
-
-    matte: np.ndarray | None
-    keep: np.ndarray | None = None
-    foreign: np.ndarray | None = None
-    begun: np.ndarray | None = None
-
-
 class Finder:
     """Finds what to erase in the frames of a job, given in order.
 
@@ -80,6 +53,7 @@ class Finder:
         self.interval, self.scale = interval, 1.0
         self.objects = Objects(people=bool(classes))
         self.parts = Parts(self.objects.numbers)
+        self.heard: list[Track] = []  # the objects that the latest edits spoke of, or that were planted
         self._segmenter, self._watch = segmenter, watch
         self._classes = tuple(classes) or (segmenter.classes if segmenter else ())
         self._flow = Flow()
@@ -108,18 +82,29 @@ class Finder:
             to_matte = ops.scaling(size, (track.matte.shape[0], track.matte.shape[1]))
             track.settle(to_matte @ step @ np.linalg.inv(to_matte))
 
-    def look(self, image: np.ndarray, time: float, edits: Sequence[Edit] = ()) -> Found:
+    def look(
+        self,
+        image: np.ndarray,
+        time: float,
+        edits: Sequence[Edit] = (),
+        *,
+        size: tuple[int, int] | None = None,
+        seeds: Sequence[Track] = (),
+    ) -> Found:
         """What to erase in the next frame, (H, W, 3) uint8 BGR at `time` seconds, after the user's edits.
 
-        Raises SegmentationFault where the network fails; what was found before stays, carried to this frame.
+        size: (H, W) whose pixels the edits are in, None for the image's; seeds: objects as they are in this very frame,
+        which take the places of those with their numbers. Raises SegmentationFault where the network fails; what was
+        found before stays, carried to this frame.
         """
-        if not edits and self._idle:
+        if not edits and not seeds and self._idle:
             return self._nothing(image)
-        picture = _Picture(image, self._size(image), time)
+        picture = _Picture(image, self.size(image), time)
         self._carry(picture)
-        size = image.shape[0], image.shape[1]
+        for seed in seeds:
+            self.objects.plant(seed, picture.lab, time)
         for edit in edits:
-            self.objects.apply(edit, size, picture.size, self._matte, self.parts, time)
+            self.objects.apply(edit, size or image.shape[:2], picture.size, self._matte, self.parts, time)
         if self._idle:
             return self._nothing(image)
         self._active = True
@@ -127,6 +112,7 @@ class Finder:
         followed = [track for track in self.objects.tracks if track.state in present]
         missing = [track for track in self.objects.tracks if track.state != "followed"]
         fresh = [track for track in self.objects.tracks if track.fresh and track.role != "none"]
+        self.heard = fresh + [track for track in seeds if not track.fresh]
         due = self._ran is None or not 0 <= time - self._ran < self.interval
         if self._needs_network(fresh) and (due or fresh or self._matte is None):
             self._run(picture)
@@ -140,12 +126,9 @@ class Finder:
         self.objects.tidy()
         return self._sum_up(picture, begun)
 
-    def _size(self, image: np.ndarray) -> tuple[int, int]:
-        """The mattes' (h, w): half the network's input."""
-        if self._segmenter is not None:
-            height, width = self._segmenter.size(image, self.scale)
-        else:
-            height, width = network_size(image.shape[0], image.shape[1], CLASSICAL_SIZE, 2)
+    def size(self, image: np.ndarray) -> tuple[int, int]:
+        """The mattes' (h, w): half of what the finder looks at."""
+        height, width = picture_size(image, self._segmenter, self.scale)
         return height // 2, width // 2
 
     def _carry(self, picture: _Picture) -> None:
@@ -369,34 +352,32 @@ class Finder:
         self._after_cut = False
 
     @property
+    def matte(self) -> np.ndarray | None:
+        """Of the classes in the latest picture, (h, w) float32, None where nobody asks for it."""
+        return self._matte
+
+    @property
     def _idle(self) -> bool:
         """Whether there is nothing to look for."""
         return not (self.objects.people or self.objects.tracks or self._watch)
 
     def _nothing(self, image: np.ndarray) -> Found:
         self._flow, self._matte, self._ran, self._people = Flow(), None, None, self.objects.people
-        return Found(np.zeros(self._size(image), np.float32) if self._active else None)
+        return Found(np.zeros(self.size(image), np.float32) if self._active else None)
 
     def _sum_up(self, picture: _Picture, begun: np.ndarray | None) -> Found:
-        keep = None
-        for track in self.objects.kept():
-            mask = ops.at_least(track.matte, ON)
-            keep = mask if keep is None else keep | mask
-        matte = np.zeros(picture.size, np.float32)
-        foreign = keep
-        if self._matte is not None and self.objects.people:
-            matte = self._matte if keep is None else without(self._matte, keep)
-        if self._matte is not None and (keep is not None or not self.objects.people):
-            everybody = ops.at_least(self._matte, ON)
-            foreign = everybody if keep is None else everybody | keep
-        for track in self.objects.erased():
-            matte = np.maximum(matte, track.hole(picture.time))
-        if keep is not None:
-            keep = keep & ~ops.at_least(matte, ON)
+        found = summed_up(self._matte, self.objects.people, self.objects.tracks, picture.size, picture.time)
         if self._watch and self._matte is not None:
-            chosen = ops.at_least(matte, ON) if keep is None else ops.at_least(matte, ON) | keep
-            self.parts.update(self._matte, chosen)
-        return Found(matte, keep, foreign, begun)
+            chosen = np.zeros(picture.size, np.uint8) if found.matte is None else ops.at_least(found.matte, ON)
+            self.parts.update(self._matte, chosen if found.keep is None else chosen | found.keep)
+        return replace(found, begun=begun)
+
+
+def picture_size(image: np.ndarray, segmenter: Segmenter | None, scale: float = 1.0) -> tuple[int, int]:
+    """The (H, W) at which a finder looks at a picture: as the network takes it, or as colours are looked at."""
+    if segmenter is not None:
+        return segmenter.size(image, scale)
+    return network_size(image.shape[0], image.shape[1], CLASSICAL_SIZE, 2)
 
 
 class _Picture:

@@ -95,12 +95,18 @@ class Objects:
                 for track in self.tracks:
                     track.role = "none"
 
+    def plant(self, seed: Track, lab: np.ndarray, time: float) -> None:
+        """Follow an object from where it is in this picture, (h, w, 3) uint8 CIE Lab; the seed becomes its track."""
+        self.tracks = [track for track in self.tracks if track.number != seed.number]
+        self.tracks.append(seed)
+        self.choose(seed, seed.number)
+        for click in seed.clicks:
+            click.since = time
+        seed.begin(seed.matte, lab, time)
+
     def erased(self) -> list[Track]:
         """Those that are erased, or whose hole stays closed."""
         return [track for track in self.tracks if track.role == "erase" and track.state != "gone"]
-
-    def kept(self) -> list[Track]:
-        return [track for track in self.tracks if track.role == "keep"]
 
     def fit(self, size: tuple[int, int]) -> None:
         """Bring all mattes to (h, w) = `size`, after the picture's or the network's size has changed."""
@@ -208,10 +214,14 @@ class _Desk:
 
     def refine(self, x: float, y: float, number: int | None = None, *, inside: bool) -> None:
         track = self._objects.current if number is None else self._objects.named(number)
-        if track is None or track.role == "none" or track.state == "gone":
+        if track is None or track.role == "none" or (track.state == "gone" and number is None):
             if inside:
                 self.erase(x, y, number)
             return
+        if track.state != "followed" and inside:  # the user shows where it is by now
+            track.clicks, track.matte = [], np.zeros_like(track.matte)
+        if not track.fresh:  # the flow may have carried a click off it
+            track.clicks = [c for c in track.clicks if not c.inside or value_at(track.matte, c.x, c.y) >= ON]
         small = self._small(x, y)
         contradicts = 2 * CLICK_RADIUS * self._matte_size[0]
         track.clicks = [

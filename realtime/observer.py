@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from realtime.edits import TimedEdit
     from realtime.eraser import Eraser, Pending
-    from realtime.finder import Loss
+    from realtime.found import Loss
     from realtime.frame import Frame
     from realtime.rehearsal import Rehearsal
 
@@ -69,7 +69,7 @@ class Directly:
     def unused(self) -> list[str]:
         """Once the input has ended: a remark for each edit whose time never came."""
         return [
-            f"the input ends before {edit.time:g} s: what was to be selected then is not erased" for edit in self._edits
+            f"{edit.time:g} s lies behind the end: what was to be selected then is not erased" for edit in self._edits
         ]
 
 

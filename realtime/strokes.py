@@ -32,6 +32,10 @@ class Strokes:
         self.active = (*self.active, len(self._strokes))
         self._strokes.append((stroke, way))
 
+    def lay(self, number: int, way: np.ndarray) -> None:
+        """Put a stroke elsewhere; number: in the order of painting, from 0."""
+        self._strokes[number] = self._strokes[number][0], way
+
     @property
     def ways(self) -> list[tuple[Stroke, np.ndarray]]:
         """Those that count, with their ways."""
