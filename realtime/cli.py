@@ -118,9 +118,13 @@ class DilateType(click.ParamType):
 @click.argument("input", metavar="INPUT", required=False)
 @click.argument("output", metavar="OUTPUT", required=False)
 @click.option(
+    "--class",
     "--target",
-    metavar="CLASS[,CLASS]",
-    help="Erase everything of these classes of the segmenter.  [default: person, unless something else is chosen]",
+    "classes",
+    metavar="NAME[,NAME]",
+    multiple=True,
+    help="Erase everything of these classes of the segmenter. Repeatable.  [default: person, unless something else is "
+    "chosen]",
 )
 @click.option(
     "--click",
@@ -128,7 +132,8 @@ class DilateType(click.ParamType):
     type=EditType("click"),
     metavar="X,Y[@TIME]",
     multiple=True,
-    help="Erase the object at this pixel at this time (at once, where none is given), and follow it. Repeatable.",
+    help="Erase the object at this pixel at this time (of the first frame, where none is given): it is followed "
+    "forward and backward through its shot. Repeatable.",
 )
 @click.option(
     "--no-click",
@@ -136,7 +141,7 @@ class DilateType(click.ParamType):
     type=EditType("no-click"),
     metavar="X,Y[@TIME]",
     multiple=True,
-    help="This pixel does not belong to the object that was chosen last before. Repeatable.",
+    help="At this time this pixel does not belong to the object that was chosen last before. Repeatable.",
 )
 @click.option(
     "--mask",
@@ -152,10 +157,10 @@ class DilateType(click.ParamType):
     multiple=True,
     help="Erase this region, or with --follow the object that fills it at this time. Repeatable.",
 )
-@click.option("--follow", is_flag=True, help="Follow what is in the boxes, from their times on.")
+@click.option("--follow", is_flag=True, help="Follow what is in the boxes, as --click does.")
 @click.option("--move", type=OffsetType(), metavar="X,Y", help="Show the chosen objects displaced by so many pixels.")
 @click.option(
-    "--selection", metavar="FILE.json", help="Erase what was selected and saved in erase-live's window, at its times."
+    "--selection", metavar="FILE.json", help="Erase what was selected and saved in a window, of this or another file."
 )
 @click.option(
     "--keep-box",
@@ -265,6 +270,7 @@ def _what_to_do(given: Mapping[str, Any]) -> dict[str, Any]:
     """What the command's parameters say of any file, as `erase_video` takes it."""
     options = {name: value for name, value in given.items() if name not in (*ALONE, *batch.PARAMETERS)}
     options["shadow"] = not options.pop("no_shadow")
+    options["target"] = ",".join(classes) if (classes := options.pop("classes")) else None
     chosen = _chosen(**{name: options.pop(name) for name in ("clicks", "no_clicks", "boxes", "follow", "move")})
     return options | chosen
 

@@ -99,8 +99,9 @@ def trace(
 ) -> Trace:
     """Follow what the edits choose through its shots.
 
-    inputs: closes what is read; shots: of the part from start to end; edits: in seconds from the input's beginning, in pixels of the frames; start, end: as
-    `open_source` takes them; folder: where to keep what is found. Raises EraserError.
+    inputs: closes what is read; shots: of the part from start to end; edits: in seconds from the input's beginning, in
+    pixels of the frames; start, end: as `open_source` takes them; folder: where to keep what is found. Raises
+    EraserError.
     """
     with open_source(path, start=start, end=end) as source:
         origin = float(source.origin)

@@ -82,8 +82,10 @@ def _print_cameras(context: click.Context, _: click.Parameter, wanted: bool) -> 
 )
 @click.option("--loop", is_flag=True, help="Play a file over and over.")
 @click.option(
+    "--class",
     "--target",
-    metavar="CLASS[,CLASS]|none",
+    "target",
+    metavar="NAME[,NAME]|none",
     default="person",
     help="Erase everything of these classes of the segmenter from the start; none: only what is selected.",
 )
