@@ -1,5 +1,6 @@
 # make demo: erase a person from a short clip that it makes itself.   make test: everything that CI checks.
-# Both make an environment in .venv, install into it what they need, and do that only once.
+# make test-gpu: the tests that need an NVIDIA GPU.
+# They make an environment in .venv, install into it what they need, and do that only once.
 # VENV, PYTHON and PIP_ARGS can be given: make test VENV=/tmp/eraser PYTHON=python3.12 PIP_ARGS="--index-url ..."
 
 VENV ?= .venv
@@ -9,7 +10,7 @@ BIN := $(VENV)/bin
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) -c constraints.txt
 SETUP := pyproject.toml constraints.txt
 
-.PHONY: demo test clean
+.PHONY: demo test test-gpu clean
 
 demo: $(VENV)/.demo-installed
 	$(BIN)/python -m benchmarks.demo
@@ -19,6 +20,10 @@ test: $(VENV)/.test-installed
 	$(BIN)/ruff check
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -q
+
+test-gpu: $(VENV)/.gpu-installed
+	$(BIN)/python -m engines.doctor
+	$(BIN)/python -m pytest -q -m gpu
 
 clean:
 	rm -rf $(VENV) build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
@@ -36,3 +41,9 @@ $(VENV)/.demo-installed: $(SETUP) | $(BIN)/python
 $(VENV)/.test-installed: $(SETUP) | $(BIN)/python
 	$(INSTALL) -e ".[test]"
 	@touch $@ $(VENV)/.demo-installed
+
+# The extra `gpu` is gigabytes: without a GPU it is not installed, and this fails instead of skipping every test.
+$(VENV)/.gpu-installed: $(SETUP) $(VENV)/.test-installed | $(BIN)/python
+	@$(BIN)/python -c 'import sys; from engines.gpu import find_gpus; sys.exit(find_gpus().lack or 0)'
+	$(INSTALL) -e ".[gpu,test]"
+	@touch $@
