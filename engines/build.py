@@ -43,6 +43,16 @@ class RefusedError(EngineError):
 
 
 @dataclass(frozen=True)
+class _Shop:
+    """What all engines are made with."""
+
+    trt: Any
+    cache: EngineCache
+    say: Callable[[str], None]
+    graphs: bool
+
+
+@dataclass(frozen=True)
 class Options:
     """How to build. sizes: the (height, width) that an engine is made fast for; with two, from the first to the second,
     with three, smallest, usual and largest; none: the card's, and up to STRETCH times as large. workspace: MiB.
@@ -61,22 +71,23 @@ def load_tensorrt(
     cache: EngineCache | None = None,
     say: Callable[[str], None] | None = None,
     again: bool = False,
+    graphs: bool = True,
 ) -> TensorRtEngine:
     """The engine of a model on this machine's first GPU, from the cache or built now.
 
     options: None for the one that was built last, with whatever options, or else with the default ones. say: gets a
     line when something takes long, and what was found out; None: to the log. again: build even where the cache has one.
-    EngineError when TensorRT or the GPU can't be used, or no precision gives the model's answers.
+    graphs: as in TensorRtEngine. EngineError when TensorRT or the GPU can't be used, or no precision gives the model's
+    answers.
     """
-    cache, say = cache or EngineCache(), say or _log.warning
     if lack := lack_of(("tensorrt", "cuda")):
         raise EngineError(f"TensorRT can't be used: {lack}")
-    trt = tensorrt_module()
-    if options is None and not again and (found := _built_last(trt, model, cache, say)):
+    shop = _Shop(tensorrt_module(), cache or EngineCache(), say or _log.warning, graphs)
+    if options is None and not again and (found := _built_last(shop, model)):
         return found
     options = options or Options()
     for precision in CHAINS[options.precision]:
-        found = _unless_refused(_Making(trt, model, options, precision, cache, say), again)
+        found = _unless_refused(_Making(shop, model, options, precision), again)
         if found is not None:
             return found
     raise EngineError(
@@ -88,16 +99,16 @@ def _unless_refused(making: _Making, again: bool) -> TensorRtEngine | None:
     try:
         return making.engine(again)
     except RefusedError as error:
-        making.say(f"{error}: it is not used")
+        making.shop.say(f"{error}: it is not used")
         return None
 
 
-def _built_last(trt: Any, model: Model, cache: EngineCache, say: Callable[[str], None]) -> TensorRtEngine | None:
+def _built_last(shop: _Shop, model: Model) -> TensorRtEngine | None:
     """The newest engine of the cache that was built from this model's files for this GPU and TensorRT."""
-    entries = [entry for entry in cache.entries()[0] if entry.key.task == model.card.task and not entry.refused]
+    entries = [entry for entry in shop.cache.entries()[0] if entry.key.task == model.card.task and not entry.refused]
     for entry in sorted(entries, key=lambda entry: entry.path.stat().st_mtime, reverse=True):
         if entry.key.precision in model.card.graphs or entry.key.precision in DEFAULT:
-            making = _Making(trt, model, Options(), entry.key.precision, cache, say)
+            making = _Making(shop, model, Options(), entry.key.precision)
             if replace(entry.key, shapes=making.key.shapes, options=making.key.options) == making.key:
                 making.key = entry.key
                 return making.cached()
@@ -107,10 +118,8 @@ def _built_last(trt: Any, model: Model, cache: EngineCache, say: Callable[[str],
 class _Making:
     """One model's engine at one precision."""
 
-    def __init__(
-        self, trt: Any, model: Model, options: Options, precision: str, cache: EngineCache, say: Callable[[str], None]
-    ) -> None:
-        self.trt, self.model, self.cache, self.say = trt, model, cache, say
+    def __init__(self, shop: _Shop, model: Model, options: Options, precision: str) -> None:
+        self.shop, self.model = shop, model
         graph = model.graph(precision)
         if graph is None and precision == "int8":
             raise EngineError(f"{model.card.name} has no INT8 graph; `python -m calib.precision` makes one")
@@ -129,7 +138,7 @@ class _Making:
             options=f"workspace {options.workspace}, level {options.level}",
             gpu=gpu.name,
             capability="{}.{}".format(*gpu.capability),
-            tensorrt=version_of(trt),
+            tensorrt=version_of(shop.trt),
         )
         self.who = f"the {model.card.task} {model.card.name} in {precision.upper()}"
 
@@ -138,13 +147,13 @@ class _Making:
         found = None if again else self.cached()
         if found is not None:
             return found
-        with self.cache.building(self.key):
+        with self.shop.cache.building(self.key):
             found = None if again else self.cached()  # another process may have built it meanwhile
             return found or self._build()
 
     def cached(self) -> TensorRtEngine | None:
         """From the cache, if it is there; RefusedError when it was found to be wrong."""
-        found = self.cache.load(self.key)
+        found = self.shop.cache.load(self.key)
         if found is None:
             return None
         plan, facts = found
@@ -157,10 +166,10 @@ class _Making:
             return None
 
     def _build(self) -> TensorRtEngine:
-        self.say(f"building {self.who} for {self.key.gpu}: it takes a minute or so, once")
+        self.shop.say(f"building {self.who} for {self.key.gpu}: it takes a minute or so, once")
         started = time.perf_counter()
-        timing = self.cache.timing(self.key.gpu, self.key.tensorrt)
-        plan, learnt = build_plan(self.trt, self.job, _bytes_of(timing), _show_progress)
+        timing = self.shop.cache.timing(self.key.gpu, self.key.tensorrt)
+        plan, learnt = build_plan(self.shop.trt, self.job, _bytes_of(timing), _show_progress)
         seconds = time.perf_counter() - started
         if learnt:
             try:
@@ -178,17 +187,19 @@ class _Making:
             raise RefusedError(facts["refused"])
         self._keep(plan, facts)
         known = ", ".join(f"{name} {value:.4g}" for name, value in figures.items())
-        self.say(f"built {self.who} in {seconds:.0f} s: {len(plan) / 1e6:.1f} MB, {known}")
+        self.shop.say(f"built {self.who} in {seconds:.0f} s: {len(plan) / 1e6:.1f} MB, {known}")
         return engine
 
     def _keep(self, plan: bytes, facts: dict[str, Any]) -> None:
         try:
-            self.cache.store(self.key, plan, facts)
+            self.shop.cache.store(self.key, plan, facts)
         except EngineError as error:  # it can be used all the same, this once
-            self.say(str(error))
+            self.shop.say(str(error))
 
     def _loaded(self, plan: bytes) -> TensorRtEngine:
-        return TensorRtEngine(self.trt, plan, self.model.card, self.job.precision, lambda: _on_cpu(self.model))
+        return TensorRtEngine(
+            self.shop.trt, plan, self.model.card, self.job.precision, lambda: _on_cpu(self.model), self.shop.graphs
+        )
 
 
 def ranges_of(card: Card, sizes: tuple[tuple[int, int], ...] = ()) -> dict[str, Range]:

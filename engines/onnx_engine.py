@@ -16,9 +16,11 @@ PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 
 
 class OnnxEngine:
-    """A model run by onnxruntime. model: the file's bytes, or its path, which it needs where its weights lie beside it.
+    """A model run by onnxruntime.
 
-    precision: what the model computes in, for reports. threads: of the CPU, None for all that this process may use.
+    model: the file's bytes, or its path, which is needed where its weights lie beside it. precision: what the model
+    computes in, for reports. threads: of the CPU, None for all that this process may use. session: onnxruntime's own,
+    None once the engine is closed.
     """
 
     runtime = "onnxruntime"
@@ -49,7 +51,7 @@ class OnnxEngine:
             raise EngineError(f"{card.where}: onnxruntime can't load the model on {device} ({reason})") from error
         if provider not in session.get_providers():
             raise EngineError("onnxruntime found no GPU that it can use; choose --device cpu")
-        self._session: onnxruntime.InferenceSession | None = session
+        self.session: onnxruntime.InferenceSession | None = session
         self._entries = Entries(card, {item.name: item.shape[1] for item in session.get_inputs()})
         self._outputs = [item.name for item in session.get_outputs()]
         self._clock = Clock()
@@ -77,12 +79,12 @@ class OnnxEngine:
 
     def close(self) -> None:
         """Free the network; `run` must not be called after it. Calling it twice does no harm."""
-        self._session = None
+        self.session = None
 
     def _run(self, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        if self._session is None:
+        if self.session is None:
             raise EngineError(f"{self._entries.who} was closed; load it again")
-        return dict(zip(self._outputs, self._session.run(self._outputs, inputs), strict=True))
+        return dict(zip(self._outputs, self.session.run(self._outputs, inputs), strict=True))
 
 
 def has_cuda_provider() -> bool:

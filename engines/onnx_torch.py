@@ -38,12 +38,13 @@ class OnnxGraph:
         self.inputs = {item.name: [side.dim_value for side in item.type.tensor_type.shape.dim] for item in graph.input}
         self.outputs = [item.name for item in graph.output]
         self._device = device
-        self._weights: Values = {item.name: self._constant(numpy_helper.to_array(item)) for item in graph.initializer}
+        self._on_cpu = {name for node in graph.node if node.op_type == "Resize" for name in node.input[1:]}
+        self._weights: Values = {item.name: self._constant(item.name, item) for item in graph.initializer}
         self._steps: list[tuple[Callable[..., Tensor], list[str], str]] = []
         for node in graph.node:
             attributes = {item.name: helper.get_attribute_value(item) for item in node.attribute}
             if node.op_type == "Constant":
-                self._weights[node.output[0]] = self._constant(numpy_helper.to_array(attributes["value"]))
+                self._weights[node.output[0]] = self._constant(node.output[0], attributes["value"])
             elif node.op_type not in OPERATORS:
                 raise EngineError(f"{path}: torch can't run {node.op_type} here; choose another --runtime")
             else:
@@ -62,11 +63,11 @@ class OnnxGraph:
             outputs[name] = output
         return outputs
 
-    def _constant(self, array: np.ndarray) -> Tensor:
-        """Shapes, axes and single numbers stay on the CPU, where operators read them without waiting."""
-        tensor = torch.from_numpy(array.copy())
-        on_cpu = tensor.dtype == torch.int64 or tensor.ndim == 0
-        return tensor if on_cpu else tensor.to(self._device)
+    def _constant(self, name: str, value: onnx.TensorProto) -> Tensor:
+        """Shapes, axes, scales and single numbers stay on the CPU, where operators read them without waiting."""
+        tensor = torch.from_numpy(numpy_helper.to_array(value).copy())
+        read_by_hand = tensor.dtype == torch.int64 or tensor.ndim == 0 or name in self._on_cpu
+        return tensor if read_by_hand else tensor.to(self._device)
 
 
 class OnnxTorchEngine:

@@ -34,14 +34,21 @@ class TensorRtEngine:
     Host arrays go through pinned memory and the answers are new arrays. Arrays on the device (anything with
     `__cuda_array_interface__`) are read after the stream that they name; the answers are `DeviceArray`s on `stream`,
     nothing is waited for, and they hold until the next run of the same shape.
-    elsewhere: makes the engine that runs what this one has no range for; None: such inputs are an error.
+    elsewhere: makes the engine that runs what this one has no range for; None: such inputs are an error. graphs: False
+    queues the network's kernels one by one each time (to see what the graphs are worth).
     """
 
     runtime = "tensorrt"
     device = "cuda"
 
     def __init__(
-        self, trt: Any, plan: bytes, card: Card, precision: str, elsewhere: Callable[[], Engine] | None = None
+        self,
+        trt: Any,
+        plan: bytes,
+        card: Card,
+        precision: str,
+        elsewhere: Callable[[], Engine] | None = None,
+        graphs: bool = True,
     ) -> None:
         if lack := find_gpus().lack:  # TensorRT 8's runtime crashes the process without one
             raise EngineError(f"TensorRT needs a GPU: {lack}")
@@ -63,6 +70,7 @@ class TensorRtEngine:
         self._memory = cuda.empty((max(_memory_size(self._engine), 1),), np.uint8)
         self._slots: OrderedDict[tuple[Any, ...], _Slot] = OrderedDict()
         self._make_elsewhere = elsewhere
+        self._graphs = graphs
         self._elsewhere: Engine | None = None
         self._clock = Clock()
         self._closed = False
@@ -169,7 +177,7 @@ class TensorRtEngine:
             if len(self._slots) >= SLOTS:
                 self.stream.synchronize()
                 self._slots.popitem(last=False)[1].close()
-            slot = _Slot(self._context(), shapes, self._outputs, self.stream)
+            slot = _Slot(self._context(), shapes, self._outputs, self.stream, self._graphs)
         self._slots[key] = slot  # the last is the one that was used last
         return slot
 
@@ -209,8 +217,8 @@ class TensorRtEngine:
 class _Slot:
     """All that is prepared for one shape of the inputs. arrays: inputs and outputs on the device."""
 
-    def __init__(self, context: Any, shapes: Shapes, outputs: list[str], stream: cuda.Stream) -> None:
-        self._context, self._stream = context, stream
+    def __init__(self, context: Any, shapes: Shapes, outputs: list[str], stream: cuda.Stream, graphs: bool) -> None:
+        self._context, self._stream, self._graphs = context, stream, graphs
         for name, shape in shapes.items():
             if not context.set_input_shape(name, shape):
                 raise EngineError(f"TensorRT refuses {name} of shape {shape}")
@@ -237,7 +245,7 @@ class _Slot:
         if GUIDANCE in self.arrays and GUIDANCE not in given and not self._unguided:
             cuda.clear(self.arrays[GUIDANCE], self._stream)
         self._unguided = GUIDANCE not in given
-        if self._runs == 1:  # the first run lets TensorRT do what it does once and no graph may hold
+        if self._runs == 1 and self._graphs:  # the first run lets TensorRT do what it does once and no graph may hold
             self._record()
         self._runs += 1
         if timed:

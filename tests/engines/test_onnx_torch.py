@@ -79,3 +79,13 @@ def test_an_unknown_operator_is_named(tmp_path: Path) -> None:
 def test_a_model_without_graphs_says_how_to_get_them(tmp_path: Path) -> None:
     with pytest.raises(EngineError, match=r"no graph for GPUs; `python -m engines\.graphs`"):
         OnnxTorchEngine(find_model(tiny.save(tmp_path), "segmenter"), device="cpu")
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("task", ["segmenter", "filler"])
+def test_on_a_gpu_torch_gives_onnxruntimes_answers(task: str) -> None:
+    model = find_model("swift", task)
+    engine = load_engine("swift", task, runtime="torch", device="cuda")
+    probe = load_probe(model.beside(PROBE))
+    for name, answer in engine.run(**probe.inputs).items():
+        np.testing.assert_allclose(answer, probe.answers[name], atol=0.01)
