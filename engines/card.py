@@ -23,7 +23,8 @@ class Card:
     """The contents of card.json.
 
     name, task ("segmenter" or "filler"), runtime (what the model file is: "onnx" or "torch").
-    classes: what the channels of a segmenter's matte stand for. threshold: of the matte.
+    classes: what the channels of a segmenter's matte stand for. threshold: of the matte of classes; growth: how far its
+    mask is then grown outward, as a share of the picture's height (`calib.thresholds` finds both).
     inputs, outputs: name -> layout and meaning in words. multiple: heights and widths must be multiples of it.
     sizes: recommended (height, width), the default first.
     licence: of the weights. training_data: a list of {"source", "licence"}. metrics: name -> figure.
@@ -47,6 +48,7 @@ class Card:
     date: str
     classes: tuple[str, ...] = ()
     threshold: float = 0.5
+    growth: float = 0.01
     notes: str = ""
     graphs: dict[str, str] = field(default_factory=dict)
     tolerance: dict[str, float] = field(default_factory=dict)
@@ -99,13 +101,14 @@ _KINDS: dict[str, type | tuple[type, ...]] = {
     "graphs": dict,
     "tolerance": dict,
     "threshold": (int, float),
+    "growth": (int, float),
 }
 
 
 def _fault(values: dict[str, Any]) -> str | None:
     """What is wrong with a card's values, in words, or None."""
     known = {item.name for item in fields(Card)} - {"where"}
-    optional = {"classes", "threshold", "notes", "graphs", "tolerance"}
+    optional = {"classes", "threshold", "growth", "notes", "graphs", "tolerance"}
     if missing := sorted(known - optional - values.keys()):
         return f"it lacks {', '.join(missing)}"
     if unknown := sorted(values.keys() - known):
@@ -126,6 +129,8 @@ def _fault(values: dict[str, Any]) -> str | None:
         return "a segmenter must name its classes"
     if not 0 < values.get("threshold", 0.5) < 1:
         return f"threshold is {values['threshold']}; it must be between 0 and 1"
+    if not 0 <= values.get("growth", 0.0) <= 0.1:
+        return f"growth is {values['growth']}; it must be between 0 and 0.1"
     if len(values["sha256"]) != 64 or set(values["sha256"]) - set("0123456789abcdef"):
         return "sha256 must be 64 lower-case hexadecimal digits"
     return None

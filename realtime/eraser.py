@@ -28,7 +28,7 @@ from realtime.finder import Finder, SegmentationFault
 from realtime.finding import Finding
 from realtime.found import Found, Loss
 from realtime.frame import Frame
-from realtime.hole import Hole, belongings, cut_hole, growth, guard_width, sliver_width
+from realtime.hole import USUAL_GROWTH, Hole, belongings, cut_hole, growth, guard_width, sliver_width
 from realtime.imprint import imprint
 from realtime.memory import Memory
 from realtime.motion import Location, Registration, Sight, View
@@ -52,11 +52,11 @@ BRIDGE = 4  # pixels of the frame to one of the bridge that is shown until a def
 class Settings:
     """How to erase.
 
-    dilate: pixels that masks grow outward by, None for about 1 % of the frame's height; shadow: whether shadows that
-    touch the object go with it; segment_interval: seconds for which a matte is carried along by optical flow before
-    the network runs again, 0 to run it on every frame, None for what suits the engine's device; candidates: whether
-    `Result.things` also names what could be erased; fail_open: whether a frame whose segmentation failed is shown as it
-    is, rather than the plate in its place.
+    dilate: pixels that masks grow outward by, None for what the segmenter's card says, or about 1 % of the frame's
+    height; shadow: whether shadows that touch the object go with it; segment_interval: seconds for which a matte is
+    carried along by optical flow before the network runs again, 0 to run it on every frame, None for what suits the
+    engine's device; candidates: whether `Result.things` also names what could be erased; fail_open: whether a frame
+    whose segmentation failed is shown as it is, rather than the plate in its place.
     """
 
     dilate: int | None = None
@@ -177,6 +177,7 @@ class Eraser:
         self.segmenter, self.filler = segmenter, filler
         self.selection, self.settings = selection, settings
         self.stats = Stats()
+        self._growth = USUAL_GROWTH if segmenter is None else segmenter.engine.card.growth
         interval = settings.segment_interval
         if interval is None:
             interval = usual_interval(segmenter)
@@ -357,7 +358,8 @@ class Eraser:
             plate.anchor(motion)
             motion = np.eye(3)
         with timer("hole"):
-            hole = cut_hole(finding.mask, self.selection, self.settings.dilate, finding.keep)
+            dilate = growth(frame.image.shape[0], self.settings.dilate, self._growth)
+            hole = cut_hole(finding.mask, self.selection, dilate, finding.keep)
         with timer("read"):
             if finding.imprint is not None:
                 plate.forget(motion, ops.resize(finding.imprint, plate.frame_size))

@@ -11,6 +11,8 @@ from realtime.motion import Sight, View
 from realtime.ops import Region
 from realtime.selection import Selection
 
+USUAL_GROWTH = 0.01  # share of the height that a mask is grown by
+
 
 @dataclass(frozen=True)
 class Hole:
@@ -70,9 +72,9 @@ def belongings(
     return mask | ops.at_least(ops.resize(extra, (mask.shape[0], mask.shape[1])), 128)
 
 
-def growth(height: int, dilate: int | None) -> int:
-    """Pixels that a mask is grown by: `dilate`, or about 1 % of the frame's height where that is None."""
-    return max(2, round(height * 0.01)) if dilate is None else dilate
+def growth(height: int, dilate: int | None, share: float = USUAL_GROWTH) -> int:
+    """Pixels that a mask is grown by: `dilate`, or this share of the frame's height where that is None."""
+    return max(2, round(height * share)) if dilate is None else dilate
 
 
 def feather_width(height: int) -> int:

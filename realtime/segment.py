@@ -70,9 +70,24 @@ class Segmenter:
         if len(guidance):
             inputs["guidance"] = guidance
         outputs = self.engine.run(**inputs)
-        matte = outputs["matte"][0][[self.classes.index(name) for name in classes]].max(0) if classes else None
+        matte = None
+        if classes:
+            matte = outputs["matte"][0][[self.classes.index(name) for name in classes]].max(0)
+            matte = centred(matte, self.engine.card.threshold)
         mattes = outputs["object"][:, 0] if len(guidance) else np.zeros((0, height // 2, width // 2), np.float32)
         return matte, mattes
+
+
+def centred(matte: np.ndarray, threshold: float) -> np.ndarray:
+    """The matte on the scale on which 0.5 divides object and background, as everything after the network takes it.
+
+    matte: float32 in [0, 1]; threshold: where this network divides them, in (0, 1). 0 and 1 stay; in between it is the
+    posterior under other prior odds (Saerens, Latinne and Decaestecker, Neural Computation 2002).
+    """
+    if threshold == 0.5:
+        return matte
+    inside, outside = matte * np.float32(1 - threshold), (1 - matte) * np.float32(threshold)
+    return inside / (inside + outside)
 
 
 def network_size(height: int, width: int, default: Sequence[float], multiple: int) -> tuple[int, int]:

@@ -18,7 +18,13 @@ class RedEngine:
 
     def __init__(self):
         self.card = SimpleNamespace(
-            name="red", classes=("person", "dog"), sizes=((96, 160),), multiple=32, inputs={"image": ""}
+            name="red",
+            classes=("person", "dog"),
+            sizes=((96, 160),),
+            multiple=32,
+            inputs={"image": ""},
+            threshold=0.5,
+            growth=0.01,
         )
         self.sizes = []
 

@@ -228,6 +228,19 @@ def test_dilate_decides_how_far_the_hole_grows():
     assert areas[0] < areas[1] < areas[2]
 
 
+def test_the_segmenters_card_decides_where_dilate_does_not():
+    picture = put((ROOM * 0.5).astype(np.uint8), walk(5))
+
+    def hole(growth, **options):
+        segmenter = red_segmenter()
+        segmenter.engine.card.growth = growth
+        core = eraser(Selection(), segmenter, **options)
+        return np.count_nonzero(core.step(frame(picture, 0)).hole)
+
+    assert hole(0.05) > hole(0.01) > 0
+    assert hole(0.05, dilate=2) == hole(0.01, dilate=2)
+
+
 @pytest.mark.parametrize("shadow", [True, False])
 def test_a_shadow_goes_with_its_object_unless_told_otherwise(shadow):
     none, results = np.zeros((HEIGHT, WIDTH), np.uint8), []
