@@ -1,0 +1,121 @@
+"""INT8 is written where it loses little, layer by layer saved where that helps, and refused where it loses much."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("onnx", reason="onnx is not installed (extra `calib` or `train`)")
+import onnx
+
+from calib import precision
+from engines.models import find_model
+from engines.onnx_engine import OnnxEngine
+from tests.calib import networks
+
+has_modelopt = pytest.mark.skipif(
+    importlib.util.find_spec("modelopt") is None, reason="nvidia-modelopt is not installed (extra `calib`)"
+)
+quantisers = pytest.mark.parametrize("quantiser", ["onnxruntime", pytest.param("modelopt", marks=has_modelopt)])
+
+
+def run(model: Path, frames: Path, out: Path, *arguments: str) -> int:
+    return precision.main([str(model), "--frames", str(frames), "--threads", "1", "--out", str(out), *arguments])
+
+
+def figures(out: Path) -> dict:
+    return json.loads((out / "precision.json").read_text())
+
+
+@quantisers
+def test_a_model_that_passes_is_written_with_its_int8_graph(tmp_path: Path, quantiser: str) -> None:
+    model = networks.brightness_segmenter(tmp_path / "model")
+    out = tmp_path / "out"
+    assert run(model, networks.pictures(tmp_path / "frames"), out, "--with", quantiser) == 0
+    written = find_model(out, "segmenter")
+    graph = written.graph("int8")
+    assert graph is not None
+    image = np.full((1, 3, 64, 96), 0.1, np.float32)
+    image[..., :40] = 0.9
+    answer, full = (OnnxEngine(path, written.card).run(image=image)["matte"] for path in (graph, out / "model.onnx"))
+    np.testing.assert_allclose(answer, full, atol=0.1)
+    assert (answer != full).any()
+    assert figures(out)["losses"]["INT8"]["iou"] > 0.99
+    assert figures(out)["losses"]["FP16"]["iou"] == 1.0
+    assert (out / "precision.png").is_file()
+
+
+@quantisers
+def test_scales_are_what_tensorrt_can_run(tmp_path: Path, quantiser: str) -> None:
+    out = tmp_path / "out"
+    model = networks.brightness_segmenter(tmp_path / "model")
+    assert run(model, networks.pictures(tmp_path / "frames"), out, "--with", quantiser) == 0
+    graph = onnx.load(out / "gpu.int8.onnx").graph
+    zeros = {item.name: onnx.numpy_helper.to_array(item) for item in graph.initializer}
+    quantised = [node for node in graph.node if node.op_type == "QuantizeLinear"]
+    assert quantised
+    for node in quantised:
+        zero = zeros[node.input[2]]
+        assert zero.dtype == np.int8
+        assert not zero.any()
+    assert {item.type.tensor_type.elem_type for item in (*graph.input, *graph.output)} == {onnx.TensorProto.FLOAT}
+
+
+@quantisers
+def test_the_layer_that_loses_most_stays_in_full(tmp_path: Path, quantiser: str) -> None:
+    out = tmp_path / "out"
+    model = networks.touchy_segmenter(tmp_path / "model", calm=6)
+    assert run(model, networks.pictures(tmp_path / "frames"), out, "--with", quantiser) == 0
+    found = figures(out)
+    assert next(iter(found["layers"])) == "edge"
+    assert found["in_full"][0] == "edge"
+    assert not any(name.startswith("calm") for name in found["in_full"])
+    assert found["losses"]["INT8"]["iou"] > 0.99
+
+
+def test_a_model_that_loses_too_much_is_refused_with_the_figures(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    model = networks.touchy_segmenter(tmp_path / "model", calm=0)
+    assert run(model, networks.pictures(tmp_path / "frames"), out, "--with", "onnxruntime") == 1
+    error = capsys.readouterr().err
+    assert "INT8 of small is refused: its masks' IoU with FP32's is" in error
+    assert not (out / "gpu.int8.onnx").exists()
+    assert figures(out)["losses"]["INT8"]["iou"] < 0.99
+
+
+def test_a_filler_is_judged_by_what_it_puts_into_holes(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    model = networks.averaging_filler(tmp_path / "model")
+    frames = networks.pictures(tmp_path / "frames")
+    assert run(model, frames, out, "--task", "filler", "--with", "onnxruntime") == 0
+    loss = figures(out)["losses"]["INT8"]
+    assert loss["iou"] is None
+    assert abs(loss["below"]) < 0.3
+
+
+def test_the_fewest_layers_are_taken_out_that_bring_the_error_down() -> None:
+    errors = {"loud": 4.0, "middle": 2.0, "quiet": 1.0}
+    assert precision.worst_layers(errors, 1.0) == []
+    assert precision.worst_layers(errors, 0.5) == ["loud"]
+    assert precision.worst_layers(errors, 0.3) == ["loud", "middle"]
+
+
+def test_a_loss_at_the_limit_passes_and_above_it_does_not() -> None:
+    assert not precision.Loss(0.0, iou=0.9901).fault
+    assert "1.10 %" in precision.Loss(0.0, iou=0.989).fault
+    assert not precision.Loss(0.0, psnr=20.0, below=0.29).fault
+    assert "0.31 dB" in precision.Loss(0.0, psnr=20.0, below=0.31).fault
+
+
+@pytest.mark.parametrize(("count", "code"), [(0, 2), (1, 2), (2, 0)])
+def test_a_folder_needs_two_pictures(tmp_path: Path, capsys: pytest.CaptureFixture[str], count: int, code: int) -> None:
+    model, frames = networks.brightness_segmenter(tmp_path / "model"), networks.pictures(tmp_path / "frames", count)
+    assert run(model, frames, tmp_path / "out", "--with", "onnxruntime") == code
+    if code:
+        assert "calib.collect" in capsys.readouterr().err
