@@ -22,6 +22,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper, shape_inference
+from onnx.reference import ReferenceEvaluator
 
 from engines.card import TOLERANCES, Card, load_card
 from engines.errors import EngineError
@@ -32,6 +33,10 @@ PRECISIONS = ("fp16", "fp32")
 SHARED = 256  # bytes from which on a weight is worth a reference instead of a copy
 # Sums over a whole picture leave the range of FP16, or lose what a pixel adds: they are computed in FP32.
 IN_FULL = ("ReduceMean", "ReduceSum", "ReduceL2", "Softmax", "InstanceNormalization")
+FOLDED = (
+    *("Add", "Cast", "Concat", "ConstantOfShape", "Div", "Gather", "Mod", "Mul"),
+    *("Reshape", "Slice", "Squeeze", "Sub", "Transpose", "Unsqueeze"),
+)
 ALWAYS_FULL = {"Resize": (1, 2)}  # inputs that ONNX defines as FP32 whatever the others are
 
 
@@ -58,6 +63,7 @@ def gpu_graph(content: bytes, precision: str) -> bytes:
     model = onnx.load_model_from_string(content)
     graph = model.graph
     _take_branches(graph)
+    _fold_numbers(model)
     _drop_unused(graph)
     if precision == "fp16":
         _compute_in_half(model)
@@ -98,6 +104,37 @@ def _take_branches(graph: onnx.GraphProto) -> None:
         nodes += [_renamed(item, names) for item in branch.node]
         graph.initializer.extend(branch.initializer)
     _set_nodes(graph, nodes)
+
+
+def _fold_numbers(model: onnx.ModelProto) -> None:
+    """Compute what depends on constants alone, such as the margins of a Pad: older parsers want to see the numbers."""
+    graph = model.graph
+    known = {item.name for item in graph.initializer if item.data_type == TensorProto.INT64}
+    steps: list[onnx.NodeProto] = []
+    for node in graph.node:
+        is_number = node.op_type == "Constant" and _value(node).size <= SHARED
+        if is_number or (node.op_type in FOLDED and known.issuperset(filter(None, node.input))):
+            known.update(node.output)
+            steps.append(node)
+    computed = [node.output[0] for node in steps if node.op_type != "Constant"]
+    weights = [item for item in graph.initializer if item.name in known]
+    outputs = [helper.make_value_info(name, onnx.TypeProto()) for name in computed]
+    part = helper.make_model(helper.make_graph(steps, "", [], outputs, weights), opset_imports=model.opset_import)
+    values = ReferenceEvaluator(part).run(None, {})
+    folded = dict(zip(computed, values, strict=True))
+    _set_nodes(
+        graph,
+        [
+            helper.make_node("Constant", [], node.output, value=numpy_helper.from_array(np.asarray(folded[name])))
+            if (name := node.output[0]) in folded
+            else node
+            for node in list(graph.node)
+        ],
+    )
+
+
+def _value(constant: onnx.NodeProto) -> np.ndarray:
+    return numpy_helper.to_array(constant.attribute[0].t)
 
 
 def _drop_unused(graph: onnx.GraphProto) -> None:

@@ -188,11 +188,14 @@ def _chooses_types(trt: Any, job: Job) -> bool:
 
 
 def _profile(builder: Any, network: Any, job: Job) -> Any:
-    names = {network.get_input(index).name for index in range(network.num_inputs)}
-    if names != job.ranges.keys():
-        raise EngineError(f"{job.graph} takes {', '.join(sorted(names))}, not {', '.join(sorted(job.ranges))}")
+    """The ranges of all inputs. Sides that don't vary are told to the network too, which is built for them alone."""
+    inputs = {tensor.name: tensor for tensor in map(network.get_input, range(network.num_inputs))}
+    if inputs.keys() != job.ranges.keys():
+        raise EngineError(f"{job.graph} takes {', '.join(sorted(inputs))}, not {', '.join(sorted(job.ranges))}")
     profile = builder.create_optimization_profile()
     for name, shapes in job.ranges.items():
+        sides = zip(shapes.smallest, shapes.largest, strict=True)
+        inputs[name].shape = tuple(low if low == high else -1 for low, high in sides)
         profile.set_shape(name, shapes.smallest, shapes.usual, shapes.largest)
     return profile
 

@@ -119,6 +119,7 @@ class _Builder:
             ],
             "graph": network._inner.graph,
             "shapes": config.profile.shapes,
+            "fixed": [tensor.shape for tensor in network._inner.tensors],
             "timing": config.timing.contents.decode(),
         }
         if getattr(config, "progress_monitor", None) is not None:
@@ -140,9 +141,15 @@ class _Network:
     def __init__(self, trt: FakeTensorRt) -> None:
         self.trt = trt
         self.num_inputs = len(trt.inputs)
+        self.tensors = [_Tensor(name) for name in trt.inputs]
 
     def get_input(self, index: int) -> Any:
-        return self.trt.strict("ITensor", type("Tensor", (), {"name": self.trt.inputs[index]}))
+        return self.trt.strict("ITensor", self.tensors[index])
+
+
+class _Tensor:
+    def __init__(self, name: str) -> None:
+        self.name, self.shape = name, (-1, 3, -1, -1)
 
 
 class _Parser:

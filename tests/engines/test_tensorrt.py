@@ -102,6 +102,13 @@ def test_types_are_asked_for_as_the_version_wants_it(tmp_path: Path, trt: FakeTe
     assert jobs == [(graph, flags, kinds) for graph, kinds in zip(graphs, allowed, strict=True)]
 
 
+def test_sides_that_do_not_vary_are_told_to_the_network(tmp_path: Path, trt: FakeTensorRt, cache: EngineCache) -> None:
+    model = tiny_model(tmp_path, trt, guided=True)
+    load(model, cache)
+    load(model, cache, sizes=((32, 64),))
+    assert [job["fixed"] for job in trt.built] == [[(1, 3, -1, -1), (-1, 3, -1, -1)], [(1, 3, 32, 64), (-1, 3, 32, 64)]]
+
+
 def test_a_model_without_graphs_gets_fp16_from_tensorrt_or_a_word_how(
     tmp_path: Path, trt: FakeTensorRt, cache: EngineCache
 ) -> None:

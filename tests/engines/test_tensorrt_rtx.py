@@ -17,6 +17,15 @@ trt = pytest.importorskip("tensorrt_rtx", reason="tensorrt-rtx is not installed 
 MODELS = [(task, name) for task in ("segmenter", "filler") for name in available_models(task)]
 
 
+@pytest.mark.parametrize("task", ["segmenter", "filler"])
+def test_a_graph_builds_for_one_size_alone(task: str) -> None:
+    model = find_model("swift", task)
+    graph = model.graph("fp16")
+    assert graph is not None
+    plan, _ = build_plan(trt, Job(graph, "fp16", True, ranges_of(model.card, model.card.sizes), level=0))
+    assert plan
+
+
 @pytest.mark.parametrize("precision", ["fp16", "fp32"])
 @pytest.mark.parametrize(("task", "name"), MODELS)
 def test_the_shipped_graphs_build(task: str, name: str, precision: str) -> None:
