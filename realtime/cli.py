@@ -374,7 +374,9 @@ class _Display:
         if report.frames == 1:
             _say(f"{report.output}: done in {report.seconds:.1f} s")
         else:
-            _say(f"{report.output}: {report.frames} frames in {report.seconds:.1f} s ({report.fps:.1f} frames/s)")
+            place = "the CPU" if report.device == "cpu" else f"the GPU, by {report.runtime}"
+            rate = f"{report.fps:.1f} frames/s on {place}"
+            _say(f"{report.output}: {report.frames} frames in {report.seconds:.1f} s ({rate})")
 
 
 def _open_bar() -> Any:

@@ -6,8 +6,6 @@ import logging
 from dataclasses import dataclass
 from pathlib import Path
 
-import onnxruntime
-
 from engines.errors import EngineError
 from engines.runtime import available_models
 from realtime.errors import EraserError, UsageError
@@ -64,9 +62,8 @@ def load_models(
     engines = [engine for part in (finder, filler) if (engine := getattr(part, "engine", None)) is not None]
     for engine in engines:
         _log.debug(
-            "%s %s: %s on %s (asked for: %s on %s; onnxruntime can use %s)",
+            "%s %s: %s on %s (asked for: %s on %s)",
             engine.card.task, engine.card.name, engine.runtime, engine.device, runtime, device,
-            ", ".join(onnxruntime.get_available_providers()),
         )  # fmt: skip
     return Models(
         segmenter=finder,

@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 import pytest
 
+from engines.gpu import find_gpus
 from tests.cli import media
 from tests.cli.command import COMMAND, environment, fail, run, succeed
 
@@ -191,6 +192,17 @@ def test_progress_is_a_line_for_each_tenth(folder):
     assert percents == [str(10 * tenth) for tenth in range(1, 11)]
     assert all("frames/s" in line for line in lines)
     assert lines[-1].startswith(f"erase-video: {folder / 'out.mp4'}: {FRAMES} frames in ")
+    assert " frames/s on the " in lines[-1]  # CPU or GPU: what runs where is told once
+
+
+@pytest.mark.skipif(not find_gpus().lack, reason="there is a GPU, which is used")
+def test_debug_tells_why_no_better_runtime_is_used(folder):
+    lines = succeed(folder / "in.mp4", folder / "out.mp4", "--box", BOX, "--debug")
+    assert [line for line in lines if "filler swift" in line] == [
+        *(f"erase-video: filler swift: not {runtime} on cuda: {find_gpus().lack}"
+          for runtime in ("tensorrt", "onnxruntime", "torch")),
+        "erase-video: filler swift: onnxruntime on cpu (asked for: auto on auto)",
+    ]  # fmt: skip
 
 
 def test_quiet_prints_nothing(folder):
