@@ -29,10 +29,12 @@ from realtime.finding import Finding
 from realtime.found import Found, Loss
 from realtime.frame import Frame
 from realtime.hole import USUAL_GROWTH, Hole, belongings, cut_hole, growth, guard_width, sliver_width
+from realtime.home import home_of
 from realtime.imprint import imprint
 from realtime.memory import Memory
 from realtime.motion import Location, Registration, Sight, View
-from realtime.ops import Region
+from realtime.ops import Home, Region
+from realtime.patch import Patch, Shown, show
 from realtime.plate import GUESSED, SEEN, UNSEEN, Evidence, Plate
 from realtime.platefile import read_plate, write_plate
 from realtime.rearrange import Displaced, draw
@@ -100,13 +102,14 @@ class Stats:
 class Pending:
     """A frame that was observed and waits to be rendered.
 
-    plate, motion, epoch: the shot's plate, and the 3x3 matrix from its anchor of that epoch to this frame's pixels;
-    hole: None where nothing is to be erased; background, (h, w, 3) uint8 BGR in the plate's exposure, and trust, (h, w)
-    uint8: what the plate knew of hole.roi when the frame was observed; memory: what the whole shot shows, where a first
-    pass has learnt it.
+    image: the frame's picture where the eraser works, its own or a copy on a device; plate, motion, epoch: the shot's
+    plate, and the 3x3 matrix from its anchor of that epoch to this frame's pixels; hole: None where nothing is to be
+    erased; background, (h, w, 3) uint8 BGR in the plate's exposure, and trust, (h, w) uint8: what the plate knew of
+    hole.roi when the frame was observed; memory: what the whole shot shows, where a first pass has learnt it.
     """
 
     frame: Frame
+    image: np.ndarray
     finding: Finding
     plate: Plate
     motion: np.ndarray
@@ -125,6 +128,8 @@ class Pending:
             arrays += [self.hole.inside, self.hole.alpha, self.hole.guard]
         arrays += [thing.mask for thing in self.finding.things]
         arrays += [one.matte for one in self.finding.displaced]
+        if self.image is not self.frame.image:
+            arrays.append(self.image)
         if self.frame.native is not None:
             arrays.append(self.frame.image)
         return sum(array.nbytes for array in arrays)
@@ -158,7 +163,8 @@ class Eraser:
 
     segmenter: None where the selection needs none (masks and boxes only; clicked objects are then followed by their
     colours); filler: for what no frame has shown. finder: what finds the objects, None for one of the eraser's own.
-    defer: takes a `FillJob` to be done in another thread, whose answer goes to `filled`; None fills at once.
+    defer: takes a `FillJob` to be done in another thread, whose answer goes to `filled`; None fills at once. home:
+    where pixels are worked on, None for what suits the engines.
     """
 
     def __init__(
@@ -169,12 +175,14 @@ class Eraser:
         settings: Settings = DEFAULT_SETTINGS,
         defer: Callable[[FillJob], None] | None = None,
         finder: Finder | Retracer | None = None,
+        home: Home | None = None,
     ):
         if selection.classes and segmenter is None:
             raise EraserError(f"erasing {', '.join(selection.classes)} needs a segmenter: give one, or select no class")
         if segmenter is not None:
             segmenter.check(selection.classes)
         self.segmenter, self.filler = segmenter, filler
+        self.home = home or home_of(segmenter, filler)
         self.selection, self.settings = selection, settings
         self.stats = Stats()
         self._growth = USUAL_GROWTH if segmenter is None else segmenter.engine.card.growth
@@ -233,11 +241,11 @@ class Eraser:
     def learn_clean(self, frame: Frame) -> None:
         """Start a new plate with a frame that shows nothing but background."""
         height, width = frame.image.shape[:2]
-        self._shot = shot = _Shot(Plate(height, width), Registration(), masks.MaskSmoother(), new=False)
-        everywhere, nowhere = np.full((height, width), 255, np.uint8), np.zeros((height, width), np.uint8)
-        shot.plate.update(frame.image, np.eye(3), Evidence(everywhere, nowhere, nowhere))
+        self._shot = shot = _Shot(Plate(height, width, self.home), Registration(), masks.MaskSmoother(), new=False)
+        everywhere, nowhere = self.home.full((height, width), 255), self.home.zeros((height, width))
+        shot.plate.update(self.home.sent(frame.image), np.eye(3), Evidence(everywhere, nowhere, nowhere))
         view = View.of(frame.image)
-        shot.registration.locate(view, ops.resize(everywhere, view.size), shot.plate)
+        shot.registration.locate(view, np.full(view.size, 255, np.uint8), shot.plate)
 
     def step(self, frame: Frame, given: np.ndarray | None = None) -> Result:
         """Erase in one frame with what is known by now: live."""
@@ -252,9 +260,9 @@ class Eraser:
             return result
         size = result.image.shape[:2]
         whole = Region(0, size[0], 0, size[1])
-        background, trust = self._shot.plate.read(self._shot.registration.motion, whole)
+        background, trust = self.home.fetch(*self._shot.plate.read(self._shot.registration.motion, whole))
         image, everywhere = result.image.copy(), np.full(size, 255, np.uint8)
-        cv2.copyTo(background, ops.at_least(trust, GUESSED), image)
+        ops.copy_where(background, ops.at_least(trust, GUESSED), image)
         return replace(
             result,
             image=image,
@@ -278,7 +286,7 @@ class Eraser:
         """
         if size is None and self._shot is not None:
             size = self._shot.plate.frame_size
-        self._shot = _Shot(read_plate(path, size), Registration(), masks.MaskSmoother(), new=False)
+        self._shot = _Shot(read_plate(path, size, self.home), Registration(), masks.MaskSmoother(), new=False)
 
     def observe(self, frame: Frame, given: np.ndarray | None = None) -> Pending:
         """Find what to erase, where the camera looks, what the plate knows of the hole; then refresh the plate.
@@ -320,18 +328,19 @@ class Eraser:
         with timer("exposure"):
             exposure = _exposure(view, sight, outside)
             expected = sight.exposed(exposure)
+            color, background, seen = map(self.home.sent, (view.color, expected, sight.seen))
         with timer("mask"):
             displaced, shown = self._shown(frame)
             mask = self._mask(shot, found.matte, fixed, location, (height, width))
-            mask = _with_objects(mask, shown)
-            keep = None if found.keep is None else _kept(found.keep, mask)
+            mask = self._with_objects(mask, shown)
+            keep = None if found.keep is None else _kept(self.home.sent(found.keep), mask)
             parts = found.matte is not None
-            mask = belongings(mask, view, expected, sight, parts=parts, shadow=self.settings.shadow)
+            mask = belongings(mask, color, background, seen, parts=parts, shadow=self.settings.shadow)
             imprint = self._imprint(found, mask, view, expected, sight)
             if fault is not None and not self.settings.fail_open:
-                mask, keep = np.full_like(mask, 255), None
+                mask, keep = ops.full_like(mask, 255), None
         with timer("update"):
-            changed = masks.changed(view.color, expected, outside & sight.seen)
+            changed = masks.changed(color, background, self.home.sent(outside) & seen)
         # Masks from outside are exact, those of a network may miss the object for a moment.
         patience = 1 if found.matte is None else PATIENCE
         return Finding(
@@ -357,19 +366,22 @@ class Eraser:
             self.stats.anchors += 1
             plate.anchor(motion)
             motion = np.eye(3)
+        sent = self.home.sent
         with timer("hole"):
             dilate = growth(frame.image.shape[0], self.settings.dilate, self._growth)
-            hole = cut_hole(finding.mask, self.selection, dilate, finding.keep)
+            keep = None if finding.keep is None else sent(finding.keep)
+            hole = cut_hole(sent(finding.mask), self.selection, dilate, keep)
         with timer("read"):
             if finding.imprint is not None:
-                plate.forget(motion, ops.resize(finding.imprint, plate.frame_size))
+                plate.forget(motion, ops.resize(sent(finding.imprint), plate.frame_size))
             background, trust = plate.read(motion, hole.roi if hole else NOWHERE)
         with timer("update"):
-            changed = ops.at_least(ops.resize(finding.changed, plate.frame_size), 128)
-            evidence = _evidence(hole, changed, finding.foreign)
+            image = sent(frame.image)
+            changed = ops.at_least(ops.resize(sent(finding.changed), plate.frame_size), 128)
+            evidence = _evidence(hole, changed, None if finding.foreign is None else sent(finding.foreign))
             if not finding.between:
-                plate.update(finding.exposure.remove(frame.image), motion, evidence, finding.patience)
-        return Pending(frame, finding, plate, motion, plate.epoch, hole, background, trust, timer)
+                plate.update(finding.exposure.remove(image), motion, evidence, finding.patience)
+        return Pending(frame, image, finding, plate, motion, plate.epoch, hole, background, trust, timer)
 
     def render(self, pending: Pending) -> Result:
         """Erase in an observed frame, with what the plate has learnt up to now."""
@@ -381,8 +393,7 @@ class Eraser:
         if hole is None:
             self._fade = Fade()
             return result
-        inner = hole.roi.slices
-        picture = frame.image[inner]
+        picture = pending.image[hole.roi.slices]
         with timer("read"):
             background, trust = _read_again(pending, hole)
         with timer("exposure"):
@@ -392,24 +403,38 @@ class Eraser:
             unknown = ops.equals(trust, UNSEEN)
             ops.copy_where(picture, unknown, background)
         with timer("composite"):
-            erased = ops.composite(picture, background, hole.alpha)
-        with timer("fill"):
-            motion = _present_motion(pending)
-            unseen = unknown & hole.inside
-            if finding.fault is None and ops.equals(trust, GUESSED).any():
-                unseen |= pending.plate.worn(motion, hole.roi) & hole.inside & ~ops.equals(trust, SEEN)
-            if unseen.any():
-                erased = self._fill(pending, hole, erased, unseen, unknown)
+            patch = Patch(hole, ops.composite(picture, background, hole.alpha), trust, unknown)
+        shown = self._complete_and_show(pending, patch)
+        self._fade = shown.fade
         with timer("composite"):
-            erased = self._fade.step(erased, hole.inside, trust, pending.plate, motion, hole.roi)
-            image = frame.image.copy()
-            image[inner], alpha[inner], inside[inner] = erased, hole.alpha, hole.inside
-            made_of[inner] = np.maximum(trust, GUESSED) & hole.inside
-            drawn = draw(frame.image, finding.displaced, image, alpha)
-        self.stats.hole_pixels += cv2.countNonZero(hole.inside)
-        self.stats.seen_pixels += cv2.countNonZero(ops.equals(trust, SEEN) & hole.inside)
+            drawn = draw(frame.image, finding.displaced, shown.image, shown.alpha)
+        self.stats.hole_pixels += shown.hole_pixels
+        self.stats.seen_pixels += shown.seen_pixels
         roi = hole.roi if drawn is None else hole.roi.united(drawn)
-        return replace(result, image=image, roi=roi)
+        return replace(result, image=shown.image, alpha=shown.alpha, hole=shown.inside, trust=shown.made_of, roi=roi)
+
+    def _complete_and_show(self, pending: Pending, patch: Patch) -> Shown:
+        """Fill what a patch lacks, and put it in place.
+
+        A device says what it lacks only when its picture is fetched. That nothing does is the rule: so the picture is
+        made first, and once more where that was wrong.
+        """
+        finding, motion, timer = pending.finding, _present_motion(pending), pending.timer
+        if not self.home.answers_at_once:
+            with timer("composite"):
+                shown = show(pending.image, patch, pending.plate, motion, self._fade)
+            worn = finding.fault is None and shown.guessed and pending.plate.is_worn(shown.invented)
+            if not (shown.unseen or worn):
+                return shown
+        with timer("fill"):
+            hole, trust = patch.hole, patch.trust
+            unseen = patch.unknown & hole.inside
+            if finding.fault is None and ops.count(ops.equals(trust, GUESSED)):
+                unseen |= pending.plate.worn(motion, hole.roi) & hole.inside & ~ops.equals(trust, SEEN)
+            if ops.count(unseen):
+                patch = replace(patch, picture=self._fill(pending, patch, unseen))
+        with timer("composite"):
+            return show(pending.image, patch, pending.plate, motion, self._fade)
 
     def _shot_for(self, height: int, width: int) -> _Shot:
         """The present shot, or a new one where there is none of this size."""
@@ -419,7 +444,7 @@ class Eraser:
             if self._shot is not None and ops.same_shape(self._shot.plate.frame_size, (height, width)):
                 self._resize(self._shot, height, width)
             else:
-                self._shot = _Shot(Plate(height, width), Registration(), masks.MaskSmoother())
+                self._shot = _Shot(Plate(height, width, self.home), Registration(), masks.MaskSmoother())
         return self._shot
 
     def _resize(self, shot: _Shot, height: int, width: int) -> None:
@@ -453,11 +478,19 @@ class Eraser:
         size: tuple[int, int],
     ) -> np.ndarray:
         """The mask of this frame, smoothed over time, (H, W) uint8."""
-        mask = np.zeros(size, np.uint8) if fixed is None else fixed
+        mask = self.home.zeros(size) if fixed is None else self.home.sent(fixed)
         if matte is not None:
             to_matte = ops.scaling(size, matte.shape)
-            smooth = shot.smoother.step(matte, to_matte @ location.step @ np.linalg.inv(to_matte))
+            smooth = shot.smoother.step(self.home.sent(matte), to_matte @ location.step @ np.linalg.inv(to_matte))
             mask = mask | ops.at_least(ops.resize(smooth, size), masks.ON)
+        return mask
+
+    def _with_objects(self, mask: np.ndarray, shown: tuple[Thing, ...]) -> np.ndarray:
+        """The mask, (H, W) uint8, with the sharp rims of the objects that are erased."""
+        erased = [thing for thing in shown if thing.state == "erased"]
+        mask = mask.copy() if erased else mask
+        for thing in erased:
+            mask[thing.roi.slices] |= self.home.sent(thing.mask)
         return mask
 
     def _imprint(
@@ -465,11 +498,13 @@ class Eraser:
     ) -> np.ndarray | None:
         """What is erased from this frame on was background before, as far as the plate knows: what it must forget."""
         size = mask.shape[0], mask.shape[1]
+        begun = [each for each in (found.begun, self._finder.objects.strokes.begun(size)) if each is not None]
+        if not begun:
+            return None
+        (mask,) = self.home.fetch(mask)
         if found.foreign is not None:
             mask = mask | ~_open(found.foreign, size)  # who stands there was never taken for background
-        begun = [each for each in (found.begun, self._finder.objects.strokes.begun(size)) if each is not None]
-        imprints = [imprint(each, mask, view, expected, sight) for each in begun]
-        return np.bitwise_or.reduce(imprints) if imprints else None
+        return np.bitwise_or.reduce([imprint(each, mask, view, expected, sight) for each in begun])
 
     def _shown(self, frame: Frame) -> tuple[list[Displaced], tuple[Thing, ...]]:
         """The objects of a frame that are drawn elsewhere, and all that a window may show."""
@@ -479,34 +514,31 @@ class Eraser:
         candidates = self._finder.parts.latest if self.settings.candidates else ()
         return displaced, things(objects.tracks, candidates, frame.image, frame.time)
 
-    def _fill(
-        self, pending: Pending, hole: Hole, picture: np.ndarray, unseen: np.ndarray, unknown: np.ndarray
-    ) -> np.ndarray:
-        """Complete the roi's picture where it is unseen, and remember the guess in the plate.
-
-        unknown: the part of it for which there is no older guess either, and maybe more.
-        """
-        frame, finding, roi = pending.frame, pending.finding, hole.roi
+    def _fill(self, pending: Pending, patch: Patch, unseen: np.ndarray) -> np.ndarray:
+        """A patch's picture completed where it is unseen, (h, w, 3) uint8; the plate remembers the guess."""
+        frame, finding, roi = pending.frame, pending.finding, patch.hole.roi
         place = Place(pending.plate, pending.motion, pending.epoch, finding.exposure, roi)
-        if finding.fault is not None or not ops.shrink(unseen, sliver_width(frame.image.shape[0])).any():
+        if finding.fault is not None or not ops.count(ops.shrink(unseen, sliver_width(frame.image.shape[0]))):
             # Slivers at the hole's rim are bridged smoothly; a network would see nothing in them.
-            filled, final = quick_fill(picture, unseen), finding.fault is None
+            filled, final = quick_fill(patch.picture, unseen), finding.fault is None
         else:
             whole, missing = frame.image.copy(), np.zeros(frame.image.shape[:2], np.uint8)
-            whole[roi.slices], missing[roi.slices] = picture, unseen
+            whole[roi.slices], missing[roi.slices] = self.home.fetch(patch.picture, unseen)
             final = self._defer is None
             if self._defer is None:
                 self.stats.fills += 1
-                filled = self.filler.fill(whole, missing)[roi.slices]
+                filled = self.home.sent(self.filler.fill(whole, missing)[roi.slices])
             else:
                 if self._job is None:
                     self._job, self._place = FillJob(whole, missing, place), place
                     self._defer(self._job)
-                unseen = unseen & unknown
-                filled = quick_fill(picture, unseen, BRIDGE)
+                unseen = unseen & patch.unknown
+                filled = quick_fill(patch.picture, unseen, BRIDGE)
         if final:
             place.remember(filled, unseen)
-        return np.where(unseen[..., None] > 0, filled, picture)
+        picture = patch.picture.copy()
+        ops.copy_where(filled, unseen, picture)
+        return picture
 
 
 def usual_interval(segmenter: Segmenter | None) -> float:
@@ -535,15 +567,6 @@ def _outside(view: View, found: Found, fixed: np.ndarray | None) -> np.ndarray:
     return ~ops.grow_square(objects, max(4, view.size[0] // 40))
 
 
-def _with_objects(mask: np.ndarray, shown: tuple[Thing, ...]) -> np.ndarray:
-    """The mask, (H, W) uint8, with the sharp rims of the objects that are erased."""
-    erased = [thing for thing in shown if thing.state == "erased"]
-    mask = mask.copy() if erased else mask
-    for thing in erased:
-        mask[thing.roi.slices] |= thing.mask
-    return mask
-
-
 def _kept(keep: np.ndarray, mask: np.ndarray) -> np.ndarray:
     """Where nothing may be erased, (H, W) uint8: what is kept, with its soft rim, unless that is masked itself."""
     size = mask.shape[0], mask.shape[1]
@@ -570,7 +593,7 @@ def _evidence(hole: Hole | None, changed: np.ndarray, foreign: np.ndarray | None
 
     changed: (H, W) uint8, as in `Evidence`; foreign: a smaller mask of what is no background though it is not erased.
     """
-    usable, doubtful = np.full_like(changed, 255), np.zeros_like(changed)
+    usable, doubtful = ops.full_like(changed, 255), ops.zeros_like(changed)
     if hole is not None:
         usable[hole.roi.slices] = ~hole.guard
         doubtful[hole.roi.slices] = hole.guard & ~hole.inside
@@ -587,9 +610,9 @@ def _read_again(pending: Pending, hole: Hole) -> tuple[np.ndarray, np.ndarray]:
     window = ops.bounding_region(stale & ops.at_least(hole.alpha, 1))
     if window is not None:
         color, now = pending.plate.read(_present_motion(pending), window.moved(hole.roi.y0, hole.roi.x0))
-        better = stale[window.slices] & cv2.compare(now, trust[window.slices], cv2.CMP_GE)
-        cv2.copyTo(color, better, background[window.slices])
-        cv2.copyTo(now, better, trust[window.slices])
+        better = stale[window.slices] & ops.not_below(now, trust[window.slices])
+        ops.copy_where(color, better, background[window.slices])
+        ops.copy_where(now, better, trust[window.slices])
         if pending.memory is not None:
             _remember(pending, pending.memory, window, background, trust)
     return background, trust
@@ -599,11 +622,12 @@ def _remember(pending: Pending, memory: Memory, window: Region, background: np.n
     """Let the whole shot show, in place, what nothing up to now has SEEN; window: of the hole's roi."""
     assert pending.hole is not None
     roi = pending.hole.roi
-    color, ever = memory.recall(pending.epoch, pending.motion, window.moved(roi.y0, roi.x0))
+    recalled = memory.recall(pending.epoch, pending.motion, window.moved(roi.y0, roi.x0))
+    color, ever = map(pending.plate.home.sent, recalled)
     here = trust[window.slices]
-    better = ops.at_least(ever, GUESSED) & ~ops.equals(here, SEEN) & cv2.compare(ever, here, cv2.CMP_GE)
-    cv2.copyTo(color, better, background[window.slices])
-    cv2.copyTo(ever, better, here)
+    better = ops.at_least(ever, GUESSED) & ~ops.equals(here, SEEN) & ops.not_below(ever, here)
+    ops.copy_where(color, better, background[window.slices])
+    ops.copy_where(ever, better, here)
 
 
 def _present_motion(pending: Pending) -> np.ndarray:

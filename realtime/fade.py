@@ -41,10 +41,10 @@ class _Shown:
 
 
 class Fade:
-    """Carries what the hole showed from frame to frame. State: the hole that was rendered last."""
+    """Carries what the hole showed from frame to frame: the hole that was rendered last. It does not change."""
 
-    def __init__(self) -> None:
-        self._shown: _Shown | None = None
+    def __init__(self, shown: _Shown | None = None) -> None:
+        self._shown = shown
 
     def step(
         self,
@@ -54,8 +54,8 @@ class Fade:
         plate: Plate,
         motion: np.ndarray,
         region: Region,
-    ) -> np.ndarray:
-        """The picture to show of the next frame's hole.
+    ) -> tuple[np.ndarray, Fade]:
+        """The picture to show of the next frame's hole, and what to carry on from there.
 
         picture: (h, w, 3) uint8 BGR, erased; inside: (h, w) uint8, the hole; trust: (h, w) uint8, of what fills it;
         motion: present anchor of the plate -> frame pixels; region: of the frame. Returns (h, w, 3) uint8, equal to
@@ -68,7 +68,5 @@ class Fade:
             left = ops.fading(picture, before, guessed, left, inside, noticed=NOTICED, lasts=LASTS)
             if not ops.surely_empty(left):
                 picture = ops.blend_where(picture, before, left, SHARE)
-        self._shown = _Shown(
-            plate, motion, plate.epoch, region, picture, inside & ~ops.at_least(trust, GUESSED + 1), left
-        )
-        return picture
+        guessed = inside & ~ops.at_least(trust, GUESSED + 1)
+        return picture, Fade(_Shown(plate, motion, plate.epoch, region, picture, guessed, left))

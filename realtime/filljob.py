@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 
 from realtime import ops
@@ -29,6 +28,7 @@ class Place:
         """Store the roi's fill, (h, w, 3) uint8, in the plate as GUESSED where `unknown`, (h, w) uint8, is set."""
         # A moving camera will soon show what lies just outside the picture: carry the guess on over its edge.
         margin = round(MARGIN * self.plate.frame_size[0])
+        filled, unknown = map(self.plate.home.sent, (filled, unknown))
         guess, guessed = ops.pad(self.exposure.remove(filled), margin), ops.pad(unknown, margin)
         motion = self.motion @ np.linalg.inv(self.plate.since(self.epoch))
         self.plate.write_guess(guess, motion, self.roi.expanded(margin), guessed)
@@ -57,12 +57,11 @@ def quick_fill(picture: np.ndarray, unknown: np.ndarray, coarse: int = 1) -> np.
 
     coarse: pixels of the picture to one of the bridge, each way; a bridge for a moment need not be fine.
     """
-    values, known = picture.astype(np.float32), (unknown == 0).astype(np.float32)
+    values, known = ops.to_float(picture), ops.to_weight(~unknown)
     if coarse == 1:
         return ops.to_uint8(ops.push_pull(values, known))
     size = max(1, known.shape[0] // coarse), max(1, known.shape[1] // coarse)
-    weights = ops.resize(known, size)
-    small = ops.resize(values * known[..., None], size) / np.maximum(weights, 1e-6)[..., None]
-    smooth = ops.to_uint8(ops.resize(ops.push_pull(small, np.minimum(1.0, weights * coarse)), known.shape))
-    cv2.copyTo(picture, ops.equals(unknown, 0), smooth)
+    small, weights = ops.mean_of_known(values, known, size, coarse)
+    smooth = ops.to_uint8(ops.resize(ops.push_pull(small, weights), (known.shape[0], known.shape[1])))
+    ops.copy_where(picture, ~unknown, smooth)
     return smooth

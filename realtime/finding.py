@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from realtime.exposure import Exposure
+from realtime.ops import Home
 from realtime.rearrange import Displaced
 from realtime.things import Thing
 
@@ -40,8 +41,14 @@ class Finding:
     fault: str | None = None
     between: bool = False
 
+    def fetched(self, home: Home) -> Finding:
+        """The same with all its pictures as NumPy arrays."""
+        keep = [] if self.keep is None else [self.keep]
+        mask, changed, *keep = home.fetch(self.mask, self.changed, *keep)
+        return replace(self, mask=mask, changed=changed, keep=keep[0] if keep else None)
+
     def arrays(self) -> dict[str, np.ndarray]:
-        """All but `things`, which only a window shows, to be stored."""
+        """All but `things`, which only a window shows, to be stored; of a finding that was `fetched`."""
         record = {
             "flags": np.array([self.cut, self.anchored, self.patience, self.between]),
             "motion": self.motion,

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from realtime import masks, ops
-from realtime.motion import Sight, View
 from realtime.ops import Region
 from realtime.selection import Selection
 
@@ -47,21 +46,23 @@ def cut_hole(mask: np.ndarray, selection: Selection, dilate: int | None, keep: n
 
 
 def belongings(
-    mask: np.ndarray, view: View, expected: np.ndarray, sight: Sight, *, parts: bool, shadow: bool
+    mask: np.ndarray, frame: np.ndarray, background: np.ndarray, seen: np.ndarray, *, parts: bool, shadow: bool
 ) -> np.ndarray:
     """The mask with what it leaves out of its object, as far as the plate can tell.
 
-    mask: (H, W) uint8; expected: (h, w, 3) uint8, the plate as this view should show it; parts: add what hangs together
-    with the mask and is not background (hands, held things, hair); shadow: add shadows that touch it.
+    mask: (H, W) uint8. Smaller: frame: (h, w, 3) uint8 BGR; background: (h, w, 3) uint8, the plate as it should show
+    there; seen: (h, w) uint8, 255 where that is SEEN. parts: add what hangs together with the mask and is not
+    background (hands, held things, hair); shadow: add shadows that touch it.
     """
-    small = ops.at_least(ops.resize(mask, view.size), 1)
+    size = seen.shape[0], seen.shape[1]
+    small = ops.at_least(ops.resize(mask, size), 1)
     # Parts are held close to the body; a shadow can be as long as its object, though few are longer than this.
-    reach = ops.reach(small, divisor=8, least=4, most=max(view.size))
-    shadow_reach = ops.reach(small, divisor=1, least=4, most=view.size[0] * 2 // 3)
-    region = ops.bounding_region(small, shadow_reach if shadow else reach)
+    reach = ops.reach(small, divisor=8, least=4, most=max(size))
+    shadow_reach = ops.reach(small, divisor=1, least=4, most=size[0] * 2 // 3)
+    region = ops.neighbourhood(small, shadow_reach if shadow else reach)
     if region is None or not (parts or shadow):
         return mask
-    frame, background, seen = (picture[region.slices] for picture in (view.color, expected, sight.seen))
+    frame, background, seen = (picture[region.slices] for picture in (frame, background, seen))
     extra = ops.zeros_like(small)
     if parts:
         extra[region.slices] |= masks.left_out(frame, background, seen, small[region.slices], reach)

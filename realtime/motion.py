@@ -206,7 +206,9 @@ class Sight:
     @staticmethod
     def of(plate: Plate, motion: np.ndarray, view: View) -> Sight:
         height, width = plate.frame_size
-        color, trust = plate.read_scaled(motion, ops.Region(0, height, 0, width), view.size, cubic=False)
+        color, trust = plate.home.fetch(
+            *plate.read_scaled(motion, ops.Region(0, height, 0, width), view.size, cubic=False)
+        )
         unseen = ops.equals(trust, UNSEEN)
         cv2.copyTo(view.color, unseen, color)
         return Sight(color, equalised(color), ~unseen, ops.equals(trust, SEEN))

@@ -13,9 +13,9 @@ import cv2
 import numpy as np
 
 from realtime import ops
-from realtime.ops import Region
+from realtime.ops import HOST, Home, Region
 
-UNSEEN, GUESSED, SEEN = 0, 1, 2
+UNSEEN, GUESSED, SEEN = ops.UNSEEN, ops.GUESSED, ops.SEEN
 
 REFRESH = 1.0 / 8.0  # share of the new sample in the running average of a SEEN pixel
 SETTLED = 30  # frames in a row that something else must stay in the open to replace what was SEEN
@@ -50,29 +50,31 @@ class Plate:
     time: `epoch` counts re-anchorings, and `since(epoch)` translates an older motion's source to the present anchor.
     """
 
-    def __init__(self, height: int, width: int):
+    def __init__(self, height: int, width: int, home: Home = HOST):
+        """height, width: of the frames; home: where their pixels are, and those of the plate."""
         self.frame_size = height, width
+        self.home = home
         self.epoch = 0
-        self._color: np.ndarray = np.zeros((height, width, 3), np.float32)  # BGR, exposure of the anchor
-        self._trust: np.ndarray = np.zeros((height, width), np.uint8)
+        self._color: np.ndarray = home.zeros((height, width, 3), np.float32)  # BGR, exposure of the anchor
+        self._trust: np.ndarray = home.zeros((height, width))
         # 255 where a GUESSED pixel is not invented: a frame showed it, but not for long enough or too near an object.
-        self._glimpsed: np.ndarray = np.zeros((height, width), np.uint8)
+        self._glimpsed: np.ndarray = home.zeros((height, width))
         # Frames in a row for which a pixel has been in the open; more than the plate's patience only while it shows
         # something else than is known.
-        self._age: np.ndarray = np.zeros((height, width), np.uint8)
+        self._age: np.ndarray = home.zeros((height, width))
         self._invented = 0  # pixels that were invented when the last guess was made
         self._origin = 0, 0  # (x, y) of the canvas' first pixel in anchor coordinates, whole pixels
         self._rebased: list[np.ndarray] = []  # [k] maps coordinates of anchor k to those of anchor k + 1
 
     @classmethod
-    def restored(cls, arrays: Mapping[str, np.ndarray]) -> Plate:
+    def restored(cls, arrays: Mapping[str, np.ndarray], home: Home = HOST) -> Plate:
         """The plate that gave `arrays`, without what it had invented; KeyError or ValueError where they are none."""
         color, trust, (x, y), (height, width) = (arrays[name] for name in ("color", "trust", "origin", "frame_size"))
         if color.shape != (*trust.shape, 3) or color.dtype != np.uint8 or trust.dtype != np.uint8 or trust.max() > SEEN:
             raise ValueError("these arrays are no plate")
-        plate = cls(int(height), int(width))
-        plate._color, plate._trust = color.astype(np.float32), trust.copy()
-        plate._glimpsed, plate._age = ops.equals(trust, GUESSED), np.zeros_like(trust)
+        plate = cls(int(height), int(width), home)
+        layers = color.astype(np.float32), trust.copy(), ops.equals(trust, GUESSED), np.zeros_like(trust)
+        plate._color, plate._trust, plate._glimpsed, plate._age = map(home.sent, layers)
         plate._origin = int(x), int(y)
         return plate
 
@@ -80,9 +82,11 @@ class Plate:
         """What frames have shown, to be stored: color (h, w, 3) uint8 BGR and trust (h, w) uint8 of the canvas, origin
         (x, y) of its first pixel in anchor coordinates, frame_size (H, W). What was invented is left out.
         """
-        trust = cv2.copyTo(np.full_like(self._trust, UNSEEN), self._inventions(), self._trust.copy())
+        trust = self._trust.copy()
+        ops.put(trust, self.inventions(), UNSEEN)
+        color, trust = self.home.fetch(ops.to_uint8(self._color), trust)
         return {
-            "color": ops.to_uint8(self._color),
+            "color": color,
             "trust": trust,
             "origin": np.array(self._origin),
             "frame_size": np.array(self.frame_size),
@@ -120,23 +124,18 @@ class Plate:
         """As `read`, resampled straight into (H, W) = `size`."""
         source = self._footprint(motion, region)
         if source is None:
-            return np.zeros((*size, 3), np.uint8), np.zeros(size, np.uint8)
+            return self.home.zeros((*size, 3)), self.home.zeros(size)
         window = self._canvas_window(region) if _is_identity(motion) else None
         if window is not None:
             color, trust = self._color[window.slices], self._trust[window.slices]
             if size == trust.shape:
                 return ops.to_uint8(color), trust.copy()
-            # The least trusted of the pixels that are averaged counts.
-            side = -(-region.height // size[0])
-            least = cv2.erode(trust, np.ones((side, side), np.uint8))
-            return ops.to_uint8(ops.resize(color, size)), cv2.resize(
-                least, size[::-1], interpolation=cv2.INTER_NEAREST_EXACT
-            )
+            return ops.to_uint8(ops.resize(color, size)), ops.resize_levels(trust, size)
         to_size = ops.scaling((region.height, region.width), size) @ ops.translation(-region.x0, -region.y0)
         x, y = self._origin[0] + source.x0, self._origin[1] + source.y0
         matrix = to_size @ motion @ ops.translation(x, y)
         color = ops.warp(self._color[source.slices], matrix, size, cubic=cubic)
-        return ops.to_uint8(color), _warp_trust(self._trust[source.slices], matrix, size)
+        return ops.to_uint8(color), ops.warp_levels(self._trust[source.slices], matrix, size, SEEN)
 
     def update(self, image: np.ndarray, motion: np.ndarray, evidence: Evidence, patience: int = 1) -> None:
         """Refresh the plate from a frame.
@@ -178,27 +177,34 @@ class Plate:
         still = _is_identity(motion) and size == (region.height, region.width)
         color = image if still else ops.warp(image, matrix, size)
         # The edge of a guess is shared with known pixels, so half a footprint is enough here.
-        soft = guessed if still else cv2.warpPerspective(guessed, matrix, (size[1], size[0]), flags=cv2.INTER_LINEAR)
+        soft = guessed if still else ops.warp_soft(guessed, matrix, size)
         trust = self._trust[source.slices]
         new = ops.at_least(soft, 64) & ~ops.equals(trust, SEEN) & ~self._glimpsed[source.slices]
-        cv2.copyTo(color.astype(np.float32, copy=False), new, self._color[source.slices])
-        trust[new > 0] = GUESSED
-        self._invented = cv2.countNonZero(self._inventions())
+        ops.copy_where(ops.to_float(color), new, self._color[source.slices])
+        ops.put(trust, new, GUESSED)
+        self._invented = ops.count(self.inventions())
 
     def worn(self, motion: np.ndarray, region: Region) -> np.ndarray:
         """Where guesses should be made anew, because much that they had to guess has shown since: (h, w) uint8.
 
         Empty where little of the region is invented: what is about to show needs no better guess.
         """
-        invented = self._inventions()
+        invented, size = self.inventions(), (region.height, region.width)
         source = self._footprint(motion, region)
-        if source is None or cv2.countNonZero(invented) >= WORN * self._invented:
-            return np.zeros((region.height, region.width), np.uint8)
+        if source is None or not self.is_worn(ops.count(invented)):
+            return self.home.zeros(size)
         x, y = self._origin[0] + source.x0, self._origin[1] + source.y0
         matrix = ops.translation(-region.x0, -region.y0) @ motion @ ops.translation(x, y)
-        soft = cv2.warpPerspective(invented[source.slices], matrix, (region.width, region.height))
-        worn = ops.at_least(soft, 64)
-        return worn if cv2.countNonZero(worn) >= WORTH * worn.size else np.zeros_like(worn)
+        worn = ops.at_least(ops.warp_soft(invented[source.slices], matrix, size), 64)
+        return worn if ops.count(worn) >= WORTH * worn.size else ops.zeros_like(worn)
+
+    def inventions(self) -> np.ndarray:
+        """Where the canvas holds what no frame has shown: (h, w) uint8."""
+        return ops.equals(self._trust, GUESSED) & ~self._glimpsed
+
+    def is_worn(self, invented: int) -> bool:
+        """Whether guesses may have to be made anew, so many pixels being `inventions` now."""
+        return invented < WORN * self._invented
 
     def forget(self, motion: np.ndarray, mask: np.ndarray) -> None:
         """Forget what a frame shows where mask, (H, W) uint8, is set: that was no background after all."""
@@ -207,11 +213,10 @@ class Plate:
         if source is None:
             return
         matrix = np.linalg.inv(motion @ ops.translation(self._origin[0] + source.x0, self._origin[1] + source.y0))
-        size = source.width, source.height
-        there = cv2.warpPerspective(mask, matrix, size, flags=cv2.INTER_LINEAR) > 0
-        self._trust[source.slices][there] = UNSEEN
-        self._glimpsed[source.slices][there] = 0
-        self._age[source.slices][there] = 0
+        there = ops.warp_soft(mask, matrix, (source.height, source.width))
+        ops.put(self._trust[source.slices], there, UNSEEN)
+        ops.put(self._glimpsed[source.slices], there, 0)
+        ops.put(self._age[source.slices], there, 0)
 
     def needs_anchor(self, motion: np.ndarray) -> bool:
         """Whether the view has gone so far, or zoomed so much, that the plate should move to the present frame."""
@@ -236,10 +241,10 @@ class Plate:
         matrix = ops.translation(margin, margin) @ motion @ ops.translation(x, y)
         size = height + 2 * margin, width + 2 * margin
         color = ops.warp(self._color, matrix, size)
-        self._trust = _warp_trust(self._trust, matrix, size)
+        self._trust = ops.warp_levels(self._trust, matrix, size, SEEN)
         self._color = color
         self._glimpsed = ops.warp_mask(self._glimpsed, matrix, size)
-        self._age = np.zeros(size, np.uint8)
+        self._age = self.home.zeros(size)
         self._origin = -margin, -margin
         self._rebased.append(motion.copy())
         self.epoch += 1
@@ -250,41 +255,22 @@ class Plate:
         corners = ops.transform_points(to_new, ops.region_corners(self.canvas)) + 0.5
         (x0, y0), (x1, y1) = np.rint(corners.min(0)).astype(int), np.rint(corners.max(0)).astype(int)
         size = max(1, int(y1 - y0)), max(1, int(x1 - x0))
-        new = Plate(height, width)
+        new = Plate(height, width, self.home)
         new._origin = int(x0), int(y0)
         matrix = ops.translation(-x0, -y0) @ to_new @ ops.translation(*self._origin)
-        if size == (height, width):
-            new._color = ops.resize(self._color, size)
-        else:
-            new._color = ops.warp(self._color, matrix, size, cubic=False)
-        # The least trusted of the pixels that are averaged counts.
-        least = cv2.erode(self._trust, np.ones((3, 3), np.uint8))
-        new._trust = _warp_nearest(least, matrix, size)
-        new._glimpsed = _warp_nearest(self._glimpsed, matrix, size)
-        new._age = _warp_nearest(self._age, matrix, size)
+        color, *layers = self.home.fetch(self._color, self._trust, self._glimpsed, self._age)  # it happens seldom
+        color = ops.resize(color, size) if size == (height, width) else ops.warp(color, matrix, size, cubic=False)
+        layers[0] = ops.shrink(layers[0], 1)  # the least trusted of the pixels that are averaged counts
+        new._color = self.home.sent(color)
+        new._trust, new._glimpsed, new._age = (self.home.sent(_warp_nearest(one, matrix, size)) for one in layers)
         new._invented = round(self._invented * to_new[0, 0] * to_new[1, 1])
         return new
-
-    def _inventions(self) -> np.ndarray:
-        """Where the canvas holds what no frame has shown: (h, w) uint8."""
-        return ops.equals(self._trust, GUESSED) & ~self._glimpsed
 
     def _refresh(self, window: Region, image: np.ndarray, evidence: Evidence, patience: int) -> None:
         layers = self._color, self._trust, self._glimpsed, self._age
         color, trust, glimpsed, age = (layer[window.slices] for layer in layers)
-        age[:] = cv2.add(age, np.ones_like(age)) & evidence.usable
-        ripe, seen, changed = ops.at_least(age, patience), ops.equals(trust, SEEN), evidence.changed
-        # What is as it was begins anew: only something else that stays in the open reaches SETTLED.
-        cv2.copyTo(np.minimum(age, np.uint8(min(patience, 255))), ~changed, age)
-        cv2.accumulateWeighted(image, color, REFRESH, ripe & seen & ~changed)
-        fresh = (ripe & ~seen) | (changed & ops.at_least(age, SETTLED))
-        weak = (evidence.usable | evidence.doubtful) & ~(ripe | seen | glimpsed)
-        first = fresh | weak
-        if first.any():
-            cv2.copyTo(image.astype(np.float32, copy=False), first, color)
-            trust[weak > 0] = GUESSED
-            trust[fresh > 0] = SEEN
-            glimpsed |= weak
+        said = evidence.usable, evidence.doubtful, evidence.changed
+        ops.refresh(color, trust, glimpsed, age, image, *said, patience=patience, settled=SETTLED, share=REFRESH)
 
     def _canvas_window(self, region: Region) -> Region | None:
         """A region in anchor coordinates as canvas indices, None where it is not wholly on the canvas."""
@@ -342,20 +328,9 @@ class Plate:
         x0 = extent.x0 - spare_x if extent.x0 < canvas.x0 else canvas.x0
         x1 = extent.x1 + spare_x if extent.x1 > canvas.x1 else canvas.x1
         border = canvas.y0 - y0, y1 - canvas.y1, canvas.x0 - x0, x1 - canvas.x1
-        self._color = cv2.copyMakeBorder(self._color, *border, cv2.BORDER_CONSTANT)
-        self._trust = cv2.copyMakeBorder(self._trust, *border, cv2.BORDER_CONSTANT, value=UNSEEN)
-        self._glimpsed = cv2.copyMakeBorder(self._glimpsed, *border, cv2.BORDER_CONSTANT)
-        self._age = cv2.copyMakeBorder(self._age, *border, cv2.BORDER_CONSTANT)
+        layers = self._color, self._trust, self._glimpsed, self._age
+        self._color, self._trust, self._glimpsed, self._age = (ops.extended(layer, *border) for layer in layers)
         self._origin = x0, y0
-
-
-def _warp_trust(trust: np.ndarray, matrix: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Trust resampled so that no pixel is trusted more than the least trusted one of its bicubic footprint."""
-    result = np.zeros(size, np.uint8)
-    for level in (GUESSED, SEEN):
-        holds = ops.shrink(ops.at_least(trust, level), 1)
-        result[ops.warp_mask(holds, matrix, size) > 0] = level
-    return result
 
 
 def _warp_nearest(layer: np.ndarray, matrix: np.ndarray, size: tuple[int, int]) -> np.ndarray:

@@ -10,6 +10,7 @@ import numpy as np
 
 from realtime import ops
 from realtime.errors import EraserError
+from realtime.ops import HOST, Home
 from realtime.plate import UNSEEN, Plate
 from realtime.temporary import Temporary
 
@@ -31,8 +32,9 @@ def write_plate(path: str | os.PathLike[str], plate: Plate) -> None:
         raise EraserError(f"cannot write the plate {target}: {error.strerror or error}") from error
 
 
-def read_plate(path: str | os.PathLike[str], size: tuple[int, int] | None = None) -> Plate:
-    """The plate of a file. size: (H, W) of the frames that it is for, to which it is scaled; None for its own.
+def read_plate(path: str | os.PathLike[str], size: tuple[int, int] | None = None, home: Home = HOST) -> Plate:
+    """The plate of a file. size: (H, W) of the frames that it is for, to which it is scaled; None for its own; home:
+    where those are worked on.
 
     Raises EraserError where the file cannot be read, is no plate, is damaged or is for frames of another shape.
     """
@@ -40,7 +42,7 @@ def read_plate(path: str | os.PathLike[str], size: tuple[int, int] | None = None
         with np.load(path, allow_pickle=False) as file:
             if str(file["format"]) != FORMAT:
                 raise ValueError(f"its format is {file['format']}")
-            plate = Plate.restored(file)
+            plate = Plate.restored(file, home)
     except OSError as error:
         raise EraserError(f"cannot read the plate {path}: {error.strerror or error}") from error
     except (ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:

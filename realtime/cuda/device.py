@@ -74,8 +74,10 @@ def _size_class(nbytes: int) -> int:
 class Device:
     """Arrays and kernels on one stream. One thread at a time.
 
-    Everything is queued; only `fetch` waits. waits: how often it did.
+    Everything is queued; only `fetch` and `wait` do wait. waits: how often they did.
     """
+
+    answers_at_once = False  # as `realtime.ops.Host.answers_at_once`
 
     def __init__(self, driver: Driver) -> None:
         self.driver = driver

@@ -6,8 +6,8 @@ a device's arrays (`realtime.cuda.array.DeviceArray`) to CUDA kernels (`realtime
 the arguments were. Annotations say `np.ndarray`, and a `DeviceArray` stands in for it. None keeps state.
 
 The two agree within rounding: uint8 results differ by at most 1, float32 ones by 1e-3 of a grey level where nothing is
-resampled and 0.02 where something is. Masks may differ in pixels that lie on a threshold. On a device nothing is
-waited for, but for `count`.
+resampled and 0.02 where something is. Masks may differ in pixels that lie on a threshold. A device is only
+waited for where it says so.
 
 Convention of all warps: see `realtime.ops.geometry`.
 """
@@ -15,6 +15,7 @@ Convention of all warps: see `realtime.ops.geometry`.
 from __future__ import annotations
 
 from types import ModuleType
+from typing import TypeAlias
 
 import numpy as np
 
@@ -27,10 +28,15 @@ from realtime.ops.geometry import (
     transform_points,
     translation,
 )
-from realtime.ops.host import Host, local_contrast, strongest, weakest
+from realtime.ops.host import GUESSED, SEEN, UNSEEN, Host, local_contrast, strongest, weakest
 
 __all__ = [
+    "GUESSED",
     "HOST",
+    "SEEN",
+    "UNSEEN",
+    "Home",
+    "Host",
     "Region",
     "at_least",
     "blend_where",
@@ -39,6 +45,7 @@ __all__ = [
     "copy_where",
     "corrected",
     "count",
+    "count_later",
     "difference",
     "differs",
     "differs_beyond_light",
@@ -52,6 +59,7 @@ __all__ = [
     "local_contrast",
     "look_up",
     "mean_of_known",
+    "neighbourhood",
     "not_below",
     "opened",
     "pad",
@@ -59,6 +67,7 @@ __all__ = [
     "put",
     "raised",
     "reach",
+    "refresh",
     "region_corners",
     "resize",
     "resize_levels",
@@ -88,6 +97,7 @@ __all__ = [
 ]
 
 HOST = Host()
+Home: TypeAlias = Host  # or a `realtime.cuda.device.Device`, whose arrays stand in for NumPy's
 
 
 def _of(array: np.ndarray) -> ModuleType:
@@ -98,12 +108,20 @@ def _of(array: np.ndarray) -> ModuleType:
 # What masks are like.
 
 
-def bounding_region(mask: np.ndarray, margin: int = 0) -> Region | None:
+def bounding_region(mask: np.ndarray) -> Region | None:
     """The smallest rectangle that holds every nonzero pixel of a (H, W) uint8 mask; None where there is none.
 
-    margin: pixels by which it is larger on each side, within the mask. On a device, which is not asked: the whole mask.
+    Waits for a device.
     """
-    return _of(mask).bounding_region(mask, margin)
+    return _of(mask).bounding_region(mask)
+
+
+def neighbourhood(mask: np.ndarray, margin: int) -> Region | None:
+    """A rectangle of a mask that holds all that is set and `margin` pixels around it; None where nothing is.
+
+    margin: a number, or as `reach` gives it. A device is not asked: maybe something is set everywhere.
+    """
+    return _of(mask).neighbourhood(mask, margin)
 
 
 def surely_empty(mask: np.ndarray) -> bool:
@@ -114,6 +132,11 @@ def surely_empty(mask: np.ndarray) -> bool:
 def count(mask: np.ndarray) -> int:
     """How many pixels of a (H, W) uint8 mask are set. Waits for a device: not for every frame."""
     return _of(mask).count(mask)
+
+
+def count_later(mask: np.ndarray) -> np.ndarray:
+    """The same as a (1, 1) int32 array, to be fetched with others."""
+    return _of(mask).count_later(mask)
 
 
 def reach(mask: np.ndarray, divisor: int, least: int, most: int) -> int:
@@ -364,6 +387,30 @@ def push_pull(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
 def corrected(background: np.ndarray, correction: np.ndarray) -> np.ndarray:
     """The background, (H, W, 3) float32, with a smaller correction, (h, w, 3) float32, added to it; uint8."""
     return _of(background).corrected(background, correction)
+
+
+def refresh(
+    color: np.ndarray,
+    trust: np.ndarray,
+    glimpsed: np.ndarray,
+    age: np.ndarray,
+    image: np.ndarray,
+    usable: np.ndarray,
+    doubtful: np.ndarray,
+    changed: np.ndarray,
+    *,
+    patience: int,
+    settled: int,
+    share: float,
+) -> None:
+    """What a plate learns from a picture of the same size, in place: `realtime.plate.Plate.update` says what.
+
+    color: (h, w, 3) float32; trust, glimpsed, age: (h, w) uint8, of the plate. image: (h, w, 3) uint8 or float32.
+    usable, doubtful, changed: (h, w) uint8, as in `realtime.plate.Evidence`. patience, settled: frames; share: of the
+    new picture in the running average.
+    """
+    layers = color, trust, glimpsed, age, image, usable, doubtful, changed
+    _of(color).refresh(*layers, patience=patience, settled=settled, share=share)
 
 
 def composite(image: np.ndarray, background: np.ndarray, alpha: np.ndarray) -> np.ndarray:

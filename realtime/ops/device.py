@@ -1,8 +1,6 @@
 """The frame operations on a device's arrays, by its kernels. `realtime.ops` says what each of them does.
 
-Everything is queued on the device's stream and nothing waits for it, but `count`. Where OpenCV would be asked for
-something that only the pixels know (whether a mask is empty, where it lies), the answer here is the careful one: maybe
-something is set, maybe everywhere.
+Everything is queued on the device's stream and nothing waits for it, but `count` and `bounding_region`.
 """
 
 from __future__ import annotations
@@ -28,7 +26,13 @@ class Disc(ctypes.Structure):
     _fields_ = (("radius", ctypes.c_int), ("half", ctypes.c_int * 17))
 
 
-def bounding_region(mask: DeviceArray, margin: int | DeviceArray) -> Region:
+def bounding_region(mask: DeviceArray) -> Region | None:
+    (found,) = mask.device.fetch(_bounds(mask))
+    up, y1, left, x1 = found.ravel().tolist()
+    return Region(mask.shape[0] - up, y1, mask.shape[1] - left, x1) if y1 else None
+
+
+def neighbourhood(mask: DeviceArray, margin: int | DeviceArray) -> Region:
     return Region(0, mask.shape[0], 0, mask.shape[1])
 
 
@@ -48,17 +52,11 @@ def count_later(mask: DeviceArray) -> DeviceArray:
     return total
 
 
-def bounds_later(mask: DeviceArray) -> DeviceArray:
-    """Where the set pixels of a mask lie, (1, 4) int32 on the device, for `region_of`."""
+def _bounds(mask: DeviceArray) -> DeviceArray:
+    """Where the set pixels of a mask lie, (1, 4) int32 as the kernel `bound` says it."""
     bounds = mask.device.zeros((1, 4), np.int32)
     mask.device.run("bound", _runs(mask), mask, _runs(mask), bounds)
     return bounds
-
-
-def region_of(bounds: np.ndarray, size: Size) -> Region | None:
-    """The rectangle that `bounds_later` found in a (H, W) mask; None where nothing is set."""
-    up, y1, left, x1 = bounds.ravel().tolist()
-    return Region(size[0] - up, y1, size[1] - left, x1) if y1 else None
 
 
 def _runs(mask: DeviceArray) -> DeviceArray:
@@ -197,7 +195,7 @@ def full_like(layer: DeviceArray, value: float) -> DeviceArray:
 
 def reach(mask: DeviceArray, divisor: int, least: int, most: int) -> DeviceArray:
     result = mask.device.empty((1, 1), INT32)
-    mask.device.run("reach_of", result, bounds_later(mask), result, *mask.shape, divisor, least, most)
+    mask.device.run("reach_of", result, _bounds(mask), result, *mask.shape, divisor, least, most)
     return result
 
 
@@ -347,6 +345,23 @@ def corrected(background: DeviceArray, correction: DeviceArray) -> DeviceArray:
     result = background.device.empty(background.shape)
     background.device.run("corrected", result, background, correction, result)
     return result
+
+
+def refresh(
+    color: DeviceArray,
+    trust: DeviceArray,
+    glimpsed: DeviceArray,
+    age: DeviceArray,
+    image: DeviceArray,
+    usable: DeviceArray,
+    doubtful: DeviceArray,
+    changed: DeviceArray,
+    patience: int,
+    settled: int,
+    share: float,
+) -> None:
+    arrays = color, trust, glimpsed, age, image, usable, doubtful, changed
+    color.device.run(color.device.suffixed("refresh", image), color, *arrays, patience, settled, float(share))
 
 
 def composite(image: DeviceArray, background: DeviceArray, alpha: DeviceArray) -> DeviceArray:

@@ -12,10 +12,14 @@ THINNED = 4  # pixels to one that light is estimated from
 SAMPLED = 3  # pixels to one that a median is taken of
 
 
+UNSEEN, GUESSED, SEEN = 0, 1, 2  # what is known of a pixel of the plate
+
+
 class Host:
     """Where NumPy arrays are: the counterpart of `realtime.cuda.device.Device`."""
 
     name = "cpu"
+    answers_at_once = True  # what an array holds is known without waiting
 
     def full(self, shape: tuple[int, ...], value: float, dtype: type = np.uint8) -> np.ndarray:
         return np.full(shape, value, dtype)
@@ -30,12 +34,14 @@ class Host:
         return list(arrays)
 
 
-def bounding_region(mask: np.ndarray, margin: int) -> Region | None:
+def bounding_region(mask: np.ndarray) -> Region | None:
     x, y, width, height = cv2.boundingRect(mask)
-    if not width:
-        return None
-    region = Region(y, y + height, x, x + width)
-    return region.expanded_within(margin, mask.shape[0], mask.shape[1]) if margin else region
+    return Region(y, y + height, x, x + width) if width else None
+
+
+def neighbourhood(mask: np.ndarray, margin: int) -> Region | None:
+    region = bounding_region(mask)
+    return region and region.expanded_within(margin, mask.shape[0], mask.shape[1])
 
 
 def surely_empty(mask: np.ndarray) -> bool:
@@ -44,6 +50,10 @@ def surely_empty(mask: np.ndarray) -> bool:
 
 def count(mask: np.ndarray) -> int:
     return cv2.countNonZero(mask)
+
+
+def count_later(mask: np.ndarray) -> np.ndarray:
+    return np.array([[cv2.countNonZero(mask)]], np.int32)
 
 
 def full_like(layer: np.ndarray, value: float) -> np.ndarray:
@@ -295,6 +305,34 @@ def push_pull(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
 def corrected(background: np.ndarray, correction: np.ndarray) -> np.ndarray:
     height, width = background.shape[:2]
     return to_uint8(background + resize(correction, (height, width)))
+
+
+def refresh(
+    color: np.ndarray,
+    trust: np.ndarray,
+    glimpsed: np.ndarray,
+    age: np.ndarray,
+    image: np.ndarray,
+    usable: np.ndarray,
+    doubtful: np.ndarray,
+    changed: np.ndarray,
+    patience: int,
+    settled: int,
+    share: float,
+) -> None:
+    age[:] = cv2.add(age, np.ones_like(age)) & usable
+    ripe, seen = at_least(age, patience), equals(trust, SEEN)
+    # What is as it was begins anew: only something else that stays in the open reaches `settled`.
+    cv2.copyTo(np.minimum(age, np.uint8(min(patience, 255))), ~changed, age)
+    cv2.accumulateWeighted(image, color, share, ripe & seen & ~changed)
+    fresh = (ripe & ~seen) | (changed & at_least(age, settled))
+    weak = (usable | doubtful) & ~(ripe | seen | glimpsed)
+    first = fresh | weak
+    if first.any():
+        cv2.copyTo(to_float(image), first, color)
+        trust[weak > 0] = GUESSED
+        trust[fresh > 0] = SEEN
+        glimpsed |= weak
 
 
 def composite(image: np.ndarray, background: np.ndarray, alpha: np.ndarray) -> np.ndarray:

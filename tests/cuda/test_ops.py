@@ -161,14 +161,12 @@ def test_it_is_nearly_the_same_on_a_device(device, name):
 def test_what_is_set_is_counted_and_found(device):
     mask = device.sent(MASK[:60])
     assert ops.count(mask) == ops.count(MASK[:60])
-    (bounds,) = device.fetch(ops.device.bounds_later(mask))
-    assert ops.device.region_of(bounds, (60, WIDTH)) == ops.bounding_region(MASK[:60])
-    (bounds,) = device.fetch(ops.device.bounds_later(device.zeros(SIZE)))
-    assert ops.device.region_of(bounds, SIZE) is None
+    assert ops.bounding_region(mask) == ops.bounding_region(MASK[:60])
+    assert ops.bounding_region(device.zeros(SIZE)) is None
 
 
-def test_a_device_is_not_asked_where_a_mask_is_set(device):
+def test_a_device_is_not_asked_whether_work_can_be_saved(device):
     mask = device.zeros(SIZE)
-    assert ops.bounding_region(mask, 3) == ops.Region(0, HEIGHT, 0, WIDTH)
+    assert ops.neighbourhood(mask, 3) == ops.Region(0, HEIGHT, 0, WIDTH)
     assert not ops.surely_empty(mask)
     assert device.waits == 0

@@ -1,0 +1,67 @@
+"""What a hole is replaced by, and the whole picture with it in place."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from realtime import ops
+from realtime.fade import Fade
+from realtime.hole import Hole
+from realtime.plate import GUESSED, SEEN, Plate
+
+
+@dataclass(frozen=True)
+class Patch:
+    """The new picture of a hole. picture: (h, w, 3) uint8 BGR; trust: (h, w) uint8, what it is made of; unknown: (h, w)
+    uint8, 255 where the plate knows nothing, and the picture is the frame's own.
+    """
+
+    hole: Hole
+    picture: np.ndarray
+    trust: np.ndarray
+    unknown: np.ndarray
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A frame with a patch in place: NumPy arrays, as in `realtime.eraser.Result`.
+
+    fade: for the next frame; hole_pixels, seen_pixels: how many were
+    replaced, and by what had been SEEN; unseen, guessed: how many of them nothing is known of, and only a guess;
+    invented: how many pixels of the plate are.
+    """
+
+    image: np.ndarray
+    alpha: np.ndarray
+    inside: np.ndarray
+    made_of: np.ndarray
+    fade: Fade
+    hole_pixels: int
+    seen_pixels: int
+    unseen: int
+    guessed: int
+    invented: int
+
+
+def show(image: np.ndarray, patch: Patch, plate: Plate, motion: np.ndarray, fade: Fade) -> Shown:
+    """Put a patch into the picture of a frame. image: (H, W, 3) uint8 BGR; motion: present anchor -> frame pixels.
+
+    Waits for a device, where the pictures are on one: once.
+    """
+    home, hole, size = plate.home, patch.hole, (image.shape[0], image.shape[1])
+    here = hole.roi.slices
+    picture, fade = fade.step(patch.picture, hole.inside, patch.trust, plate, motion, hole.roi)
+    alpha, inside, made_of = (home.zeros(size) for _ in range(3))
+    image = image.copy()
+    image[here], alpha[here], inside[here] = picture, hole.alpha, hole.inside
+    made_of[here] = ops.raised(patch.trust, GUESSED) & hole.inside
+    seen = ops.equals(patch.trust, SEEN) & hole.inside
+    asked = [hole.inside, seen]
+    if not home.answers_at_once:
+        asked += [patch.unknown & hole.inside, ops.equals(patch.trust, GUESSED), plate.inventions()]
+    counts = [ops.count_later(mask) for mask in asked]
+    image, alpha, inside, made_of, *counts = home.fetch(image, alpha, inside, made_of, *counts)
+    numbers = [int(count[0, 0]) for count in counts] + [0] * (5 - len(counts))
+    return Shown(image, alpha, inside, made_of, fade, *numbers)

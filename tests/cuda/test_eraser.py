@@ -1,0 +1,127 @@
+"""The whole eraser on a device gives what it gives on NumPy arrays."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from realtime import ops
+from realtime.eraser import Eraser, Settings
+from realtime.rehearsal import Rehearsal
+from realtime.segment import Segmenter
+from realtime.selection import Box, Selection
+from tests.realtime.fakes import PaintingFiller, RedEngine
+from tests.realtime.pictures import disc, frame, look, put, texture
+
+HEIGHT, WIDTH, FRAMES = 120, 212, 16
+WORLD = (texture(300, 500) * 0.6 + 60).astype(np.uint8)
+ROUNDING = 2  # grey levels: of the sample, of the plate and of the composite
+ASTRAY = 0.001  # share of the pixels that may differ by more, where a mask decided otherwise on its threshold
+
+
+def camera(kind, index):
+    if kind == "still":
+        return ops.translation(-150, -90)
+    if kind == "pan":
+        return ops.translation(-60 - 4 * index, -90)
+    sway = np.array([[1, 0.004 * np.sin(index), 0], [-0.004 * np.sin(index), 1, 0], [0, 0, 1]])
+    return ops.translation(-150 + 3 * np.sin(index * 0.7), -90 + 2 * np.cos(index * 0.9)) @ sway
+
+
+def clip(kind):
+    """Frames of somebody who walks through with his shadow, and his masks."""
+    for index in range(FRAMES):
+        picture = look(WORLD, camera(kind, index), HEIGHT, WIDTH)
+        if kind == "still":
+            picture = np.clip(picture * (1 + 0.06 * np.sin(index / 3)), 0, 255).astype(np.uint8)
+        body, shadow = disc(HEIGHT, WIDTH, 40 + 8 * index, 60, 17), disc(HEIGHT, WIDTH, 48 + 8 * index, 75, 11)
+        picture = np.where(shadow[..., None] > 0, (picture * 0.72).astype(np.uint8), picture)
+        yield frame(put(picture, body), index), body
+
+
+def eraser(masks, home):
+    segmenter = Segmenter(RedEngine()) if masks == "network" else None
+    chosen = Selection(classes=("person",) if segmenter else (), keep=(Box(0, 0, 30, 20),))
+    return Eraser(segmenter, PaintingFiller(), chosen, Settings(segment_interval=0.0), home=home)
+
+
+def run(core, kind, masks, lookahead=0):
+    waiting = []
+    for one, mask in clip(kind):
+        waiting.append(core.observe(one, mask if masks == "given" else None))
+        if len(waiting) > lookahead:
+            yield core.render(waiting.pop(0))
+    yield from map(core.render, waiting)
+
+
+def held_against(cpu, gpu):
+    """Two runs of the same frames, one after the other."""
+    for expected, result in zip(cpu, gpu, strict=True):
+        difference = np.abs(expected.image.astype(int) - result.image).max(2)
+        assert np.mean(difference > ROUNDING) <= ASTRAY
+        assert np.mean(expected.hole != result.hole) <= ASTRAY
+        assert np.mean(expected.trust != result.trust) <= ASTRAY
+        assert np.abs(expected.alpha.astype(int) - result.alpha).max() <= 255 * (expected.hole != result.hole).any() + 1
+        assert (result.image[result.alpha == 0] == result.frame.image[result.alpha == 0]).all()
+        assert result.roi == expected.roi
+
+
+@pytest.mark.parametrize(
+    ("kind", "masks", "lookahead"),
+    [
+        ("still", "network", 5),
+        ("still", "given", 0),
+        ("hand", "network", 0),
+        ("hand", "given", 5),
+        ("pan", "network", 0),
+    ],
+)
+def test_both_ways_give_the_same(device, kind, masks, lookahead):
+    cpu, gpu = eraser(masks, ops.HOST), eraser(masks, device)
+    held_against(run(cpu, kind, masks, lookahead), run(gpu, kind, masks, lookahead))
+    assert cpu.stats.fills == gpu.stats.fills
+    assert abs(cpu.stats.coverage - gpu.stats.coverage) < 0.001
+
+
+def test_two_passes_give_the_same(device, tmp_path):
+    def passes(home, folder):
+        folder.mkdir()
+        rehearsal, first, second = Rehearsal(folder), eraser("network", home), eraser("network", home)
+        for one, _ in clip("hand"):
+            rehearsal.watch(first, one)
+        rehearsal.end()
+        for one, _ in clip("hand"):
+            yield second.render(rehearsal.replay(second, one))
+
+    held_against(passes(ops.HOST, tmp_path / "cpu"), passes(device, tmp_path / "gpu"))
+
+
+def test_a_deferred_fill_gives_the_same(device):
+    def deferred(home):
+        core = eraser("given", home)
+        jobs: list = []
+        core._defer = jobs.append
+        for result in run(core, "hand", "given"):
+            yield result
+            if jobs and result.frame.index % 3 == 2:
+                core.filled(jobs[0], core.filler.fill(jobs[0].image, jobs.pop(0).mask))
+
+    held_against(deferred(ops.HOST), deferred(device))
+
+
+def test_a_plate_that_was_saved_or_resized_gives_the_same(device, tmp_path):
+    def other_size(home):
+        core, again = eraser("given", home), eraser("given", home)
+        yield from list(run(core, "pan", "given"))[-1:]
+        core.save_plate(tmp_path / f"{home.name[:3]}.npz")
+        again.load_plate(tmp_path / f"{home.name[:3]}.npz", (HEIGHT // 2, WIDTH // 2))
+        for one, mask in clip("pan"):
+            small = frame(one.image[::2, ::2], one.index)
+            yield again.step(small, np.ascontiguousarray(mask[::2, ::2]))
+            if one.index == 3:
+                yield again.backdrop(again.step(small))
+                break
+        again.learn_clean(frame(WORLD[:HEIGHT, :WIDTH], 9))
+        yield again.step(frame(WORLD[:HEIGHT, :WIDTH], 10), disc(HEIGHT, WIDTH, 90, 60, 20))
+
+    held_against(other_size(ops.HOST), other_size(device))
