@@ -8,7 +8,10 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-COLOURS = ((170, 96, 28), (40, 120, 220), (60, 150, 60), (60, 60, 200), (160, 80, 150), (130, 130, 40), (90, 90, 90))
+COLOURS = (
+    (170, 96, 28), (40, 120, 220), (60, 150, 60), (60, 60, 200), (160, 80, 150), (130, 130, 40), (90, 90, 90),
+    (230, 180, 120), (120, 190, 245), (140, 210, 140), (140, 140, 235), (215, 160, 210), (190, 190, 110),
+)  # fmt: skip
 BLACK, GREY = (20, 20, 20), (215, 215, 215)
 ROW, MARGIN = 20, 28  # pixels
 _FONT, _SIZE = cv2.FONT_HERSHEY_SIMPLEX, 0.42
@@ -56,7 +59,7 @@ def curves(title: str, lines: Sequence[Curve], across: str, up: str, size: tuple
     height, width = size
     points = np.array([point for line in lines for point in line.points], np.float64)
     (x0, y0), (x1, y1) = points.min(0), points.max(0)
-    left, right, top, bottom = 70, width - 24, 40, height - 70
+    left, right, top, bottom = 70, width - 24, 54, height - 70
     picture = _paper(height, width, title)
 
     def place(x: float, y: float) -> tuple[int, int]:

@@ -21,10 +21,11 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from benchmarks.command import exit_code_of
-from benchmarks.latency import BUSY, FPS, Times, picture_size
+from benchmarks.latency import BUSY, FPS, picture_size
 from benchmarks.machine import describe_machine
 from benchmarks.movie import write_movie
 from benchmarks.scenes import crossing
+from benchmarks.stepping import Times
 from benchmarks.tables import markdown_table, number, percent
 from benchmarks.threads import ThreadClock, memory_mb, threads
 from benchmarks.xvfb import virtual_display

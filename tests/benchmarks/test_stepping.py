@@ -1,0 +1,128 @@
+"""The core's clocks: what counts, what is dropped at a camera's pace, and what a GPU is watched for."""
+
+from __future__ import annotations
+
+import time
+from fractions import Fraction
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from benchmarks.gpu_clock import GpuClock, StageEvents
+from benchmarks.latency_tables import Whole, bars_of, steps_text, targets_text
+from benchmarks.stepping import STEP, Gpu, Steps, Times, measure_paced, measure_steps
+from engines import cuda
+from realtime.frame import Frame
+from tests.engines.fake_cuda import FakeCuda
+from tests.realtime.fakes import PaintingFiller
+from tests.realtime.pictures import disc, texture
+
+FRAMES = [Frame(texture(90, 160), index, index, Fraction(1, 30)) for index in range(12)]
+MASKS = [disc(90, 160, 40 + 6 * index, 45, 12) for index in range(12)]
+
+
+def an_eraser():
+    from realtime.eraser import Eraser
+    from realtime.selection import Selection
+
+    return Eraser(None, PaintingFiller(), Selection(classes=()))
+
+
+def sleeper(seconds):
+    """Takes so long for a frame."""
+    return SimpleNamespace(step=lambda frame, given: time.sleep(seconds))
+
+
+def test_only_frames_after_the_warm_up_count() -> None:
+    steps = measure_steps("masks given", an_eraser(), FRAMES, MASKS, warm_up=4, telea_every=2)
+    assert {times.n for stage, times in steps.stages.items() if stage != "Telea"} == {8}
+    assert steps.stages["Telea"].n == 4
+    assert steps.size == "160x90"
+    assert steps.gpu is None
+    stages = sum(times.mean for stage, times in steps.stages.items() if stage not in (STEP, "Telea"))
+    assert 0.5 * steps.stages[STEP].mean < stages <= steps.stages[STEP].mean
+    assert steps.fps == pytest.approx(1e3 / steps.stages[STEP].mean)
+
+
+def test_an_eraser_that_keeps_the_pace_drops_nothing() -> None:
+    paced = measure_paced("fast", sleeper(0.0), FRAMES, None, warm_up=2, rate=100.0)
+    assert paced.dropped == 0
+    assert paced.latency.n == 10
+    assert paced.fps < 120
+
+
+def test_what_is_not_the_newest_frame_is_dropped() -> None:
+    paced = measure_paced("slow", sleeper(0.05), FRAMES, None, warm_up=2, rate=60.0)
+    assert 0.5 <= paced.dropped <= 0.8
+    assert paced.latency.p50 >= 50
+    assert paced.fps < 20
+
+
+@pytest.fixture
+def device(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+    """What `GpuClock` asks of a device, on a stand-in for CUDA."""
+    fake = FakeCuda()
+    fake.cudaMemGetInfo = lambda: (0, 600, 1000)  # type: ignore[attr-defined]
+    monkeypatch.setattr(cuda, "api", lambda: fake)
+    stream = cuda.Stream()
+    made = SimpleNamespace(
+        stream=stream.handle,
+        memory=SimpleNamespace(allocations=2),
+        pinned=SimpleNamespace(allocations=1),
+        driver=SimpleNamespace(wait=lambda: None),
+        waits=0,
+        sent=lambda array: array,
+        fetch_later=lambda array: array,
+        fake=fake,
+    )
+    made.wait = lambda: time.sleep(0.01)
+    return made
+
+
+def test_stages_are_marked_on_the_stream_and_marks_are_given_back(device: SimpleNamespace) -> None:
+    timer = StageEvents(device.stream)
+    for stage in ("mask", "read", "mask"):
+        with timer(stage):
+            pass
+    assert timer.gpu_milliseconds() == {"mask": 0.5, "read": 0.25}  # the stand-in's time is 0.25 ms
+    assert device.fake.calls.count("cudaEventDestroy") == 6
+    assert set(timer.milliseconds) == {"mask", "read"}
+
+
+def test_waiting_memory_and_copies_are_watched(device: SimpleNamespace) -> None:
+    clock = GpuClock(device)
+    device.wait()
+    assert 9 < clock.take_waited() < 100
+    assert clock.take_waited() == 0
+    clock.look()
+    assert clock.peak == 400
+    assert clock.counts.allocations == 3
+    device.wait = lambda: None
+    there, back = clock.copies(np.zeros((4, 4, 3), np.uint8))
+    assert set(there + back) == {0.25}
+
+
+def steps_of(milliseconds: float, on_gpu: bool) -> Steps:
+    times = Times.of([milliseconds, milliseconds])
+    stages = {"mask": times, STEP: times}
+    gpu = Gpu(stages, times, times, times, 2**30, 0.0, 1.0) if on_gpu else None
+    return Steps("masks given", "1920x1080", 0.1, 1.0, 1e3 / milliseconds, 0.1, stages, None, gpu)
+
+
+def test_a_gpus_targets_stand_only_where_there_was_one() -> None:
+    assert "GPU" not in targets_text([steps_of(1.0, on_gpu=False)], [])
+    text = targets_text([steps_of(3.0, on_gpu=True)], [])
+    assert "| GPU work per frame, p50, masks given" in text
+    assert text.count(" NO |") == 1  # 3 ms of work are more than 2; 3 ms in all are less than 4
+
+
+def test_the_bars_hold_the_stages_and_not_their_sum() -> None:
+    whole = Whole(
+        "erase_video", 2, 1.0, 2.0, {"decode": {"count": 2, "mean": 5.0, "p50": 4, "p90": 5, "p99": 5, "max": 5}}
+    )
+    bars = dict(bars_of([steps_of(2.0, on_gpu=True)], [whole]))
+    assert bars["masks given"] == {"mask": 2.0}
+    assert bars["masks given, GPU"] == {"mask": 2.0}
+    assert bars["erase_video"] == {"decode": 5.0}
+    assert "1024 MiB" in steps_text(steps_of(2.0, on_gpu=True))
