@@ -94,17 +94,22 @@ class Event:
 class DeviceArray:
     """A C-contiguous array on the device. pointer: its address; stream: handle of the stream that writes it, or None.
 
-    It owns its memory when it comes from `empty`, until `close` or its end; a view of somebody else's memory does not.
+    free: gives the memory back on `close` or at the array's end; None for a view of somebody else's memory.
     """
 
     def __init__(
-        self, pointer: int, shape: tuple[int, ...], dtype: DTypeLike, stream: int | None = None, owns: bool = False
+        self,
+        pointer: int,
+        shape: tuple[int, ...],
+        dtype: DTypeLike,
+        stream: int | None = None,
+        free: Callable[[int], object] | None = None,
     ) -> None:
         self.pointer = pointer
         self.shape = shape
         self.dtype = np.dtype(dtype)
         self.stream = stream
-        self._owns = owns
+        self._free = free
 
     @property
     def nbytes(self) -> int:
@@ -123,20 +128,19 @@ class DeviceArray:
 
     def close(self) -> None:
         """Free the memory if it is owned; calling it twice does no harm."""
-        if self._owns:
-            self._owns = False
-            call("cudaFree", self.pointer)
+        free, self._free = self._free, None
+        if free is not None:
+            free(self.pointer)  # its error, if any, is that of an earlier call, which has been told
 
     def __del__(self) -> None:
-        if getattr(self, "_owns", False):
-            api().cudaFree(self.pointer)  # at the interpreter's end the driver may be gone: no error from here
+        self.close()
 
 
 def empty(shape: tuple[int, ...], dtype: DTypeLike = np.float32, stream: Stream | None = None) -> DeviceArray:
     """A new array with arbitrary contents."""
     size = prod(shape) * np.dtype(dtype).itemsize
     pointer = int(call("cudaMalloc", max(size, 1)))
-    return DeviceArray(pointer, tuple(shape), dtype, stream.handle if stream else None, owns=True)
+    return DeviceArray(pointer, tuple(shape), dtype, stream.handle if stream else None, api().cudaFree)
 
 
 def is_on_device(array: Any) -> bool:

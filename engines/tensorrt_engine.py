@@ -2,7 +2,8 @@
 
 For each shape of the inputs there is a slot: an execution context, arrays on the device at fixed addresses, and, from
 the second run on, the CUDA graph of that context, since most of a small network's time on a fast GPU is the queueing of
-its kernels. The contexts share one block of working memory. All work is queued on one stream of the engine's own.
+its kernels. Working memory is what the shape needs (TensorRT 8 can't tell: there the contexts share what the largest
+one needs). All work is queued on one stream of the engine's own.
 """
 
 from __future__ import annotations
@@ -67,7 +68,7 @@ class TensorRtEngine:
         self.ranges = {name: _range(self._engine, name) for name in inputs}
         self._entries = Entries(card, {name: self._engine.get_tensor_shape(name)[1] for name in inputs})
         self.stream = cuda.Stream()
-        self._memory = cuda.empty((max(_memory_size(self._engine), 1),), np.uint8)
+        self._shared: DeviceArray | None = None  # working memory, with TensorRT 8
         self._slots: OrderedDict[tuple[Any, ...], _Slot] = OrderedDict()
         self._make_elsewhere = elsewhere
         self._graphs = graphs
@@ -128,7 +129,8 @@ class TensorRtEngine:
         for slot in self._slots.values():
             slot.close()
         self._slots.clear()
-        self._memory.close()
+        if self._shared is not None:
+            self._shared.close()
         self.stream.close()
         if self._elsewhere is not None:
             self._elsewhere.close()
@@ -182,17 +184,17 @@ class TensorRtEngine:
         return slot
 
     def _context(self) -> Any:
-        """A new execution context on the shared working memory."""
+        """A new execution context; in TensorRT 8 with its working memory, later without."""
         if hasattr(self._trt, "ExecutionContextAllocationStrategy"):
             context = self._engine.create_execution_context(self._trt.ExecutionContextAllocationStrategy.USER_MANAGED)
         else:
             context = self._engine.create_execution_context_without_device_memory()
         if context is None:
             raise EngineError(f"TensorRT can't prepare {self._entries.who}: the GPU's memory may be full")
-        if hasattr(context, "set_device_memory"):
-            context.set_device_memory(self._memory.pointer, self._memory.nbytes)
-        else:
-            context.device_memory = self._memory.pointer
+        if not hasattr(context, "update_device_memory_size_for_shapes"):
+            if self._shared is None:
+                self._shared = cuda.empty((max(self._engine.device_memory_size, 1),), np.uint8)
+            context.device_memory = self._shared.pointer
         context.set_optimization_profile_async(0, self.stream.handle)
         return context
 
@@ -224,6 +226,13 @@ class _Slot:
                 raise EngineError(f"TensorRT refuses {name} of shape {shape}")
         if lacking := context.infer_shapes():
             raise EngineError(f"TensorRT can't tell the shapes of {', '.join(lacking)}")
+        self._memory: DeviceArray | None = None
+        if hasattr(context, "update_device_memory_size_for_shapes"):
+            self._memory = cuda.empty((max(context.update_device_memory_size_for_shapes(), 1),), np.uint8)
+            if hasattr(context, "set_device_memory"):  # from 10.1 on
+                context.set_device_memory(self._memory.pointer, self._memory.nbytes)
+            else:
+                context.device_memory = self._memory.pointer
         shapes = shapes | {name: tuple(context.get_tensor_shape(name)) for name in outputs}
         self.arrays = {name: cuda.empty(shape, stream=stream) for name, shape in shapes.items()}
         for name, array in self.arrays.items():
@@ -268,9 +277,11 @@ class _Slot:
         """Give everything back; no work may be left on the stream."""
         if self._graph is not None:
             self._graph.close()
+        self._context = None
         for part in (*self.arrays.values(), *self._pinned.values(), *(self._marks or ())):
             part.close()
-        self._context = None
+        if self._memory is not None:
+            self._memory.close()
 
     def _enqueue(self) -> None:
         if not self._context.execute_async_v3(self._stream.handle):
@@ -286,10 +297,6 @@ class _Slot:
 def _range(engine: Any, name: str) -> Range:
     smallest, usual, largest = (tuple(shape) for shape in engine.get_tensor_profile_shape(name, 0))
     return Range(smallest, usual, largest)
-
-
-def _memory_size(engine: Any) -> int:
-    return int(engine.device_memory_size_v2 if hasattr(engine, "device_memory_size_v2") else engine.device_memory_size)
 
 
 def _within(shape: tuple[int, ...], allowed: Range, axis: int = 0) -> bool:

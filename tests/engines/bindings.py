@@ -21,6 +21,8 @@ import pytest
 
 WHEELS = {
     "8.6.1": "tensorrt-bindings==8.6.1",
+    "10.0.1": "tensorrt-cu12-bindings==10.0.1",
+    "10.3.0": "tensorrt-cu12-bindings==10.3.0",
     "10.16.1": "tensorrt-cu13-bindings==10.16.1.11",
     "11.4.0": "tensorrt-cu13-bindings==11.4.0.106",
 }

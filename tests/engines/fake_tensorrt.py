@@ -226,7 +226,7 @@ class _Runtime:
 
 
 class _Engine:
-    device_memory_size = device_memory_size_v2 = 4096
+    device_memory_size = 4096
 
     def __init__(self, trt: FakeTensorRt, shapes: dict[str, Any], factor: float) -> None:
         self.trt, self.shapes, self.factor = trt, shapes, factor
@@ -270,8 +270,12 @@ class _Context:
         self.shapes: dict[str, tuple[int, ...]] = {}
         self.profile: int | None = None
 
+    def update_device_memory_size_for_shapes(self) -> int:
+        assert not self.infer_shapes(), "the shapes are not set"
+        return 4 * max(prod(shape) for shape in self.shapes.values())
+
     def set_device_memory(self, memory: int, size: int) -> None:
-        assert size >= self.engine.device_memory_size
+        assert size == self.update_device_memory_size_for_shapes()
         self.device_memory = memory
 
     def set_optimization_profile_async(self, index: int, stream: int) -> bool:
