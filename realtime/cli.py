@@ -252,6 +252,7 @@ def _batch(context: click.Context) -> int:
         Path(given["output_folder"]).absolute(),
         context.meta["arguments"],
         given["workers"],
+        given["cluster"],
         given["overwrite"],
         None if given["report"] is None else Path(given["report"]).absolute(),
         given["quiet"],

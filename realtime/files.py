@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from realtime.edits import TimedEdit, check_edits
 from realtime.eraser import Eraser, Settings, usual_interval
@@ -27,10 +28,13 @@ from realtime.report import Report, StageTime, version
 from realtime.retracer import Retracer
 from realtime.selection import Box, GivenMasks, Selection
 from realtime.selectionfile import read_selection
-from realtime.shots import Shot, find_shots
+from realtime.shots import find_shots
 from realtime.source import open_source
 from realtime.temporary import Temporary, sweep
 from realtime.tracing import Plan, trace
+
+if TYPE_CHECKING:
+    from realtime.batch.part import Part
 
 DEFAULT_LOOKAHEAD = 1.0  # seconds
 WHOLE_SHOT = "all"  # the lookahead that learns every shot in a first pass
@@ -63,6 +67,7 @@ def erase_video(
     report: str | Path | None = None,
     overwrite: bool = False,
     progress: Callable[[Progress], None] | None = None,
+    part: Part | None = None,
 ) -> Report:
     """Erase things from `input` and write the result to `output`.
 
@@ -83,6 +88,7 @@ def erase_video(
     preview: also write before, mask and after side by side. save_mask: also write the hole as it was replaced.
     report: also write the report as JSON. overwrite: replace files that exist.
     progress: called in this thread after every frame.
+    part: what a batch does of a long file, which is cut into parts; None for the whole.
 
     Raises UsageError for requests that make no sense, EraserError when the job fails: then nothing was written. An
     interrupted job (KeyboardInterrupt) leaves nothing behind either.
@@ -112,7 +118,7 @@ def erase_video(
         # People who are not chosen yet, or never, must not become background meanwhile: candidates are known.
         settings = Settings(dilate=dilate, shadow=shadow, candidates=bool(timed))
         outputs = stack.enter_context(Outputs(source, overwrite))
-        outputs.open_main(output, codec, crf)
+        outputs.open_main(output, codec, crf, part)
         if preview is not None:
             outputs.open_preview(preview)
         if save_mask is not None:
@@ -122,9 +128,10 @@ def erase_video(
         follow = bool(timed) and not (source.info.still or _passes_once(input))
         if timed and _passes_once(input):
             remarks.append(f"{input} passes only once: objects are followed from their times on, not before")
-        passes = _Passes(progress, source.info.frames, 1 + (follow or whole_shot) + follow + whole_shot)
-        shots: list[Shot] = []
-        if follow or whole_shot:
+        look = (follow or whole_shot) and part is None
+        passes = _Passes(progress, source.info.frames, 1 + look + follow + whole_shot)
+        shots = [] if part is None else list(part.shots)
+        if look:
             shots = find_shots(input, start, end, passes.count)
             passes.over()
         traced, finder = None, None
@@ -145,6 +152,8 @@ def erase_video(
             eraser = Eraser(models.segmenter, models.filler, wanted, settings)
             observer = Again(eraser, rehearsal, direct.notes)
             passes.over()
+        if part is not None:
+            observer = part.watch(observer)
         ahead = DEFAULT_LOOKAHEAD if whole_shot else float(lookahead)
         remarks += traced.notes if traced else []
         pipeline = Pipeline(inputs, reader, observer, eraser, outputs, ahead, remarks)

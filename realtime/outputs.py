@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING
 from realtime.errors import EraserError, UsageError
 from realtime.preview import preview_size, side_by_side
 from realtime.sink import open_picture_sink, open_sink
+from realtime.video_source import VideoSource
 
 if TYPE_CHECKING:
     from types import TracebackType
 
+    from realtime.batch.part import Part
     from realtime.eraser import Result
     from realtime.sink import PictureSink, Sink
     from realtime.source import Source
@@ -49,7 +51,11 @@ class Outputs:
         self._preview: PictureSink | None = None
         self._masks: PictureSink | None = None
 
-    def open_main(self, path: str | Path, codec: str | None, crf: float | None) -> None:
+    def open_main(self, path: str | Path, codec: str | None, crf: float | None, part: Part | None = None) -> None:
+        if part is not None:
+            assert isinstance(self._source, VideoSource), "only these have parts"
+            self._main = part.open_sink(str(path), self._source, codec, crf)
+            return
         self._main = open_sink(str(path), self._source, codec=codec, crf=crf, overwrite=self._overwrite)
 
     def open_preview(self, path: str | Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from fractions import Fraction
 
@@ -12,6 +12,7 @@ import av.error
 import numpy as np
 from av.codec.context import Flags as CodecFlags
 from av.container import OutputContainer
+from av.packet import Packet
 from av.video.stream import VideoStream
 
 from realtime.encoders import WITH_STATIC_HDR, Choice, choose_encoder, shape_of, side_data, side_data_names
@@ -101,12 +102,16 @@ class VideoFile:
         frame.duration = round(frame.duration * frame.time_base / base)
         frame.time_base = base
         with self.failures():
-            self.container.mux(self.stream.encode(frame))
+            self.mux(self.stream.encode(frame))
+
+    def mux(self, packets: Sequence[Packet]) -> None:
+        """Write what the encoder gave."""
+        self.container.mux(packets)
 
     def finish(self) -> None:
         """Flush, close and move into place."""
         with self.failures():
-            self.container.mux(self.stream.encode(None))
+            self.mux(self.stream.encode(None))
             self.close()
         self.target.commit()
 
@@ -132,11 +137,21 @@ class VideoSink(Sink):
     """The erased video of a video source, with its other streams."""
 
     def __init__(
-        self, output: str, source: VideoSource, *, codec: str | None, crf: float | None, overwrite: bool
+        self,
+        output: str,
+        source: VideoSource,
+        *,
+        codec: str | None,
+        crf: float | None,
+        overwrite: bool,
+        file: type[VideoFile] = VideoFile,
+        shift: Fraction | None = None,
     ) -> None:
+        """file: what takes the encoded video; shift: seconds to take off all times, None for the source's."""
         self._source = source
+        self._shift = source.shift if shift is None else shift
         first = source.first
-        self._file = VideoFile(
+        self._file = file(
             Target(output, source_path=source.path, overwrite=overwrite), _container_options(output, source)
         )
         try:
@@ -172,9 +187,22 @@ class VideoSink(Sink):
         if frame.native is None:
             raise EraserError("A frame of the video lost its planes on the way; report this as a bug.")
         native = write_replaced(frame.native, result.image, result.alpha, result.roi, frame.rotation)
-        native.pts = frame.pts - round(self._source.shift / frame.time_base)
+        native.pts = frame.pts - round(self._shift / frame.time_base)
         native.time_base = frame.time_base
         self._file.encode(native)
+        self._copy_packets()
+
+    @property
+    def encoder(self) -> tuple[Fraction, bytes]:
+        """The encoder's time base and its extradata: packets of another one fit where both are the same."""
+        context = self._file.stream.codec_context
+        return context.time_base, context.extradata or b""
+
+    def write_encoded(self, packet: Packet) -> None:
+        """In place of a picture: what an encoder with the same settings made of it, at its time in the output."""
+        packet.stream = self._file.stream
+        with self._file.failures():
+            self._file.mux([packet])
         self._copy_packets()
 
     def finish(self) -> None:

@@ -145,6 +145,21 @@ class VideoSource(Source):
             yield float(native.pts * self.time_base), np.rot90(small, -self.rotation)
             self._pending = next(self._frames, None)
 
+    def skim(self) -> Iterator[Fraction]:
+        """Read on without decoding, for the other streams' packets alone: the times at which the packets of the video
+        are to be decoded, seconds of the input's clock."""
+        for packet in self._packets:
+            if packet.stream_index != self.stream.index:
+                self._put_aside(packet)
+                continue
+            ticks = packet.pts if packet.dts is None else packet.dts
+            if ticks is None:
+                continue
+            if self._end is not None and ticks * self.time_base >= self._end:
+                self._read_other_streams(self._end)
+                return
+            yield ticks * self.time_base
+
     def close(self) -> None:
         self.container.close()
 

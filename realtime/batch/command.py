@@ -18,9 +18,9 @@ Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
 DAMAGED = 3
 # Parameters of the command that don't say what is done with a file.
-PARAMETERS = ("input", "output", "batch", "output_folder", "resume", "workers", "quiet", "debug")
+PARAMETERS = ("input", "output", "batch", "output_folder", "resume", "workers", "cluster", "quiet", "debug")
 # Those that a run which goes on with another may give anew.
-ANEW = ("output_folder", "resume", "workers", "quiet", "debug", "overwrite", "report")
+ANEW = ("output_folder", "resume", "workers", "cluster", "quiet", "debug", "overwrite", "report")
 
 
 def batch_options(command: Decorated) -> Decorated:
@@ -49,7 +49,13 @@ def batch_options(command: Decorated) -> Decorated:
             "--workers",
             type=click.IntRange(min=1),
             metavar="N",
-            help="Processes that a batch runs at once.  [default: as many as help]",
+            help="Files, or pieces of them, that a batch works on at once.  [default: as many as help]",
+        ),
+        click.option(
+            "--cluster",
+            metavar="auto|ADDRESS",
+            help="Let the machines of this Ray cluster do the batch ('auto': the one that this machine is of). Long "
+            "files are shared out in pieces. All machines must see the files under the same paths.",
         ),
     )
     for option in reversed(options):
@@ -73,6 +79,7 @@ class Asked:
     output: Path
     arguments: tuple[str, ...]
     workers: int | None
+    cluster: str | None
     overwrite: bool
     report: Path | None
     quiet: bool
@@ -83,7 +90,7 @@ def is_asked(context: click.Context) -> bool:
     """Whether the command line is that of a batch; usage errors where it is of neither kind, or of both."""
     given = context.params
     if given["batch"] is None and not given["resume"]:
-        for name in ("output_folder", "workers"):
+        for name in ("output_folder", "workers", "cluster"):
             if given[name] is not None:
                 raise click.UsageError(f"--{name.partition('_')[0]} is for a batch: give --batch too")
         for name in ("input", "output"):
@@ -138,6 +145,7 @@ def run(asked: Asked, name: str) -> int:
             asked.input,
             asked.output,
             workers=asked.workers,
+            cluster=asked.cluster,
             overwrite=asked.overwrite,
             progress=display.update,
             note=display.note,

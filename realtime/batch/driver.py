@@ -31,7 +31,7 @@ WAIT_S = 0.5  # between two words on progress
 @dataclass
 class _Job:
     """A file on its way. input: its size and time at the beginning; results: of the tasks of the present step; waiting:
-    how many of them must still end; told: frames and total by task."""
+    how many of them must still end; told: frames and total by task; folders: of all its tasks."""
 
     video: Video
     steps: Steps
@@ -40,6 +40,7 @@ class _Job:
     results: list[Any] = field(default_factory=list)
     waiting: int = 0
     told: dict[int, tuple[int, int | None]] = field(default_factory=dict)
+    folders: list[Path] = field(default_factory=list)
 
 
 @dataclass
@@ -146,6 +147,7 @@ class Driver:
         key = next(self._numbers)
         errand.folder = self._workshop / str(key)
         errand.tries += 1
+        errand.job.folders.append(errand.folder)
         self._running[key] = errand
         try:
             errand.folder.mkdir()
@@ -168,8 +170,8 @@ class Driver:
             if not job.waiting:
                 self._advance(job, job.results)
             return
-        shutil.rmtree(errand.folder, ignore_errors=True)
         if not errand.wanted:
+            shutil.rmtree(errand.folder, ignore_errors=True)
             return
         if isinstance(event, Lost) and errand.tries < TRIES:
             self._ready.appendleft(errand)
@@ -217,6 +219,8 @@ class Driver:
     def _end(self, job: _Job, outcome: Outcome) -> None:
         self._jobs.remove(job)
         self._outcomes.append(outcome)
+        for folder in job.folders:
+            shutil.rmtree(folder, ignore_errors=True)
 
     def _report(self, files: int) -> None:
         if self._tell is None:

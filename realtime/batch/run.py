@@ -10,21 +10,33 @@ import shutil
 import time
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from realtime.batch.cluster import RayPool
 from realtime.batch.driver import Driver, Steps
 from realtime.batch.journal import Journal
 from realtime.batch.local import LocalPool
 from realtime.batch.outcome import BatchResult, Status
+from realtime.batch.pieces import PIECE_S, in_pieces
 from realtime.batch.tasks import EraseFile, Pool
 from realtime.batch.tree import Video, Work, find_work
 from realtime.errors import EraserError, UsageError
 from realtime.files import erase_video
 from realtime.temporary import Temporary, sweep
 
+CLUSTER_THREADS = 1  # processors of a task: files are many, and two tasks do more than one with two threads
 FILES = ("mask", "selection")  # options that name files
-SINGLE = ("preview", "save_mask", "report", "threads", "overwrite", "progress")  # make no sense for all files alike
+SINGLE = (
+    "preview",
+    "save_mask",
+    "report",
+    "threads",
+    "overwrite",
+    "progress",
+    "part",
+)  # make no sense for all files alike
 
 
 def erase_batch(
@@ -32,6 +44,8 @@ def erase_batch(
     output: str | Path,
     *,
     workers: int | None = None,
+    cluster: str | None = None,
+    shortest: float = PIECE_S,
     overwrite: bool = False,
     progress: Callable[[Status], None] | None = None,
     note: Callable[[str], None] | None = None,
@@ -42,7 +56,10 @@ def erase_batch(
 
     input: a folder, all of whose videos are taken, or a text file with one path a line. output: a folder, made where
         there is none. What a batch has done there before and is unchanged (input, options, output) is skipped.
-    workers: processes, None for as many as help. overwrite: replace files there that no batch has written.
+    workers: processes, None for as many as help. cluster: address of a Ray cluster, or "auto" for the one that this
+        machine belongs to: its machines do the work, and long files are cut into pieces of at least `shortest` seconds.
+        All machines must see input and output under the same paths.
+    overwrite: replace files there that no batch has written.
     progress: called in this thread about twice a second. note: takes remarks, a line each. arguments: of the command
         that this is, for a later `--resume`. options: of `erase_video`, the same for all files.
 
@@ -69,9 +86,10 @@ def erase_batch(
         workshop = _workshop(journal, folder)
         try:
             journal.write(begin=_begin(source, arguments, print_of, work, workshop.path.name))
-            with _pool(workers, options, work) as pool:
+            with _pool(workers, cluster, options, work) as pool:
+                way = whole if cluster is None else partial(in_pieces, shortest=shortest)
                 driver = Driver(
-                    journal, workshop.path, pool, lambda video: whole(video, options), print_of, overwrite, progress
+                    journal, workshop.path, pool, lambda video: way(video, options), print_of, overwrite, progress
                 )
                 outcomes = driver.run(work.videos)
             result = BatchResult(tuple(outcomes), work.others, time.monotonic() - begun, tuple(notes))
@@ -138,7 +156,9 @@ def _begin(source: Path, arguments: Sequence[str], options: str, work: Work, wor
     }
 
 
-def _pool(workers: int | None, options: dict[str, Any], work: Work) -> Pool:
+def _pool(workers: int | None, cluster: str | None, options: dict[str, Any], work: Work) -> Pool:
+    if cluster is not None:
+        return RayPool(cluster, CLUSTER_THREADS, gpu=options.get("device") == "cuda", most=workers)
     cores = usable_cores()
     count = min(workers or default_workers(cores), max(1, len(work.videos)))
     return LocalPool(count, max(1, cores // count))

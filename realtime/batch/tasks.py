@@ -16,27 +16,24 @@ from realtime.pipeline import Progress
 TELL_S = 0.25  # between two words on progress
 
 
-@dataclass(frozen=True)
 class Bench:
-    """What a task is given to work with. folder: its own, empty; threads: its share of the machine; tell: takes the
-    frames done and their expected total (None where unknown)."""
+    """What a task is given to work with. folder: its own, empty; threads: its share of the machine."""
 
-    folder: Path
-    threads: int
-    tell: Callable[[int, int | None], None]
+    def __init__(self, folder: Path, threads: int, tell: Callable[[int, int | None], None]) -> None:
+        """tell: takes the frames done and their expected total, None where unknown."""
+        self.folder, self.threads = folder, threads
+        self._tell, self._told = tell, 0.0
 
-    def progress(self) -> Callable[[Progress], None]:
-        """For `erase_video`: tells now and then."""
-        told = 0.0
+    def tell(self, frames: int, total: int | None) -> None:
+        """Let the others know how far the task is; only now and then is it passed on."""
+        now = time.monotonic()
+        if now - self._told >= TELL_S:
+            self._told = now
+            self._tell(frames, total)
 
-        def take(progress: Progress) -> None:
-            nonlocal told
-            now = time.monotonic()
-            if now - told >= TELL_S:
-                told = now
-                self.tell(progress.frames, progress.total)
-
-        return take
+    def progress(self, progress: Progress) -> None:
+        """For `erase_video`."""
+        self.tell(progress.frames, progress.total)
 
 
 class Task(Protocol):
@@ -69,7 +66,7 @@ class EraseFile:
         from realtime.files import erase_video
 
         output = bench.folder / self.name
-        report = erase_video(self.input, output, threads=bench.threads, progress=bench.progress(), **self.options)
+        report = erase_video(self.input, output, threads=bench.threads, progress=bench.progress, **self.options)
         sync(output)
         return Erased(output, report.frames, report.lost, report.notes)
 

@@ -9,6 +9,7 @@ from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
 
+from realtime.batch.pieces import ErasePiece, Packed
 from realtime.batch.tasks import Bench, Erased, Event, Pool, Task, outcome
 from realtime.errors import EraserError
 
@@ -61,3 +62,15 @@ class Sleep:
         bench.tell(1, 2)
         time.sleep(60)
         raise EraserError("nobody has ended this")
+
+
+class SlowPiece(ErasePiece):
+    """A piece that takes a while, and says in a folder beside its input on which node of a cluster it is."""
+
+    def run(self, bench: Bench) -> Packed:
+        import ray
+
+        node = ray.get_runtime_context().get_node_id()
+        (self.input.parent / "nodes" / f"{node}-{bench.folder.name}").touch()
+        time.sleep(1.5)
+        return super().run(bench)
