@@ -25,6 +25,7 @@ from benchmarks.command import exit_code_of
 from benchmarks.engine_run import ROWS
 from benchmarks.machine import describe_machine
 from benchmarks.tables import markdown_table, number
+from benchmarks.targets import Target
 from engines.card import TASKS
 from engines.errors import EngineError
 from engines.gpu import find_gpus
@@ -32,7 +33,10 @@ from engines.interface import cores
 from engines.models import available_models, find_model
 
 RUNTIMES = ("tensorrt", "onnxruntime", "torch")
-BASES = ("torch CUDA FP16, eager", "onnxruntime CPU FP32")  # what the ratios are to: the first that was measured
+BEST, RIVAL = "TensorRT FP16, CUDA graph", "torch CUDA FP16, eager"
+BASES = (RIVAL, "onnxruntime CPU FP32")  # what the ratios are to: the first that was measured
+FASTER = 2.0  # how many times as fast as its rival TensorRT is to be
+SEGMENTER_MS = 0.5  # of the segmenter at 288x512, on an NVIDIA H200
 PATIENCE = 1800  # seconds for a row: TensorRT may have to build
 
 
@@ -173,6 +177,8 @@ def _report(machine: Mapping[str, str], results: Mapping[Case, list[Row]], optio
     parts.append(f"Milliseconds of {options.runs} runs after {options.warm_up} that don't count.")
     for case, rows in results.items():
         parts += [f"## {case.title}", table(rows)]
+    lines = [[item.name, item.wanted, item.reached, item.verdict] for item in targets(results)]
+    parts += ["## Targets", markdown_table(["target", "wanted", "reached", "met"], lines)]
     return "\n\n".join(parts) + "\n"
 
 
@@ -194,6 +200,21 @@ def table(rows: Sequence[Row]) -> str:
     if lacking := [row for row in rows if row.lack]:
         parts.append("Not measured:\n" + "\n".join(f"- {row.name}: {row.lack}" for row in lacking))
     return "\n\n".join(parts)
+
+
+def targets(results: Mapping[Case, Sequence[Row]]) -> list[Target]:
+    """What is wanted of TensorRT, and whether it was reached; not measured without a GPU."""
+    found = []
+    for case, rows in results.items():
+        p50 = {row.name: row.p50 for row in rows}
+        best, rival = p50.get(BEST), p50.get(RIVAL)
+        ratio = rival / best if best and rival else None
+        wanted = f">= {FASTER:g}x torch FP16 eager"
+        found.append(Target(f"{BEST}: {case.title}", wanted, number(ratio), None if ratio is None else ratio >= FASTER))
+        if case.task == "segmenter" and case.size == (288, 512):
+            met = None if best is None else best <= SEGMENTER_MS
+            found.append(Target(f"{BEST}: {case.title}", f"<= {SEGMENTER_MS:g} ms on an H200", number(best, 3), met))
+    return found
 
 
 def _gpu() -> str:

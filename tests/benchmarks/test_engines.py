@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks import engines
 from benchmarks.engine_run import ROWS
-from benchmarks.engines import Row, cases, main, row_of, table
+from benchmarks.engines import BEST, RIVAL, Case, Row, cases, main, row_of, table, targets
 from engines.errors import EngineError
 from engines.gpu import find_gpus
 
@@ -47,6 +47,16 @@ def test_ratios_are_to_torch_in_fp16_where_there_is_a_gpu() -> None:
     assert "times torch CUDA FP16, eager" in text
     assert [line.split("|")[6].strip() for line in text.splitlines()[2:5]] == ["5.00x", "1.00x", "0.05x"]
     assert text.endswith("- TensorRT INT8, CUDA graph: has no INT8 graph")
+
+
+def test_targets_are_met_missed_or_not_measured() -> None:
+    case = Case("segmenter", "swift", (288, 512))
+    best, rival = Row(BEST, p50=0.6), Row(RIVAL, p50=1.5)
+    assert [(item.reached, item.verdict) for item in targets({case: [best, rival]})] == [
+        ("2.5", "yes"),
+        ("0.600", "NO"),
+    ]
+    assert [item.verdict for item in targets({case: [Row(BEST, lack="no GPU"), rival]})] == ["not measured"] * 2
 
 
 def test_percentiles_are_of_the_runs() -> None:
