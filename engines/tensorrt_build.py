@@ -105,18 +105,18 @@ def build_plan(
     try:
         builder = trt.Builder(logger)
     except TypeError as error:  # what its bindings make of a null pointer
-        raise _failure(logger, "TensorRT does not start") from error
+        raise failure(logger, "TensorRT does not start") from error
     network = builder.create_network(_network_flags(trt, job))
     parser = trt.OnnxParser(network, logger)
     if not parser.parse_from_file(str(job.graph)):
         logger.errors[:] = [parser.get_error(index).desc() for index in range(parser.num_errors)]
-        raise _failure(logger, f"TensorRT can't read {job.graph}")
+        raise failure(logger, f"TensorRT can't read {job.graph}")
     config = builder.create_builder_config()
     cache = _configure(trt, config, job, timing, progress)
     config.add_optimization_profile(_profile(builder, network, job))
     plan = builder.build_serialized_network(network, config)
     if plan is None:
-        raise _failure(logger, f"TensorRT can't build {job.graph}")
+        raise failure(logger, f"TensorRT can't build {job.graph}")
     return bytes(memoryview(plan)), b"" if cache is None else bytes(memoryview(cache.serialize()))
 
 
@@ -223,6 +223,7 @@ def _monitor(trt: Any, progress: Callable[[float], None]) -> Any:
     return Monitor()
 
 
-def _failure(logger: Any, what: str) -> EngineError:
+def failure(logger: Any, what: str) -> EngineError:
+    """An error that says what failed, and the last that TensorRT's logger was told."""
     reason = "; ".join(dict.fromkeys(" ".join(error.split()) for error in logger.errors[-3:]))
     return EngineError(f"{what} ({reason[:400] or 'it gives no reason'})")

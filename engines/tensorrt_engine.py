@@ -22,7 +22,7 @@ from engines.cuda import DeviceArray
 from engines.errors import EngineError
 from engines.gpu import find_gpus
 from engines.interface import GUIDANCE, OBJECT, Clock, Engine, Entries, Timing
-from engines.tensorrt_build import Range, layer_types, logger_of
+from engines.tensorrt_build import Range, failure, layer_types, logger_of
 
 SLOTS = 8  # shapes that are kept ready; a ninth takes the place of the one that was not used for longest
 Shapes = dict[str, tuple[int, ...]]
@@ -56,10 +56,13 @@ class TensorRtEngine:
         self.card = card
         self.precision = precision
         self._trt = trt
-        self._runtime = trt.Runtime(logger_of(trt))
+        try:
+            self._runtime = trt.Runtime(logger_of(trt))
+        except TypeError as error:  # what its bindings make of a null pointer
+            raise failure(logger_of(trt), "TensorRT does not start") from error
         self._engine = self._runtime.deserialize_cuda_engine(plan)
         if self._engine is None:
-            raise EngineError(f"TensorRT {trt.__version__} can't load the engine of {card.name}")
+            raise failure(logger_of(trt), f"TensorRT {trt.__version__} can't load the engine of {card.name}")
         names = [self._engine.get_tensor_name(index) for index in range(self._engine.num_io_tensors)]
         inputs = [name for name in names if self._engine.get_tensor_mode(name) == trt.TensorIOMode.INPUT]
         self._outputs = [name for name in names if name not in inputs]

@@ -25,7 +25,8 @@ class Member(int):
 
 
 class FakeTensorRt:
-    """The module. built: what was built so far, as dicts; broken: whether engines give wrong answers in FP16."""
+    """The module. built: what was built so far, as dicts; broken: whether engines give wrong answers in FP16; dead:
+    whether nothing starts."""
 
     __name__ = "tensorrt"
 
@@ -33,7 +34,7 @@ class FakeTensorRt:
         self.__version__ = version
         self.offer, self.cuda, self.inputs = offer, cuda, inputs
         self.built: list[dict[str, Any]] = []
-        self.broken = False
+        self.broken = self.dead = False
         self.contexts = 0
 
     def __getattr__(self, name: str) -> Any:
@@ -43,8 +44,13 @@ class FakeTensorRt:
             return _base_class(self.offer, name)
         makers: dict[str, Callable[..., Any]] = {"Builder": _Builder, "OnnxParser": _Parser, "Runtime": _Runtime}
         if name in makers:
-            return lambda *arguments: self.strict(name, makers[name](self, *arguments))
+            return lambda *arguments: self._make(name, makers[name], *arguments)
         return _Enumeration(self.offer[name])
+
+    def _make(self, name: str, maker: Callable[..., Any], *arguments: Any) -> Any:
+        if self.dead:
+            raise TypeError(f"pybind11::init(): factory function of {name} returned nullptr")
+        return self.strict(name, maker(self, *arguments))
 
     def strict(self, kind: str, inner: Any) -> Any:
         """An object with the members of a real class alone."""

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -371,6 +373,21 @@ def test_sizes_that_make_no_sense_are_refused(tmp_path: Path, trt: FakeTensorRt,
         load(model, cache, sizes=((100, 64),))
     with pytest.raises(EngineError, match="from the smallest to the largest"):
         load(model, cache, sizes=((64, 64), (32, 32)))
+
+
+def test_a_tensorrt_that_does_not_start_is_said(tmp_path: Path, trt: FakeTensorRt, cache: EngineCache) -> None:
+    model = tiny_model(tmp_path, trt)
+    load(model, cache)
+    trt.dead = True
+    with pytest.raises(EngineError, match="TensorRT does not start"):
+        load(model, cache)  # from the cache, which fails, and then anew
+
+
+def test_building_and_running_need_numpy_alone_beside_tensorrt_and_cuda() -> None:
+    others = {"onnx", "onnxruntime", "torch", "cv2", "av", "click", "rich"}
+    code = f"import sys, benchmarks.engine_run, engines.build; print(sorted({others} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
 
 
 def test_without_a_gpu_nothing_of_tensorrt_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
