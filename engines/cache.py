@@ -13,10 +13,10 @@ import hashlib
 import json
 import logging
 import os
+import secrets
 import sys
-import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -45,14 +45,13 @@ def cache_folder() -> Path:
 def write_whole(path: Path, *parts: bytes) -> None:
     """Write a file such that nobody ever sees a part of it."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, beside = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+    beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")  # not by tempfile, whose files are private
     try:
-        with os.fdopen(handle, "wb") as file:
+        with beside.open("xb") as file:
             file.writelines(parts)
         os.replace(beside, path)
     except BaseException:
-        with suppress(OSError):
-            os.unlink(beside)
+        beside.unlink(missing_ok=True)
         raise
 
 

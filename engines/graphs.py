@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import os
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
@@ -24,6 +23,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper, shape_inference
 from onnx.reference import ReferenceEvaluator
 
+from engines.cache import write_whole
 from engines.card import TOLERANCES, Card, load_card
 from engines.errors import EngineError
 from engines.onnx_engine import OnnxEngine
@@ -48,10 +48,10 @@ def add_graphs(folder: Path) -> None:
     for precision in PRECISIONS:
         graph = gpu_graph(content, precision)
         checksums[precision] = hashlib.sha256(graph).hexdigest()
-        _write(folder / f"gpu.{precision}.onnx", graph)
+        write_whole(folder / f"gpu.{precision}.onnx", graph)
     _add_probe(folder, content, card)
     tolerance = card.tolerance or TOLERANCES[card.task]
-    _write(folder / "card.json", replace(card, graphs=checksums, tolerance=tolerance).to_json().encode())
+    write_whole(folder / "card.json", replace(card, graphs=checksums, tolerance=tolerance).to_json().encode())
 
 
 def gpu_graph(content: bytes, precision: str) -> bytes:
@@ -235,12 +235,6 @@ def _renamed(node: onnx.NodeProto, names: dict[str, str]) -> onnx.NodeProto:
 def _set_nodes(graph: onnx.GraphProto, nodes: list[onnx.NodeProto]) -> None:
     del graph.node[:]
     graph.node.extend(nodes)
-
-
-def _write(path: Path, content: bytes) -> None:
-    beside = path.with_name(f"{path.name}.tmp")
-    beside.write_bytes(content)
-    os.replace(beside, path)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -117,6 +118,43 @@ class Entries:
         counts = {1 if single else shape[0] for shape in shapes.values()}
         if len(counts) > 1 or len({shape[2:] for shape in shapes.values()}) > 1:
             raise EngineError(f"{self.who} takes inputs of one size, not {list(shapes.values())}")
+
+
+class HostEngine:
+    """What engines of host arrays share; `_answer` is the network itself, on inputs that fit it."""
+
+    def __init__(self, card: Card, channels: Mapping[str, int]) -> None:
+        self.card = card
+        self._entries = Entries(card, channels)
+        self._clock = Clock()
+
+    def run(self, **inputs: np.ndarray) -> dict[str, np.ndarray]:
+        """Named (N, C, H, W) float32 arrays in and out; EngineError when they don't fit the network."""
+        if self._entries.lacks_guidance(inputs):
+            inputs[GUIDANCE] = np.zeros(self._entries.unguided(inputs["image"].shape), np.float32)
+        self._entries.check(inputs)
+        started = time.perf_counter()
+        outputs = self._answer(inputs)
+        self._clock.add((time.perf_counter() - started) * 1000)
+        return outputs
+
+    def warm_up(self, height: int, width: int) -> None:
+        """Run once on black pictures of this size, so that the first real run is as fast as the others."""
+        inputs = self._entries.black(height, width)
+        self._entries.check(inputs)
+        self._answer(inputs)
+
+    @property
+    def timing(self) -> Timing:
+        """How long the runs took, copies included; zeros before the first."""
+        return self._clock.timing
+
+    def _answer(self, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        raise NotImplementedError
+
+    def _closed(self) -> EngineError:
+        """The error of a run after `close`."""
+        return EngineError(f"{self._entries.who} was closed; load it again")
 
 
 def cores() -> int:

@@ -9,7 +9,6 @@ ONNX operators: https://onnx.ai/onnx/operators/ (opset 17).
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -23,7 +22,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from engines.errors import EngineError
-from engines.interface import GUIDANCE, Clock, Entries, Timing, cores
+from engines.interface import HostEngine, cores
 from engines.models import Model
 
 Values = dict[str, Tensor | None]
@@ -70,7 +69,7 @@ class OnnxGraph:
         return tensor if read_by_hand else tensor.to(self._device)
 
 
-class OnnxTorchEngine:
+class OnnxTorchEngine(HostEngine):
     """A model run by torch in FP32, "cuda" or "cpu"."""
 
     runtime = "torch"
@@ -80,41 +79,19 @@ class OnnxTorchEngine:
         graph = model.graph(self.precision)
         if graph is None:
             raise EngineError(f"{model.card.name} has no graph for GPUs; `python -m engines.graphs` makes one")
-        self.card, self.device = model.card, device
+        self.device = device
         if device == "cpu":
             torch.set_num_threads(threads or cores())
         self._graph: OnnxGraph | None = OnnxGraph(graph, device)
-        self._entries = Entries(model.card, {name: shape[1] for name, shape in self._graph.inputs.items()})
-        self._clock = Clock()
-
-    def run(self, **inputs: np.ndarray) -> dict[str, np.ndarray]:
-        """Named (N, C, H, W) float32 arrays in and out; EngineError when they don't fit the network."""
-        if self._entries.lacks_guidance(inputs):
-            inputs[GUIDANCE] = np.zeros(self._entries.unguided(inputs["image"].shape), np.float32)
-        self._entries.check(inputs)
-        started = time.perf_counter()
-        outputs = self._run(inputs)
-        self._clock.add((time.perf_counter() - started) * 1000)
-        return outputs
-
-    def warm_up(self, height: int, width: int) -> None:
-        """Run once on black pictures of this size, so that the first real run is as fast as the others."""
-        inputs = self._entries.black(height, width)
-        self._entries.check(inputs)
-        self._run(inputs)
-
-    @property
-    def timing(self) -> Timing:
-        """How long the runs took, copies included; zeros before the first."""
-        return self._clock.timing
+        super().__init__(model.card, {name: shape[1] for name, shape in self._graph.inputs.items()})
 
     def close(self) -> None:
         """Free the network; `run` must not be called after it. Calling it twice does no harm."""
         self._graph = None
 
-    def _run(self, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    def _answer(self, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         if self._graph is None:
-            raise EngineError(f"{self._entries.who} was closed; load it again")
+            raise self._closed()
         there = {name: torch.from_numpy(array).to(self.device) for name, array in inputs.items()}
         return {name: tensor.cpu().numpy() for name, tensor in self._graph(**there).items()}
 
