@@ -381,6 +381,7 @@ class Eraser:
             evidence = _evidence(hole, changed, None if finding.foreign is None else sent(finding.foreign))
             if not finding.between:
                 plate.update(finding.exposure.remove(image), motion, evidence, finding.patience)
+            shot.registration.foresee(plate)
         return Pending(frame, image, finding, plate, motion, plate.epoch, hole, background, trust, timer)
 
     def render(self, pending: Pending) -> Result:
@@ -423,7 +424,8 @@ class Eraser:
         if not self.home.answers_at_once:
             with timer("composite"):
                 shown = show(pending.image, patch, pending.plate, motion, self._fade)
-            worn = finding.fault is None and shown.guessed and pending.plate.is_worn(shown.invented)
+            guessed = shown.guessed if finding.fault is None else 0
+            worn = guessed and pending.plate.is_worn(shown.invented, shown.invented_here, patch.trust.size)
             if not (shown.unseen or worn):
                 return shown
         with timer("fill"):
@@ -607,7 +609,7 @@ def _read_again(pending: Pending, hole: Hole) -> tuple[np.ndarray, np.ndarray]:
     """Background and trust of a hole, now: what was SEEN keeps its past, the rest takes what was learnt since."""
     background, trust = pending.background, pending.trust
     stale = ~ops.equals(trust, SEEN)
-    window = ops.bounding_region(stale & ops.at_least(hole.alpha, 1))
+    window = ops.neighbourhood(stale & ops.at_least(hole.alpha, 1), 0)
     if window is not None:
         color, now = pending.plate.read(_present_motion(pending), window.moved(hole.roi.y0, hole.roi.x0))
         better = stale[window.slices] & ops.not_below(now, trust[window.slices])

@@ -204,14 +204,39 @@ class Sight:
         return self.color if exposure.neutral else ops.to_uint8(exposure.apply(self.color))
 
     @staticmethod
-    def of(plate: Plate, motion: np.ndarray, view: View) -> Sight:
-        height, width = plate.frame_size
-        color, trust = plate.home.fetch(
-            *plate.read_scaled(motion, ops.Region(0, height, 0, width), view.size, cubic=False)
-        )
+    def of(plate: Plate, motion: np.ndarray, view: View, foreseen: Foresight | None = None) -> Sight:
+        """foreseen: what may have been read already."""
+        read = None if foreseen is None else foreseen.take(plate, motion, view.size)
+        color, trust = read or plate.home.fetch(*_read(plate, motion, view.size))
         unseen = ops.equals(trust, UNSEEN)
-        cv2.copyTo(view.color, unseen, color)
+        ops.copy_where(view.color, unseen, color)
         return Sight(color, equalised(color), ~unseen, ops.equals(trust, SEEN))
+
+
+class Foresight:
+    """The plate as the next frame will see it, if the camera rests: read ahead, so that no device is waited for.
+
+    What is read comes with the next pictures that are fetched; `take` gives it once, if all went as foreseen.
+    """
+
+    def __init__(self, plate: Plate, motion: np.ndarray, size: tuple[int, int]) -> None:
+        self._plate, self._motion, self._size = plate, motion, size
+        self._changes, self._waits = plate.changes, plate.home.waits
+        self._read: list[np.ndarray] | None = [plate.home.fetch_later(one) for one in _read(plate, motion, size)]
+
+    def take(self, plate: Plate, motion: np.ndarray, size: tuple[int, int]) -> list[np.ndarray] | None:
+        """Colours and trust as they were read; None where the plate, the camera or the view's size has changed."""
+        same = plate is self._plate and plate.changes == self._changes and size == self._size
+        if not same or plate.home.waits == self._waits or not np.array_equal(motion, self._motion):
+            return None
+        read, self._read = self._read, None
+        return read
+
+
+def _read(plate: Plate, motion: np.ndarray, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """The plate as a frame of this motion shows it, at a view's size."""
+    height, width = plate.frame_size
+    return plate.read_scaled(motion, ops.Region(0, height, 0, width), size, cubic=False)
 
 
 @dataclass(frozen=True)
@@ -239,6 +264,7 @@ class Registration:
         self._motion = np.eye(3)
         self._corners = np.zeros((0, 2), np.float32)
         self._rest = 0  # frames since the camera last moved
+        self._foreseen: Foresight | None = None
 
     def locate(self, view: View, usable: np.ndarray, plate: Plate) -> Location:
         """Find the motion of the next frame.
@@ -249,7 +275,7 @@ class Registration:
         """
         if self._view is None:
             self._view, self._rest = view, CORNERS_LAST
-            return Location(self._motion, np.eye(3), False, Sight.of(plate, self._motion, view))
+            return Location(self._motion, np.eye(3), False, Sight.of(plate, self._motion, view, self._foreseen))
         before = self._motion
         corners = self._corners_of(view, usable)
         followed = self._follow(view, corners) if self._rest == 0 else None
@@ -279,6 +305,12 @@ class Registration:
     def settled(self) -> bool:
         """Whether the camera has come to rest away from the anchor, so that a new anchor would save all resampling."""
         return self._rest >= REST and not np.array_equal(self._motion, np.eye(3))
+
+    def foresee(self, plate: Plate) -> None:
+        """The plate has learnt from the latest frame: while the camera rests, have a device send what comes next."""
+        self._foreseen = None
+        if self._rest and self._view is not None and not plate.home.answers_at_once:
+            self._foreseen = Foresight(plate, self._motion, self._view.size)
 
     def rebase(self) -> None:
         """The frame last located has become the plate's anchor."""
@@ -338,7 +370,7 @@ class Registration:
             motion = _normalised(view.to_frame(np.linalg.inv(followed.matrix)) @ motion)
             # Following has a small bias, which would add up if the plate's small corrections were called stillness.
             still_shift = 0.0
-        sight = Sight.of(plate, motion, view)
+        sight = Sight.of(plate, motion, view, self._foreseen)
         # A corner whose surroundings reach into what the plate does not know would be compared with itself.
         common = _at(corners, ops.shrink(sight.known, 9))
         fit = match(common, view.contrast, sight.contrast, still_shift=still_shift)

@@ -29,8 +29,9 @@ class Shown:
     """A frame with a patch in place: NumPy arrays, as in `realtime.eraser.Result`.
 
     fade: for the next frame; hole_pixels, seen_pixels: how many were
-    replaced, and by what had been SEEN; unseen, guessed: how many of them nothing is known of, and only a guess;
-    invented: how many pixels of the plate are.
+    replaced, and by what had been SEEN. Of a device, which is not asked otherwise: unseen, guessed: how many of them
+    nothing is known of, and only a guess; invented, invented_here: how many pixels of the plate and of the rectangle
+    around the hole are invented.
     """
 
     image: np.ndarray
@@ -43,6 +44,7 @@ class Shown:
     unseen: int
     guessed: int
     invented: int
+    invented_here: int
 
 
 def show(image: np.ndarray, patch: Patch, plate: Plate, motion: np.ndarray, fade: Fade) -> Shown:
@@ -60,8 +62,9 @@ def show(image: np.ndarray, patch: Patch, plate: Plate, motion: np.ndarray, fade
     seen = ops.equals(patch.trust, SEEN) & hole.inside
     asked = [hole.inside, seen]
     if not home.answers_at_once:
-        asked += [patch.unknown & hole.inside, ops.equals(patch.trust, GUESSED), plate.inventions()]
+        asked += [patch.unknown & hole.inside, ops.equals(patch.trust, GUESSED)]
+        asked += [plate.inventions(), plate.invented_in(motion, hole.roi)]
     counts = [ops.count_later(mask) for mask in asked]
     image, alpha, inside, made_of, *counts = home.fetch(image, alpha, inside, made_of, *counts)
-    numbers = [int(count[0, 0]) for count in counts] + [0] * (5 - len(counts))
+    numbers = [int(count[0, 0]) for count in counts] + [0] * (6 - len(counts))
     return Shown(image, alpha, inside, made_of, fade, *numbers)

@@ -55,6 +55,7 @@ class Plate:
         self.frame_size = height, width
         self.home = home
         self.epoch = 0
+        self.changes = 0  # counts whatever may have changed what is read
         self._color: np.ndarray = home.zeros((height, width, 3), np.float32)  # BGR, exposure of the anchor
         self._trust: np.ndarray = home.zeros((height, width))
         # 255 where a GUESSED pixel is not invented: a frame showed it, but not for long enough or too near an object.
@@ -147,6 +148,7 @@ class Plate:
         averaged, which would smear both, but replaced when the new has settled. What is UNSEEN or invented takes usable
         and doubtful pixels at once, as GUESSED.
         """
+        self.changes += 1
         height, width = self.frame_size
         frame = Region(0, height, 0, width)
         if _is_identity(motion):
@@ -168,6 +170,7 @@ class Plate:
 
         image: (h, w, 3) float32 BGR of the region, in the anchor's exposure; guessed: (h, w) uint8, 255 = filled here.
         """
+        self.changes += 1
         source = self._footprint(motion, region)
         if source is None:
             return
@@ -189,25 +192,34 @@ class Plate:
 
         Empty where little of the region is invented: what is about to show needs no better guess.
         """
-        invented, size = self.inventions(), (region.height, region.width)
-        source = self._footprint(motion, region)
-        if source is None or not self.is_worn(ops.count(invented)):
-            return self.home.zeros(size)
-        x, y = self._origin[0] + source.x0, self._origin[1] + source.y0
-        matrix = ops.translation(-region.x0, -region.y0) @ motion @ ops.translation(x, y)
-        worn = ops.at_least(ops.warp_soft(invented[source.slices], matrix, size), 64)
-        return worn if ops.count(worn) >= WORTH * worn.size else ops.zeros_like(worn)
+        invented = ops.count(self.inventions())
+        if invented < WORN * self._invented:
+            there = self.invented_in(motion, region)
+            if self.is_worn(invented, ops.count(there), there.size):
+                return there
+        return self.home.zeros((region.height, region.width))
 
     def inventions(self) -> np.ndarray:
         """Where the canvas holds what no frame has shown: (h, w) uint8."""
         return ops.equals(self._trust, GUESSED) & ~self._glimpsed
 
-    def is_worn(self, invented: int) -> bool:
-        """Whether guesses may have to be made anew, so many pixels being `inventions` now."""
-        return invented < WORN * self._invented
+    def invented_in(self, motion: np.ndarray, region: Region) -> np.ndarray:
+        """Where a region of the frame shows what was invented: (h, w) uint8."""
+        size = region.height, region.width
+        source = self._footprint(motion, region)
+        if source is None:
+            return self.home.zeros(size)
+        x, y = self._origin[0] + source.x0, self._origin[1] + source.y0
+        matrix = ops.translation(-region.x0, -region.y0) @ motion @ ops.translation(x, y)
+        return ops.at_least(ops.warp_soft(self.inventions()[source.slices], matrix, size), 64)
+
+    def is_worn(self, invented: int, here: int, size: int) -> bool:
+        """Whether guesses are to be made anew: invented: pixels of the plate, here: of a region with `size` pixels."""
+        return invented < WORN * self._invented and here >= WORTH * size
 
     def forget(self, motion: np.ndarray, mask: np.ndarray) -> None:
         """Forget what a frame shows where mask, (H, W) uint8, is set: that was no background after all."""
+        self.changes += 1
         height, width = mask.shape
         source = self._footprint(motion, Region(0, height, 0, width))
         if source is None:
@@ -235,6 +247,7 @@ class Plate:
 
     def anchor(self, motion: np.ndarray) -> None:
         """Make the present frame the anchor; what is in or near its view is resampled once, the rest is let go."""
+        self.changes += 1
         height, width = self.frame_size
         margin = round(max(height, width) * MARGIN)
         x, y = self._origin

@@ -72,8 +72,13 @@ def cache_folder() -> Path:
 
 def _key(architecture: str) -> str:
     """Names what the cubin depends on: source, architecture, options and compiler."""
-    text = "\n".join([source(), architecture, *OPTIONS, repr(_nvrtc().nvrtcVersion())])
+    text = "\n".join([source(), architecture, *OPTIONS, repr(nvrtc_version())])
     return f"{architecture}-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
+
+
+def nvrtc_version() -> tuple[int, int]:
+    """The compiler's version; EraserError where it is not installed."""
+    return _ok(_nvrtc().nvrtcVersion())
 
 
 def _nvrtc() -> Any:
@@ -91,4 +96,4 @@ def _ok(answer: tuple) -> Any:
     status, *values = answer
     if int(status) != 0:
         raise EraserError(f"NVRTC failed: {getattr(status, 'name', status)}")
-    return values[0] if values else None
+    return values[0] if len(values) == 1 else tuple(values)

@@ -45,6 +45,7 @@ class Pool:
     def __init__(self, allocate: Callable[[int], int], free: Callable[[int], None]) -> None:
         self._allocate, self._free = allocate, free
         self._idle: dict[int, list[int]] = defaultdict(list)
+        self._closed = False
         self.allocations = 0
 
     def take(self, nbytes: int) -> Block:
@@ -55,14 +56,18 @@ class Pool:
             idle.append(self._allocate(nbytes))
         return Block(idle.pop(), nbytes, self._back)
 
-    def clear(self) -> None:
-        """Free what nothing uses."""
+    def close(self) -> None:
+        """Free what nothing uses, and all else as soon as it is given back."""
+        self._closed = True
         for addresses in self._idle.values():
             while addresses:
                 self._free(addresses.pop())
 
     def _back(self, address: int, nbytes: int) -> None:
-        self._idle[nbytes].append(address)
+        if self._closed:
+            self._free(address)
+        else:
+            self._idle[nbytes].append(address)
 
 
 def _size_class(nbytes: int) -> int:
@@ -85,7 +90,9 @@ class Device:
         self.memory = Pool(driver.allocate, driver.free)
         self.pinned = Pool(driver.allocate_pinned, driver.free_pinned)
         self.waits = 0
-        self._in_flight: list[Block] = []  # pinned memory that queued copies read from
+        self._in_flight: list[Block] = []  # pinned memory that queued copies read or write
+        self._release = weakref.finalize(self, _release, driver, self.memory, self.pinned)
+        self._release.atexit = False
 
     def empty(self, shape: Shape, dtype: np.dtype = UINT8) -> DeviceArray:
         """An array whose values mean nothing yet."""
@@ -125,6 +132,7 @@ class Device:
         block = self.pinned.take(max(1, source.nbytes))
         if source.nbytes:
             self.driver.copy_out(block.address, source.address, source.nbytes)
+        self._in_flight.append(block)
         result = _as_numpy(block.address, source.shape, source.dtype)
         weakref.finalize(result.base, _let_go, [block])
         return result
@@ -158,11 +166,17 @@ class Device:
         return f"{kernel}_{_SUFFIX[array.dtype.kind]}"
 
     def close(self) -> None:
-        """Give back all memory; arrays must not be used any more."""
-        self.wait()
-        self.memory.clear()
-        self.pinned.clear()
-        self.driver.close()
+        """Give back all memory; its arrays must not be used any more, but what was fetched may. Twice does no harm."""
+        self._in_flight.clear()
+        self._release()
+
+
+def _release(driver: Driver, *pools: Pool) -> None:
+    """Give a device's memory back once everything on its stream is done."""
+    driver.wait()
+    for pool in pools:
+        pool.close()
+    driver.close()
 
 
 def _argument(value: object) -> Argument:

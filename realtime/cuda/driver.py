@@ -53,6 +53,10 @@ class Driver(Protocol):
         """Return when everything that was queued is done."""
         ...
 
+    def wait_for(self, stream: int) -> None:
+        """Let what is queued from now on start after what another stream holds now; returns at once."""
+        ...
+
     def close(self) -> None: ...
 
 
@@ -93,6 +97,7 @@ class CudaDriver:
         self._functions: dict[str, object] = {}
         self._stream = self._call(cuda.cuStreamCreate(cuda.CUstream_flags.CU_STREAM_NON_BLOCKING))
         self.stream = int(self._stream)
+        self._mark = self._call(cuda.cuEventCreate(cuda.CUevent_flags.CU_EVENT_DISABLE_TIMING))
 
     def allocate(self, nbytes: int) -> int:
         self._enter()
@@ -132,11 +137,17 @@ class CudaDriver:
         self._enter()
         self._call(self._cuda.cuStreamSynchronize(self._stream))
 
+    def wait_for(self, stream: int) -> None:
+        self._enter()
+        self._call(self._cuda.cuEventRecord(self._mark, stream))
+        self._call(self._cuda.cuStreamWaitEvent(self._stream, self._mark, 0))
+
     def close(self) -> None:
         self._enter()
+        self._call(self._cuda.cuEventDestroy(self._mark))
         self._call(self._cuda.cuStreamDestroy(self._stream))
         self._call(self._cuda.cuModuleUnload(self._module))
-        self._call(self._cuda.cuDevicePrimaryCtxRelease(self._device))
+        # The context stays until the process ends: pictures that were fetched may still lie in its pinned memory.
 
     def _enter(self) -> None:
         """Make the context current in this thread: the eraser may be called from any."""

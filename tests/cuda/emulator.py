@@ -26,23 +26,28 @@ def kernel_names() -> list[str]:
     return re.findall(r'extern "C" __global__ void (\w+)\(', compiler.source())
 
 
-@cache
-def library(folder: Path) -> ctypes.CDLL:
-    """The kernels as a shared library, each behind a function `launch_NAME(grid, block, parameters)`."""
-    host = shutil.which("g++") or shutil.which("clang++")
-    if host is None:
+def built(source: Path, result: Path, *options: str) -> Path:
+    """A shared library made by a host compiler; skips where there is none."""
+    compiler = shutil.which("g++") or shutil.which("clang++")
+    if compiler is None:
         pytest.skip("no C++ compiler: the kernels cannot be run on the CPU")
+    command = [compiler, "-std=c++17", "-O2", *options, "-fPIC", "-shared", str(source), "-o", str(result)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return result
+
+
+@cache
+def library(folder: Path) -> Path:
+    """The kernels as a shared library, each behind a function `launch_NAME(grid, block, parameters)`."""
     launchers = "\n".join(
         f'extern "C" void launch_{name}(const unsigned* grid, const unsigned* block, void** parameters) '
         f"{{ run({name}, grid, block, parameters); }}"
         for name in kernel_names()
     )
-    file, result = folder / "kernels.cpp", folder / "kernels.so"
+    file = folder / "kernels.cpp"
     file.write_text(f'#include "{HERE / "host_compiler.hpp"}"\n{compiler.source()}\n{launchers}\n')
-    command = [host, "-std=c++17", "-O2", "-ffp-contract=off", "-fPIC", "-shared", "-w", str(file), "-o", str(result)]
-    built = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert built.returncode == 0, built.stderr
-    return ctypes.CDLL(str(result))
+    return built(file, folder / "kernels.so", "-ffp-contract=off", "-w")
 
 
 class Emulator:
@@ -51,8 +56,8 @@ class Emulator:
     name = "the CPU, for tests"
     stream = 7
 
-    def __init__(self, kernels: ctypes.CDLL) -> None:
-        self._kernels = kernels
+    def __init__(self, kernels: Path) -> None:
+        self._kernels = ctypes.CDLL(str(kernels))
         self._queue: list = []
         self._memory: dict[int, ctypes.Array] = {}
         self.calls: Counter[str] = Counter()
@@ -97,6 +102,9 @@ class Emulator:
             else:
                 function, grid, block, arguments = work
                 function(grid, block, (ctypes.c_void_p * len(arguments))(*map(ctypes.addressof, arguments)))
+
+    def wait_for(self, stream: int) -> None:
+        self.calls["wait_for"] += 1
 
     def close(self) -> None:
         assert not self._queue

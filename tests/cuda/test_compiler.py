@@ -7,7 +7,7 @@ from realtime.errors import EraserError
 from tests.cuda.emulator import kernel_names
 
 try:
-    compiler._nvrtc()
+    compiler.nvrtc_version()
 except EraserError as error:
     pytest.skip(f"the kernels cannot be compiled: {error}", allow_module_level=True)
 

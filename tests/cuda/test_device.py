@@ -30,6 +30,12 @@ def test_a_result_is_there_after_the_next_wait(device):
     assert np.array_equal(later, PICTURE)
 
 
+def test_what_is_fetched_and_dropped_does_no_harm(device):
+    device.fetch_later(device.sent(PICTURE))
+    gc.collect()
+    assert np.array_equal(device.fetch(device.sent(PICTURE // 2))[0], PICTURE // 2)
+
+
 def test_a_result_keeps_its_memory_for_as_long_as_it_is_used(device):
     (first,) = device.fetch(device.sent(PICTURE))
     part = first[5:9, 3:8]

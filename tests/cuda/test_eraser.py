@@ -83,6 +83,29 @@ def test_both_ways_give_the_same(device, kind, masks, lookahead):
     assert abs(cpu.stats.coverage - gpu.stats.coverage) < 0.001
 
 
+def counted(device, kind):
+    """How often the device was waited for in each frame that needs no fill, and asked for memory until then."""
+    core = eraser("given", device)
+    seen_before = [(frame(look(WORLD, camera(kind, index), HEIGHT, WIDTH), index), None) for index in range(4)]
+    for one, mask in [*seen_before, *clip(kind)]:
+        waits, fills = device.waits, core.stats.fills
+        core.step(one, mask)
+        if core.stats.fills == fills:
+            yield device.waits - waits, device.memory.allocations + device.pinned.allocations
+
+
+def test_a_still_camera_waits_for_the_device_twice_a_frame_and_asks_for_no_memory(device):
+    waits, allocations = zip(*list(counted(device, "still"))[-10:], strict=True)
+    assert set(waits) == {2}  # where the hole is, and the picture
+    assert len(set(allocations)) == 1
+
+
+def test_a_moving_camera_waits_twice_more_for_what_it_is_followed_by(device):
+    waits, allocations = zip(*list(counted(device, "hand"))[-10:], strict=True)
+    assert set(waits) == {4}
+    assert len(set(allocations)) == 1
+
+
 def test_two_passes_give_the_same(device, tmp_path):
     def passes(home, folder):
         folder.mkdir()
