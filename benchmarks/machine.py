@@ -9,13 +9,15 @@ import platform
 import subprocess
 from pathlib import Path
 
+from realtime.deviceprofile import processor
+
 PACKAGES = ("numpy", "opencv-python", "av", "onnxruntime")
 
 
 def describe_machine() -> dict[str, str]:
     """Return processor, cores, system, versions, commit and date as strings, in the order to print them."""
     return {
-        "processor": _processor(),
+        "processor": processor(),
         "cores": str(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()),
         "system": f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",
         "versions": ", ".join(f"{package} {_version(package)}" for package in PACKAGES),
@@ -29,16 +31,6 @@ def _version(package: str) -> str:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:
         return "?"
-
-
-def _processor() -> str:
-    try:
-        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
-            if line.startswith("model name"):
-                return line.split(":", 1)[1].strip()
-    except OSError:
-        pass
-    return platform.processor() or "unknown"
 
 
 def _commit() -> str:

@@ -15,6 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from realtime.deviceprofile import load_profile
 from realtime.edits import TimedEdit, check_edits
 from realtime.eraser import Eraser, Settings, usual_interval
 from realtime.errors import EraserError, UsageError
@@ -104,6 +105,7 @@ def erase_video(
     with ExitStack() as stack:
         models = load_models(wanted, segmenter, fill, device, runtime, threads, search)
         stack.callback(models.close)
+        models.suit(load_profile())
         inputs = stack.enter_context(Inputs())
 
         def read() -> Reader:

@@ -37,12 +37,14 @@ class TeleaFiller:
 class NetworkFiller:
     """Runs a filler engine on crops around the unknown pixels, and gives its answer the texture of what surrounds them.
 
-    The network works at the resolution that its card recommends, the texture at the picture's own.
+    The network works at the resolution that its card recommends, the texture at the picture's own. default_size:
+    (H, W), as many pixels as the network sees at most; may be set to another of the card's sizes.
     """
 
     def __init__(self, engine: Engine):
         self.engine = engine
         self.name = engine.card.name
+        self.default_size: tuple[int, int] = engine.card.sizes[0]
 
     def fill(self, image: np.ndarray, mask: np.ndarray) -> np.ndarray:
         result, missing = image.copy(), mask.copy()
@@ -57,7 +59,7 @@ class NetworkFiller:
         """The network's picture for a whole crop, (h, w, 3) uint8, resampled back to the crop's size."""
         card = self.engine.card
         height, width = mask.shape
-        scale = min(1.0, (card.sizes[0][0] * card.sizes[0][1] / (height * width)) ** 0.5)
+        scale = min(1.0, (self.default_size[0] * self.default_size[1] / (height * width)) ** 0.5)
         size = tuple(max(card.multiple, round(side * scale / card.multiple) * card.multiple) for side in mask.shape)
         # Unknown pixels must not bleed into known ones when the picture shrinks: average the known ones only.
         known = (mask == 0).astype(np.float32)

@@ -8,11 +8,13 @@ from pathlib import Path
 
 from engines.errors import EngineError
 from engines.runtime import available_models
+from realtime.deviceprofile import Profile, best_size
 from realtime.errors import EraserError, UsageError
-from realtime.fill import CLASSICAL, Filler, load_filler
+from realtime.fill import CLASSICAL, Filler, NetworkFiller, load_filler
 from realtime.segment import Segmenter, load_segmenter
 from realtime.selection import Selection
 
+SEGMENTER_MS, FILLER_MS = 50.0, 500.0  # that a run of a file's networks may take, where there is a choice of sizes
 _log = logging.getLogger(__name__)
 
 
@@ -25,6 +27,14 @@ class Models:
     segmenter_name: str | None
     device: str
     runtime: str
+
+    def suit(self, profile: Profile | None) -> None:
+        """Let the networks see the largest pictures that this machine, by its profile, works off in time."""
+        for part, most in ((self.segmenter, SEGMENTER_MS), (self.filler, FILLER_MS)):
+            if isinstance(part, Segmenter | NetworkFiller):
+                part.default_size = best_size(profile, part.engine, most)
+                card = part.engine.card
+                _log.debug("%s %s: sees pictures of about %dx%d", card.task, card.name, *part.default_size)
 
     def close(self) -> None:
         """Free the networks."""

@@ -12,10 +12,14 @@ from realtime.errors import UsageError
 
 
 class Segmenter:
-    """Runs a segmentation engine at the resolution that its card recommends, in the picture's own shape."""
+    """Runs a segmentation engine at the resolution that its card recommends, in the picture's own shape.
+
+    default_size: (H, W), as many pixels as the network sees at scale 1; may be set to another of the card's sizes.
+    """
 
     def __init__(self, engine: Engine):
         self.engine = engine
+        self.default_size: tuple[int, int] = engine.card.sizes[0]
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -36,8 +40,8 @@ class Segmenter:
         return "guidance" in self.engine.card.inputs
 
     def size(self, image: np.ndarray, scale: float = 1.0) -> tuple[int, int]:
-        """The network's input (H, W) for a (H, W, 3) picture; scale: of its sides, 1 for what the card recommends."""
-        default = [side * scale for side in self.engine.card.sizes[0]]
+        """The network's input (H, W) for a (H, W, 3) picture; scale: of its sides, 1 for `default_size`."""
+        default = [side * scale for side in self.default_size]
         return network_size(image.shape[0], image.shape[1], default, self.engine.card.multiple)
 
     def matte(self, image: np.ndarray, classes: Sequence[str]) -> np.ndarray:

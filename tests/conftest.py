@@ -19,6 +19,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 item.add_marker(pytest.mark.skip(reason=f"no GPU: {lack}"))
 
 
+@pytest.fixture(autouse=True)
+def no_profile(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tests behave alike on every machine, whatever `calib.device` wrote down about it."""
+    monkeypatch.setenv("ERASER_CONFIG", str(tmp_path_factory.getbasetemp() / "no-config"))
+
+
 @pytest.fixture(scope="session")
 def eraser_data() -> Path:
     """The folder of reference data that ERASER_DATA names; skips where it is not set."""

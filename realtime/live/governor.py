@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from statistics import fmean
 
@@ -33,7 +34,7 @@ REGRET = 6.0
 DARING = 3.0
 _INTERVALS = (2.0, 4.0)  # times the interval of the segmenter, down to this many seconds:
 _LONGEST_INTERVAL = 0.2
-_NETWORK_SCALES = (0.8, 0.6)
+NETWORK_SCALES = (0.8, 0.6)
 _PLATE_SCALES = (0.75, 0.5, 0.375, 0.25)
 SMALLEST = 320  # pixels of the longer side below which no picture is worked on
 
@@ -62,8 +63,8 @@ def ladder(interval: float, fps: float, side: int) -> list[Level]:
             levels.append(Level(slower, lowered=("segmentation rate",)))
     slowest, words = levels[-1].interval, levels[-1].lowered
     words = (*words, "network resolution")
-    levels += [Level(slowest, scale, lowered=words) for scale in _NETWORK_SCALES]
-    smallest_network = _NETWORK_SCALES[-1]
+    levels += [Level(slowest, scale, lowered=words) for scale in NETWORK_SCALES]
+    smallest_network = NETWORK_SCALES[-1]
     words = (*words, "plate resolution")
     viewed = _viewed(side)
     for scale in _PLATE_SCALES:
@@ -82,11 +83,19 @@ def _viewed(side: float) -> float:
 class Governor:
     """Chooses the level. State: the level, the latest frames, what each step down has gained, how calm it must be."""
 
-    def __init__(self, fps: float, interval: float, side: int) -> None:
-        """fps: frames per second to hold; interval, side: see `ladder`."""
+    def __init__(
+        self, fps: float, interval: float, side: int, forecast: Callable[[Level], float] | None = None
+    ) -> None:
+        """fps: frames per second to hold; interval, side: see `ladder`; forecast: seconds that a frame will take on a
+        level, to begin on the best that will do; None to begin at the best.
+        """
         self.frame_time = 1.0 / fps
         self._levels = ladder(interval, fps, side)
         self._index = 0
+        while forecast is not None and self._index < len(self._levels) - 1:
+            if forecast(self.level) <= FULL * self.frame_time:
+                break
+            self._index += 1
         self._recent: deque[tuple[float, float]] = deque()  # time, seconds that the frame took
         self._since: float | None = None  # when the level was entered
         self._ratio: dict[int, float] = {}  # of what a frame took on a level to what it took on the next lower one

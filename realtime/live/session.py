@@ -17,12 +17,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from realtime.deviceprofile import load_profile
 from realtime.edits import TimedEdit, check_edits
 from realtime.eraser import CPU_INTERVAL, Eraser, Settings
 from realtime.errors import EraserError, UsageError
 from realtime.live.camera import Camera, CameraRequest, open_camera
 from realtime.live.capturing import Capturing
 from realtime.live.filling import Filling
+from realtime.live.forecast import forecast
 from realtime.live.governor import Governor
 from realtime.live.loop import LiveLoop, Places
 from realtime.live.microphone import Microphone
@@ -135,7 +137,7 @@ def erase_live(
             Worker(eraser),
             filling,
             recording,
-            None if capturing.still else _governor(rate, models, max(width, height)),
+            None if capturing.still else _governor(rate, models, (height, width)),
             fps=rate,
             device=models.device,
             edits=edits,
@@ -210,9 +212,9 @@ def _warm_up(models: Models, height: int, width: int) -> None:
         models.segmenter.engine.warm_up(*models.segmenter.size(np.zeros((height, width, 3), np.uint8)))
 
 
-def _governor(rate: float, models: Models, side: int) -> Governor:
+def _governor(rate: float, models: Models, size: tuple[int, int]) -> Governor:
     interval = CPU_INTERVAL if models.device == "cpu" else 0.0
-    return Governor(rate, interval, side)
+    return Governor(rate, interval, max(size), forecast(load_profile(), models, rate, size))
 
 
 def _report(

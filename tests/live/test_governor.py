@@ -141,3 +141,22 @@ def test_a_gpu_that_segments_each_frame_has_rates_to_lower_too():
     levels = ladder(0.0, FPS, SIDE)
     assert levels[0].interval == 0.0
     assert levels[1].interval > 1 / FPS
+
+
+def test_a_forecast_makes_it_begin_on_the_best_level_that_will_do():
+    levels = ladder(INTERVAL, FPS, SIDE)
+    costs = dict(zip(levels, (2.0, 1.5, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2), strict=False))
+    governor = Governor(FPS, INTERVAL, SIDE, lambda level: costs[level] / FPS)
+    assert governor.level == levels[2]
+
+
+def test_where_nothing_will_do_it_begins_at_the_lowest_level_and_without_a_forecast_at_the_best():
+    levels = ladder(INTERVAL, FPS, SIDE)
+    assert Governor(FPS, INTERVAL, SIDE, lambda level: 1.0).level == levels[-1]
+    assert Governor(FPS, INTERVAL, SIDE).level == levels[0]
+
+
+def test_a_forecast_that_was_too_dark_is_put_right():
+    slow = Machine(Governor(FPS, INTERVAL, SIDE, lambda level: 1.0), 0.3 / FPS)
+    slow.run(120)
+    assert slow.levels[-1] == Level(INTERVAL)
