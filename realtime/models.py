@@ -34,7 +34,8 @@ class Models:
             if isinstance(part, Segmenter | NetworkFiller):
                 part.default_size = best_size(profile, part.engine, most)
                 card = part.engine.card
-                _log.debug("%s %s: sees pictures of about %dx%d", card.task, card.name, *part.default_size)
+                if part.default_size != card.sizes[0]:
+                    _log.debug("%s %s: sees pictures of %dx%d", card.task, card.name, *part.default_size)
 
     def close(self) -> None:
         """Free the networks."""
