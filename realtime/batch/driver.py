@@ -57,7 +57,7 @@ class _Errand:
 
 
 class Driver:
-    """One run of a batch; used once."""
+    """Brings files to their ends, on one pool and with one journal."""
 
     def __init__(
         self,
@@ -93,7 +93,8 @@ class Driver:
                     self._heed(event)
             self._report(len(videos))
         order = {video.name: place for place, video in enumerate(videos)}
-        return sorted(self._outcomes, key=lambda outcome: order[outcome.name])
+        outcomes, self._outcomes = self._outcomes, []
+        return sorted(outcomes, key=lambda outcome: order[outcome.name])
 
     def _begin(self, video: Video) -> None:
         """Start on a file, unless it is done or must not be."""

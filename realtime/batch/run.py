@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from engines.gpu import find_gpus
 from realtime.batch.cluster import RayPool
 from realtime.batch.driver import Driver, Steps
 from realtime.batch.journal import Journal
@@ -26,7 +27,8 @@ from realtime.errors import EraserError, UsageError
 from realtime.files import erase_video
 from realtime.temporary import Temporary, sweep
 
-CLUSTER_THREADS = 1  # processors of a task: files are many, and two tasks do more than one with two threads
+CLUSTER_THREADS = 1  # processors of a task, as of a local worker
+WORKER_BYTES = 2 << 30  # that a worker may need: 0.4 GB were measured at 640x360, 1.1 GB at 1920x1080
 FILES = ("mask", "selection")  # options that name files
 SINGLE = (
     "preview",
@@ -160,8 +162,17 @@ def _pool(workers: int | None, cluster: str | None, options: dict[str, Any], wor
     if cluster is not None:
         return RayPool(cluster, CLUSTER_THREADS, gpu=options.get("device") == "cuda", most=workers)
     cores = usable_cores()
-    count = min(workers or default_workers(cores), max(1, len(work.videos)))
+    count = min(workers or default_workers(cores, options.get("device", "auto")), max(1, len(work.videos)))
     return LocalPool(count, max(1, cores // count))
+
+
+def default_workers(cores: int, device: str) -> int:
+    """As many processes as help: one a core, since two with a thread each do more than one with two (benchmarks.batch);
+    as many as there is memory for; one where a GPU does the work."""
+    if device == "cuda" or (device == "auto" and find_gpus().devices):
+        return 1
+    memory = available_memory()
+    return cores if memory is None else max(1, min(cores, memory // WORKER_BYTES))
 
 
 def usable_cores() -> int:
@@ -169,5 +180,10 @@ def usable_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def default_workers(cores: int) -> int:
-    return cores
+def available_memory() -> int | None:
+    """Bytes that can be had without swapping; None where the system doesn't say."""
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+    except OSError:
+        return None
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:")), None)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import random
 import signal
 import subprocess
 import time
@@ -12,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.kills import contents, kill_often
 from tests.cli import media
 from tests.cli.command import COMMAND, environment, fail, succeed
 
@@ -75,23 +75,13 @@ def test_a_batch_is_interrupted_promptly_and_resumed_without_its_options(folder)
 
 @pytest.mark.skipif(os.name == "nt", reason="processes are killed as on POSIX")
 def test_after_kills_at_any_moment_a_resumed_batch_is_whole_and_the_same(folder):
-    command = ("--batch", folder / "in", *SELECT, "--codec", "ffv1")
-    succeed(*command, "--output", folder / "calm")
-    chance = random.Random(8)
-    arguments = (*command, "--output", folder / "out")
-    for _ in range(3):
-        batch = start(*arguments)
-        wait_for(folder / "out" / ".erase-video.journal", '"start"')
-        time.sleep(chance.uniform(0, 1.5))
-        os.killpg(batch.pid, signal.SIGKILL)
-        batch.communicate()
-        arguments = ("--resume", "--output", folder / "out")
-    succeed(*arguments)
-    assert names(folder / "out") == WHOLE
-    for name in ("a.mkv", "b.mkv", "sub/c.mkv"):
-        calm, killed = (media.read_video(folder / each / name) for each in ("calm", "out"))
-        assert len(killed) == FRAMES
-        assert all((one == other).all() for one, other in zip(calm, killed, strict=True))
+    """The short form of `python -m benchmarks.batch --kills 50`."""
+    survived = kill_often(folder, folder / "in", [*SELECT, "--codec", "ffv1"], kills=4, seed=3)
+    assert sum(survived.kills.values()) == 4
+    assert survived.resumed > 0
+    assert (survived.wrong, survived.strays) == ([], [])
+    assert list(contents(folder / "calm")) == WHOLE
+    assert len(contents(folder / "killed-0")["sub/c.mkv"]) == FRAMES
 
 
 def test_failures_give_exit_code_1_and_a_table(folder):
