@@ -372,6 +372,8 @@ class _Display:
         if self._quiet:
             return
         self._tell(report.notes)
+        if report.parallax:
+            _say(f"the background lies at two distances on {report.parallax} frames, and moves apart there (parallax)")
         if report.frames == 1:
             _say(f"{report.output}: done in {report.seconds:.1f} s")
         else:

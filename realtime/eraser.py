@@ -11,7 +11,7 @@ erases in it; a file calls the two some frames apart, so that background which s
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from os import PathLike
 
 import cv2
@@ -34,6 +34,7 @@ from realtime.imprint import imprint
 from realtime.memory import Memory
 from realtime.motion import Location, Registration, Sight, View
 from realtime.ops import Home, Region
+from realtime.parallax import Layer, Parallax
 from realtime.patch import Patch, Shown, show
 from realtime.plate import GUESSED, SEEN, UNSEEN, Evidence, Plate
 from realtime.platefile import read_plate, write_plate
@@ -47,6 +48,7 @@ from realtime.timing import StageTimer
 NOWHERE = Region(0, 0, 0, 0)
 PATIENCE = 3  # frames in a row for which a found mask must leave a pixel free before the plate believes it
 CPU_INTERVAL = 0.05  # seconds between two runs of the segmenter on a CPU: every second frame at 24 to 30 frames/s
+EDGE = 2  # pixels at the border of two layers that belong to either
 BRIDGE = 4  # pixels of the frame to one of the bridge that is shown until a deferred fill comes in
 
 
@@ -84,12 +86,15 @@ DEFAULT_SETTINGS = Settings()
 
 @dataclass
 class Stats:
-    """Counts over all frames so far. coverage: share of all hole pixels that showed real background."""
+    """Counts over all frames so far. parallax: frames whose background lay at two distances; coverage: share of all
+    hole pixels that showed real background.
+    """
 
     frames: int = 0
     fills: int = 0
     cuts: int = 0
     anchors: int = 0
+    parallax: int = 0
     hole_pixels: int = 0
     seen_pixels: int = 0
 
@@ -105,7 +110,8 @@ class Pending:
     image: the frame's picture where the eraser works, its own or a copy on a device; plate, motion, epoch: the shot's
     plate, and the 3x3 matrix from its anchor of that epoch to this frame's pixels; hole: None where nothing is to be
     erased; background, (h, w, 3) uint8 BGR in the plate's exposure, and trust, (h, w) uint8: what the plate knew of
-    hole.roi when the frame was observed; memory: what the whole shot shows, where a first pass has learnt it.
+    hole.roi when the frame was observed; memory: what the whole shot shows, where a first pass has learnt it; second,
+    second_memory: the other layer of a background at two distances.
     """
 
     frame: Frame
@@ -119,6 +125,8 @@ class Pending:
     trust: np.ndarray
     timer: StageTimer
     memory: Memory | None = None
+    second: Layer | None = None
+    second_memory: Memory | None = None
 
     @property
     def nbytes(self) -> int:
@@ -312,14 +320,15 @@ class Eraser:
         with timer("motion"):
             view = View.of(frame.image)
             outside = _outside(view, found, fixed)
-            location = shot.registration.locate(view, outside, shot.plate)
+            location = shot.registration.locate(view, shot.parallax.main(view, outside), shot.plate)
             if location.lost:
                 self.reset()
                 shot = self._shot_for(height, width)
                 found, fault = self._look(frame)
                 outside = _outside(view, found, fixed)
                 location = shot.registration.locate(view, outside, shot.plate)
-            motion, sight = location.motion, location.sight
+            second = shot.parallax.find(view, outside, location, shot.plate, shot.second)
+            motion, sight = location.motion, shot.parallax.sight or location.sight
             anchored = shot.plate.needs_anchor(motion) or shot.registration.settled
             if anchored:
                 shot.registration.rebase()
@@ -345,7 +354,7 @@ class Eraser:
         patience = 1 if found.matte is None else PATIENCE
         return Finding(
             shot.new, motion, anchored, exposure, mask, keep, changed, found.foreign, imprint, patience, displaced,
-            shown, fault,
+            shown, fault, second=second,
         )  # fmt: skip
 
     def learn(self, frame: Frame, finding: Finding, timer: StageTimer | None = None) -> Pending:
@@ -366,6 +375,7 @@ class Eraser:
             self.stats.anchors += 1
             plate.anchor(motion)
             motion = np.eye(3)
+        second = self._layer(shot, finding, motion)
         sent = self.home.sent
         with timer("hole"):
             dilate = growth(frame.image.shape[0], self.settings.dilate, self._growth)
@@ -374,15 +384,23 @@ class Eraser:
         with timer("read"):
             if finding.imprint is not None:
                 plate.forget(motion, ops.resize(sent(finding.imprint), plate.frame_size))
-            background, trust = plate.read(motion, hole.roi if hole else NOWHERE)
+            roi = hole.roi if hole else NOWHERE
+            background, trust = plate.read(motion, roi)
+            if second is not None and hole is not None:
+                background, trust = second.joined((background, trust), second.read(roi))
         with timer("update"):
             image = sent(frame.image)
             changed = ops.at_least(ops.resize(sent(finding.changed), plate.frame_size), 128)
             evidence = _evidence(hole, changed, None if finding.foreign is None else sent(finding.foreign))
             if not finding.between:
-                plate.update(finding.exposure.remove(image), motion, evidence, finding.patience)
+                exposed = finding.exposure.remove(image)
+                if second is not None and finding.second is not None:
+                    there = ops.at_least(ops.resize(sent(finding.second.mask), plate.frame_size), 128)
+                    second.plate.update(exposed, second.motion, evidence.only(there, EDGE), finding.patience)
+                    evidence = evidence.only(~there, EDGE)
+                plate.update(exposed, motion, evidence, finding.patience)
             shot.registration.foresee(plate)
-        return Pending(frame, image, finding, plate, motion, plate.epoch, hole, background, trust, timer)
+        return Pending(frame, image, finding, plate, motion, plate.epoch, hole, background, trust, timer, second=second)
 
     def render(self, pending: Pending) -> Result:
         """Erase in an observed frame, with what the plate has learnt up to now."""
@@ -449,9 +467,32 @@ class Eraser:
                 self._shot = _Shot(Plate(height, width, self.home), Registration(), masks.MaskSmoother())
         return self._shot
 
+    def _layer(self, shot: _Shot, finding: Finding, motion: np.ndarray) -> Layer | None:
+        """The second layer of a frame, if it has one, from the first frame on that shows it. motion: of the first."""
+        found, size = finding.second, shot.plate.frame_size
+        if found is None:
+            shot.second = None
+            return None
+        self.stats.parallax += 1
+        if found.begun or shot.second is None:
+            shot.second = Plate(*size, self.home)
+            there = ops.at_least(ops.resize(self.home.sent(found.mask), size), 128)
+            shot.plate.forget(motion, ops.grow_square(there, 2 * EDGE))
+        plate, its_motion = shot.second, found.motion
+        if found.anchored:
+            plate.anchor(its_motion)
+            its_motion = np.eye(3)
+        wrong = ops.at_least(ops.resize(self.home.sent(found.wrong), size), 128)
+        if found.front:
+            plate.forget(its_motion, wrong)
+        else:
+            shot.plate.forget(motion, wrong)
+        return Layer(plate, its_motion, plate.epoch, found.front)
+
     def _resize(self, shot: _Shot, height: int, width: int) -> None:
         """Go on with frames of another size that show the same view."""
         before, shot.plate = shot.plate, shot.plate.resized(height, width)
+        shot.second, shot.parallax = None, Parallax()
         shot.registration.resize(before.frame_size, (height, width))
         if self._place is not None and self._place.plate is before:
             self._place = self._place.resized(shot.plate)
@@ -550,12 +591,14 @@ def usual_interval(segmenter: Segmenter | None) -> float:
 
 @dataclass
 class _Shot:
-    """All that is remembered of one shot. new: no frame of it was learnt yet."""
+    """All that is remembered of one shot. new: no frame of it was learnt yet; second: the plate of the second layer."""
 
     plate: Plate
     registration: Registration
     smoother: masks.MaskSmoother
     new: bool = True
+    second: Plate | None = None
+    parallax: Parallax = field(default_factory=Parallax)
 
 
 def _outside(view: View, found: Found, fixed: np.ndarray | None) -> np.ndarray:
@@ -611,7 +654,10 @@ def _read_again(pending: Pending, hole: Hole) -> tuple[np.ndarray, np.ndarray]:
     stale = ~ops.equals(trust, SEEN)
     window = ops.neighbourhood(stale & ops.at_least(hole.alpha, 1), 0)
     if window is not None:
-        color, now = pending.plate.read(_present_motion(pending), window.moved(hole.roi.y0, hole.roi.x0))
+        region = window.moved(hole.roi.y0, hole.roi.x0)
+        color, now = pending.plate.read(_present_motion(pending), region)
+        if pending.second is not None:
+            color, now = pending.second.joined((color, now), pending.second.read(region))
         better = stale[window.slices] & ops.not_below(now, trust[window.slices])
         ops.copy_where(color, better, background[window.slices])
         ops.copy_where(now, better, trust[window.slices])
@@ -624,7 +670,10 @@ def _remember(pending: Pending, memory: Memory, window: Region, background: np.n
     """Let the whole shot show, in place, what nothing up to now has SEEN; window: of the hole's roi."""
     assert pending.hole is not None
     roi = pending.hole.roi
-    recalled = memory.recall(pending.epoch, pending.motion, window.moved(roi.y0, roi.x0))
+    region = window.moved(roi.y0, roi.x0)
+    recalled, second = memory.recall(pending.epoch, pending.motion, region), pending.second
+    if second is not None and pending.second_memory is not None:
+        recalled = second.joined(recalled, pending.second_memory.recall(second.epoch, second.motion, region))
     color, ever = map(pending.plate.home.sent, recalled)
     here = trust[window.slices]
     better = ops.at_least(ever, GUESSED) & ~ops.equals(here, SEEN) & ops.not_below(ever, here)

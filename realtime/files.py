@@ -173,6 +173,7 @@ def erase_video(
         fills=stats.fills,
         cuts=stats.cuts,
         anchors=stats.anchors,
+        parallax=stats.parallax,
         coverage=round(stats.coverage, 4) if stats.hole_pixels else None,
         seconds=round(seconds, 3),
         fps=round(pipeline.frames / seconds, 2),

@@ -9,6 +9,7 @@ import numpy as np
 
 from realtime.exposure import Exposure
 from realtime.ops import Home
+from realtime.parallax import Second
 from realtime.rearrange import Displaced
 from realtime.things import Thing
 
@@ -23,7 +24,8 @@ class Finding:
     w) uint8, 255 where the frame shows other background than the plate; foreign: 255 on what is neither erased nor
     background; imprint: 255 where the plate holds what was no background after all; of any size, None where there is
     nothing. patience: frames in a row before the plate believes what the mask leaves free. displaced: objects to be
-    drawn elsewhere; things, fault: as in `realtime.eraser.Result`.
+    drawn elsewhere; things, fault: as in `realtime.eraser.Result`. second: of a background at two distances, what lies
+    at the other.
     """
 
     cut: bool
@@ -40,6 +42,7 @@ class Finding:
     things: tuple[Thing, ...] = ()
     fault: str | None = None
     between: bool = False
+    second: Second | None = None
 
     def fetched(self, home: Home) -> Finding:
         """The same with all its pictures as NumPy arrays."""
@@ -59,6 +62,8 @@ class Finding:
         record |= {name: array for name in _OPTIONAL if (array := getattr(self, name)) is not None}
         if self.fault is not None:
             record["fault"] = np.frombuffer(self.fault.encode(), np.uint8)
+        if self.second is not None:
+            record |= self.second.arrays()
         for number, one in enumerate(self.displaced):
             record |= {f"matte{number}": one.matte, f"by{number}": np.array([one.dx, one.dy])}
         return record
@@ -82,6 +87,7 @@ class Finding:
             displaced=[Displaced(record[name], *record[name.replace("matte", "by")].tolist()) for name in mattes],
             fault=record["fault"].tobytes().decode() if "fault" in record else None,
             between=bool(between),
+            second=Second.restored(record),
         )
 
 

@@ -48,14 +48,14 @@ class _Stored:
 class ShotMemory:
     """The plates of one shot by epoch: `store` them in order, then `recall`. One thread at a time."""
 
-    def __init__(self, folder: Path, shot: int) -> None:
-        self._folder, self._shot = folder, shot
+    def __init__(self, folder: Path, name: str) -> None:
+        self._folder, self._name = folder, name
         self._stored: list[_Stored] = []
         self._held: OrderedDict[int, Plate] = OrderedDict()
 
     def store(self, plate: Plate, onward: np.ndarray) -> None:
         """Keep the plate of the next epoch. onward: 3x3, its anchor's coordinates -> those of the anchor after it."""
-        ledger = Ledger(self._folder / f"{self._shot}-{len(self._stored)}.plate")
+        ledger = Ledger(self._folder / f"{self._name}-{len(self._stored)}.plate")
         ledger.append(plate.arrays())
         ledger.close()
         self._stored.append(_Stored(ledger, plate.canvas, onward))

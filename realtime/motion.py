@@ -66,6 +66,10 @@ class View:
         """A matrix between views, expressed in pixels of the full frame."""
         return np.linalg.inv(self.scale) @ matrix @ self.scale
 
+    def from_frame(self, matrix: np.ndarray) -> np.ndarray:
+        """A matrix between full frames, expressed in pixels of the view."""
+        return self.scale @ matrix @ np.linalg.inv(self.scale)
+
 
 def equalised(color: np.ndarray) -> np.ndarray:
     """(h, w, 3) uint8 BGR to the (h, w) uint8 picture that corners are tracked in."""
@@ -114,11 +118,11 @@ def match(
     if len(corners) < MIN_CORNERS:
         return Match(np.eye(3), 0.0, len(corners))
     shift = np.array(guess, np.float32)
-    there, found = _track(source, destination, corners, corners + shift)
+    there, found = track(source, destination, corners, corners + shift)
     if np.count_nonzero(found) >= MIN_CORNERS and _is_still(corners[found], (there - corners)[found], still_shift):
         # Medians need no proof by tracking back.
         return Match(np.eye(3), float(found.mean()), len(corners))
-    back, found_back = _track(destination, source, there, there - shift)
+    back, found_back = track(destination, source, there, there - shift)
     kept = found & found_back
     kept &= np.linalg.norm(back - corners, axis=1) < BACKWARD_ERROR
     start, end = corners[kept], there[kept]
@@ -130,7 +134,7 @@ def match(
     return Match(matrix, float(inlier.sum()) / len(corners), len(corners))
 
 
-def _track(
+def track(
     source: np.ndarray, destination: np.ndarray, points: np.ndarray, start: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Lucas-Kanade: where (N, 2) points of `source` are in `destination`, sought from `start`, and whether found."""
@@ -244,13 +248,16 @@ class Location:
     """Where a frame lies on the plate.
 
     motion: 3x3, anchor -> frame pixels; step: 3x3, previous frame's pixels -> this frame's; lost: this
-    picture and the plate have nothing in common (a scene cut).
+    picture and the plate have nothing in common (a scene cut); tracked: enough corners agreed on the motion, or there
+    are too few to tell; agreement: share of the corners that agree on where the frame lies on the plate.
     """
 
     motion: np.ndarray
     step: np.ndarray
     lost: bool
     sight: Sight
+    tracked: bool = True
+    agreement: float = 1.0
 
 
 class Registration:
@@ -294,7 +301,8 @@ class Registration:
         comparable = usable & ops.shrink(sight.known, 2)
         unlike = disagreement(view.contrast, sight.contrast, comparable)
         lost = unlike > UNRELATED or (unlike > UNRELATED / 2 and not tracked)
-        return Location(motion, step, lost, sight)
+        agreement = 1.0 if self._rest else aligned.inliers
+        return Location(motion, step, lost, sight, tracked, agreement)
 
     @property
     def motion(self) -> np.ndarray:

@@ -38,6 +38,11 @@ class Evidence:
     doubtful: np.ndarray
     changed: np.ndarray
 
+    def only(self, mask: np.ndarray, edge: int) -> Evidence:
+        """The same of what lies in a (H, W) uint8 mask, and not surely within `edge` pixels of its rim."""
+        inner = ops.shrink(mask, edge)
+        return Evidence(self.usable & inner, (self.usable | self.doubtful) & mask & ~inner, self.changed)
+
     def warped(self, matrix: np.ndarray, size: tuple[int, int]) -> Evidence:
         """The same in the pixels that `matrix` maps to."""
         return Evidence(*(ops.warp_mask(mask, matrix, size) for mask in (self.usable, self.doubtful, self.changed)))

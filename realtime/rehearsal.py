@@ -46,6 +46,9 @@ class Rehearsal:
         self._ledger = Ledger(folder / "findings")
         self._shots: list[ShotMemory | Crossing] = []
         self._plate: Plate | None = None  # of the shot that is watched
+        self._seconds: list[ShotMemory] = []  # of second layers, in order
+        self._second_plate: Plate | None = None  # of the one that is watched
+        self._second = -1  # that is replayed
         self._edge: Edge | None = None  # the last frame of the latest shot
         self._records: Iterator[dict[str, np.ndarray]] | None = None
         self._shot = -1  # that is replayed
@@ -60,11 +63,13 @@ class Rehearsal:
         finding = replace(eraser.find(frame, given, timer).fetched(eraser.home), between=between)
         if finding.cut:
             self._end_shot()
-            self._shots.append(Crossing(self._edge) if between else ShotMemory(self._folder, len(self._shots)))
+            self._shots.append(Crossing(self._edge) if between else ShotMemory(self._folder, f"{len(self._shots)}"))
         memory = self._shots[-1]
         if finding.anchored and self._plate is not None and isinstance(memory, ShotMemory):
             memory.store(self._plate, finding.motion)
+        self._watch_second(finding)
         pending = eraser.learn(frame, finding, timer)
+        self._second_plate = None if pending.second is None else pending.second.plate
         if isinstance(memory, ShotMemory):
             self._plate = pending.plate
             self._edge = Edge(memory, pending.epoch, pending.motion, finding.exposure, finding.mask)
@@ -76,6 +81,7 @@ class Rehearsal:
     def end(self) -> None:
         """The first pass is over."""
         self._end_shot()
+        self._end_second()
         self._ledger.close()
 
     def replay(self, eraser: Eraser, frame: Frame) -> Pending:
@@ -91,7 +97,27 @@ class Rehearsal:
             finding = replace(finding, mask=memory.mask(finding.mask))
         pending = eraser.learn(frame, finding)
         pending.memory = memory.seen_in(frame.image, finding.mask) if isinstance(memory, Crossing) else memory
+        if finding.second is not None:
+            self._second += finding.second.begun
+            pending.second_memory = self._seconds[self._second]
         return pending
+
+    def _watch_second(self, finding: Finding) -> None:
+        """Keep what is known of the second layer where it ends, or moves its anchor."""
+        second = finding.second
+        if second is None or second.begun:
+            self._end_second()
+        if second is None:
+            return
+        if second.begun:
+            self._seconds.append(ShotMemory(self._folder, f"second-{len(self._seconds)}"))
+        elif second.anchored and self._second_plate is not None:
+            self._seconds[-1].store(self._second_plate, second.motion)
+
+    def _end_second(self) -> None:
+        if self._second_plate is not None:
+            self._seconds[-1].store(self._second_plate, np.eye(3))
+        self._second_plate = None
 
     def _end_shot(self) -> None:
         if self._plate is not None and isinstance(memory := self._shots[-1], ShotMemory):

@@ -105,7 +105,7 @@ class Report:
 
     frames: frames written; lost: frames of the input that its damage has cost (exit code 3 when there are any).
     fills: how often the filler ran; cuts: how often a scene cut started a new plate; anchors: how often the plate's
-    canvas followed the camera.
+    canvas followed the camera; parallax: on how many frames it lay at two distances, and two plates were used.
     coverage: share (0 to 1) of all hole pixels that show real background, not a fill; None when nothing was erased.
     seconds: wall-clock time from the first frame read to the last one written; fps: frames / seconds.
     stages: time per frame. "decode" and "encode" run beside the others on threads of their own.
@@ -123,6 +123,7 @@ class Report:
     fills: int
     cuts: int
     anchors: int
+    parallax: int
     coverage: float | None
     seconds: float
     fps: float

@@ -178,7 +178,7 @@ def test_a_report_is_complete(folder):
     assert 0 <= report["coverage"] <= 1
     assert (report["segmenter"], report["filler"]) == (None, "telea")
     assert report["device"] == "cpu"
-    for key in ("input", "output", "version", "cuts", "anchors", "runtime", "notes"):
+    for key in ("input", "output", "version", "cuts", "anchors", "parallax", "runtime", "notes"):
         assert key in report
     assert {"decode", "motion", "mask", "read", "fill", "composite", "update", "encode"} <= report["stages"].keys()
     for times in report["stages"].values():

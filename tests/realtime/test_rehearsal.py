@@ -140,7 +140,7 @@ def test_an_input_that_is_longer_the_second_time_is_refused(tmp_path):
 
 def test_a_place_that_only_a_distant_epoch_saw_is_recalled_through_those_between(tmp_path):
     world = texture(HEIGHT, 3 * WIDTH)
-    memory, region = ShotMemory(tmp_path, 0), Region(0, HEIGHT, 0, WIDTH)
+    memory, region = ShotMemory(tmp_path, "shot"), Region(0, HEIGHT, 0, WIDTH)
     everywhere, nowhere = np.full((HEIGHT, WIDTH), 255, np.uint8), np.zeros((HEIGHT, WIDTH), np.uint8)
     for step in range(3):
         plate = Plate(HEIGHT, WIDTH)
