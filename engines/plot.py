@@ -27,10 +27,11 @@ def plot(log: Path) -> np.ndarray:
     except (OSError, IndexError, KeyError, TypeError, ValueError) as error:
         raise EngineError(f"{log} is not a training's log.csv with lines in it ({error})") from error
     shown = [name for name in columns if name not in ("progress", "seconds")]
-    return np.concatenate([_panel(name, steps, columns[name]) for name in shown])
+    return np.concatenate([panel(name, steps, columns[name]) for name in shown])
 
 
-def _panel(name: str, steps: np.ndarray, values: np.ndarray) -> np.ndarray:
+def panel(name: str, steps: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """One curve over its steps, thin, and its running mean: (160, 640, 3) uint8 BGR."""
     height, width = PANEL
     picture = np.full((height, width, 3), 255, np.uint8)
     low, high = min(0.0, float(values.min())), max(float(values.max()), 1e-9)

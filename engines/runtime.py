@@ -52,10 +52,8 @@ def load_engine(
     if threads is not None and threads < 1:
         raise EngineError(f"threads is {threads}; it must be at least 1")
     found = find_model(model, task)
-    if found.card.runtime != "onnx":
-        raise EngineError(
-            f"{found.card.name} is a {found.card.runtime} model, which this version can't run; choose an ONNX model"
-        )
+    if found.card.runtime == "torch":
+        return _load_torch(found, runtime, device, threads)
     lacks: dict[Place, str] = {}
     for place in candidates(runtime, device):
         lacks[place] = lack_of(place)
@@ -85,6 +83,18 @@ def _load(model: Model, place: Place, threads: int | None) -> Engine:
 
     graph = model.graph("fp32") if device == "cuda" else None  # the CPU's has branches, which would stop a GPU
     return OnnxEngine(graph or model.content(), model.card, device=device, threads=threads)
+
+
+def _load_torch(model: Model, runtime: str, device: str, threads: int | None) -> Engine:
+    """A model that is no graph, so that nothing but torch can run it."""
+    if runtime not in ("auto", "torch"):
+        raise EngineError(f"{model.card.name} is a torch model; choose --runtime auto, or an ONNX model")
+    try:
+        from engines.torch_engine import load_torch
+    except ImportError as error:
+        lack = f"{error.name}, which is not installed; `pip install .[train]`, or choose an ONNX model"
+        raise EngineError(f"{model.card.name} needs {lack}") from error
+    return load_torch(model, device=device, threads=threads)
 
 
 def _choose(value: str, choices: tuple[str, ...], what: str) -> None:

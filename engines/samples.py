@@ -14,11 +14,11 @@ from engines import augment
 from engines.augment import UNKNOWN
 from engines.data import Picture, cut_things
 from engines.guidance import distort, guide
-from engines.holes import blob, box, pole, random_hole, silhouettes, strokes
+from engines.holes import HoleMaker, blob, box, pole, random_hole, silhouettes, strokes
 
 SEGMENTER_SHAPES = ((192, 224), (256, 224), (224, 320), (256, 256), (288, 288), (224, 384), (288, 416))
 LEAST_OBJECT = 0.004  # of the picture: what is smaller is not meant by anybody
-FILLER_SHAPES = ((160, 160), (160, 160), (160, 160), (192, 192), (192, 192), (256, 256))
+FILLER_SHAPES = ((128, 128), (128, 128), (160, 160), (160, 160), (192, 192), (256, 256))
 
 
 def to_tensor(image: np.ndarray) -> Tensor:
@@ -185,7 +185,7 @@ class SegmenterSamples(Dataset[tuple[Tensor, Tensor, Tensor, Tensor]]):
 class FillerSamples(Dataset[tuple[Tensor, Tensor]]):
     """Sample `i` is (image (3, H, W) uint8 RGB with nobody in it, hole (1, H, W) uint8, 255 = hole).
 
-    All samples of one batch (`i // batch`) share one of `shapes`.
+    All samples of one batch (`i // batch`) share one of `shapes`. make_hole: as `engines.holes.random_hole`.
     """
 
     def __init__(
@@ -196,12 +196,14 @@ class FillerSamples(Dataset[tuple[Tensor, Tensor]]):
         batch: int,
         seed: int = 0,
         shapes: Sequence[tuple[int, int]] = FILLER_SHAPES,
+        make_hole: HoleMaker = random_hole,
     ) -> None:
         self.backgrounds = backgrounds
         self.people = people
         self.batch = batch
         self.seed = seed
         self.shapes = shapes
+        self.make_hole = make_hole
 
     def __len__(self) -> int:
         return 1 << 40
@@ -214,7 +216,7 @@ class FillerSamples(Dataset[tuple[Tensor, Tensor]]):
         if rng.random() >= 0.5:
             image = np.ascontiguousarray(image[:, ::-1])
         image = augment.light(rng, image, 0.3)
-        return to_tensor(image), torch.from_numpy(random_hole(rng, self.people, shape))[None]
+        return to_tensor(image), torch.from_numpy(self.make_hole(rng, self.people, shape))[None]
 
 
 def _shape_of_batch(shapes: Sequence[tuple[int, int]], seed: int, number: int) -> tuple[int, int]:

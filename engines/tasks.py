@@ -15,15 +15,26 @@ from engines import losses, measure
 from engines.augment import UNKNOWN
 from engines.backbone import EfficientNetLite
 from engines.critic import PatchCritic, critic_loss, deceit
-from engines.data import add_labels, chosen_on, learns_from, read_backgrounds, read_boxes, read_cutouts, read_people
+from engines.data import (
+    LONGEST_SIDE,
+    Picture,
+    add_labels,
+    chosen_on,
+    learns_from,
+    read_backgrounds,
+    read_boxes,
+    read_cutouts,
+    read_people,
+)
+from engines.errors import EngineError
 from engines.filler import Filler
+from engines.holes import random_hole
 from engines.loaders import read_format
-from engines.samples import FillerSamples, SegmenterSamples
+from engines.samples import FILLER_SHAPES, SEGMENTER_SHAPES, FillerSamples, SegmenterSamples
 from engines.segmenter import Matte, Segmenter
-from engines.training import Rival
+from engines.training import Habits, Rival
 
 FILLER_SIDE = 576  # pixels of the pictures that holes are cut into: what is blurred teaches blur
-FILLER_WEIGHTS = {"l1": 1.0, "features": 1.0, "deceit": 0.02, "match": 0.02}
 
 
 class SegmenterTask:
@@ -34,8 +45,10 @@ class SegmenterTask:
     """
 
     name = "segmenter"
+    options = frozenset({"size", "labels", "also"})
     goal = "iou"
     rival = None
+    habits = Habits()
 
     def __init__(
         self,
@@ -54,24 +67,14 @@ class SegmenterTask:
             self.network.encoder.load_imagenet()
 
     def samples(self, batch: int, seed: int) -> Dataset[Any]:
-        people = read_people(self.data, "train", learns_from)
-        backgrounds = read_backgrounds(self.data, "train", learns_from)
-        boxed = read_boxes(self.data, held=False)
-        if self.labels is not None:
-            backgrounds, boxed = add_labels(backgrounds, self.labels), add_labels(boxed, self.labels)
-        for picture in (picture for spec in self.also for picture in read_format(spec)):
-            if picture.boxes is not None:
-                boxed.append(picture)
-            elif picture.mask is not None:
-                (people if (picture.mask > UNKNOWN).any() else backgrounds).append(picture)
-        return SegmenterSamples(people, read_cutouts(self.data), backgrounds, boxed, batch=batch, seed=seed)
+        return segmenter_samples(self.data, batch, seed, labels=self.labels, also=self.also)
 
     def groups(self, rate: float) -> list[dict[str, Any]]:
         return _encoder_slowly(self.network, rate)
 
     def loss(self, batch: list[Tensor], progress: float) -> dict[str, Tensor]:
         image, label, guidance, thing = batch
-        matte, found = self.network(_scaled(image), _scaled(guidance))
+        matte, found = self.network(scaled(image), scaled(guidance))
         return losses.matte_loss(matte.float(), label) | losses.object_loss(found.float(), thing)
 
     def evaluate(self, network: nn.Module) -> dict[str, float]:
@@ -83,37 +86,108 @@ class SegmenterTask:
         return figures | measure.click_figures(run, people)
 
 
-class FillerTask:
-    """Synthesise what a hole hides.
+def segmenter_samples(
+    data: Path,
+    batch: int,
+    seed: int,
+    *,
+    labels: Path | None = None,
+    also: Sequence[str] = (),
+    shapes: Sequence[tuple[int, int]] = SEGMENTER_SHAPES,
+) -> SegmenterSamples:
+    """What a segmenter of people learns from; labels, also: as `SegmenterTask` takes them."""
+    people = read_people(data, "train", learns_from)
+    backgrounds = read_backgrounds(data, "train", learns_from)
+    boxed = read_boxes(data, held=False)
+    if labels is not None:
+        backgrounds, boxed = add_labels(backgrounds, labels), add_labels(boxed, labels)
+    for picture in (picture for spec in also for picture in read_format(spec)):
+        if picture.boxes is not None:
+            boxed.append(picture)
+        elif picture.mask is not None:
+            (people if (picture.mask > UNKNOWN).any() else backgrounds).append(picture)
+    return SegmenterSamples(people, read_cutouts(data), backgrounds, boxed, batch=batch, seed=seed, shapes=shapes)
 
-    weights: of the loss's terms; without "deceit" there is no critic.
+
+class HoleTask:
+    """What all tasks that fill holes share: their samples, and how they are judged.
+
+    weigh: weights of the loss's terms, where they are to differ from `terms`. with_people: learn to fill pictures of
+    people too, not only people-free ones. network: takes image and mask, gives image_filled, maybe first of several.
     """
 
-    name = "filler"
+    name: str
+    options = frozenset({"weigh", "with_people"})
     goal = "hole_psnr"
+    rival: Rival | None = None
+    habits = Habits()
+    terms: Mapping[str, float] = {}
+    shapes: Sequence[tuple[int, int]] = FILLER_SHAPES
 
-    def __init__(self, data: Path, *, weights: Mapping[str, float] = FILLER_WEIGHTS, pretrained: bool = True) -> None:
+    def __init__(
+        self, data: Path, network: nn.Module, *, weigh: Mapping[str, float] | None = None, with_people: bool = False
+    ) -> None:
+        if unknown := (weigh or {}).keys() - self.terms.keys():
+            raise EngineError(f"the loss of {self.name} has no {unknown.pop()}; its terms are {', '.join(self.terms)}")
         self.data = data
-        self.weights = weights
-        self.network = Filler()
+        self.network = network
+        self.weights = {**self.terms, **(weigh or {})}
+        self.with_people = with_people
+
+    @staticmethod
+    def make_hole(rng: np.random.Generator, people: Sequence[Picture], shape: tuple[int, int]) -> np.ndarray:
+        """The hole of a sample, (H, W) uint8, 255 = hole."""
+        return random_hole(rng, people, shape)
+
+    def samples(self, batch: int, seed: int) -> Dataset[Any]:
+        people = read_people(self.data, "train", learns_from, FILLER_SIDE if self.with_people else LONGEST_SIDE)
+        pictures = read_backgrounds(self.data, "train", learns_from, FILLER_SIDE)
+        return FillerSamples(
+            [*pictures, *(people if self.with_people else [])],
+            [*people, *read_cutouts(self.data)],
+            batch=batch,
+            seed=seed,
+            shapes=self.shapes,
+            make_hole=self.make_hole,
+        )
+
+    def groups(self, rate: float) -> list[dict[str, Any]]:
+        return [{"params": list(self.network.parameters()), "lr": rate}]
+
+    def weighed(self, terms: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """The terms of a loss times their weights."""
+        return {name: self.weights[name] * term for name, term in terms.items()}
+
+    def evaluate(self, network: nn.Module) -> dict[str, float]:
+        run = as_run(network)
+        people = read_people(self.data, "train", chosen_on)
+        backgrounds = read_backgrounds(self.data, "train", chosen_on)
+        return measure.filler_figures(lambda image, mask: run(image, mask)[0], backgrounds, people)
+
+
+class FillerTask(HoleTask):
+    """Our filler. Without a weight for "deceit" there is no critic."""
+
+    name = "filler"
+    habits = Habits(batch=8, rate=8e-4)
+    terms: Mapping[str, float] = {"l1": 1.0, "features": 1.5, "deceit": 0.02, "match": 0.02}
+
+    def __init__(self, data: Path, *, pretrained: bool = True, **options: Any) -> None:
+        self.network: Filler
+        super().__init__(data, Filler(), **options)
         encoder = EfficientNetLite()
         if pretrained:
             self.network.encoder.load_imagenet()
             encoder.load_imagenet()
         self.features = losses.FeatureDistance(encoder)
         self.critic = PatchCritic()
-        self.rival = Rival(self.critic, self._critic_loss) if weights["deceit"] > 0 else None
-
-    def samples(self, batch: int, seed: int) -> Dataset[Any]:
-        people = [*read_people(self.data, "train", learns_from), *read_cutouts(self.data)]
-        backgrounds = read_backgrounds(self.data, "train", learns_from, FILLER_SIDE)
-        return FillerSamples(backgrounds, people, batch=batch, seed=seed)
+        self.rival = Rival(self.critic, self._critic_loss) if self.weights["deceit"] > 0 else None
 
     def groups(self, rate: float) -> list[dict[str, Any]]:
         return _encoder_slowly(self.network, rate)
 
     def loss(self, batch: list[Tensor], progress: float) -> dict[str, Tensor]:
-        image, hole = _scaled(batch[0]), _scaled(batch[1])
+        image, hole = scaled(batch[0]), scaled(batch[1])
         filled = self.network(image * (1 - hole), hole).float()
         terms = {
             "l1": losses.hole_l1(filled, image, hole),
@@ -122,22 +196,10 @@ class FillerTask:
         if self.rival is not None:
             self._shown = filled.detach(), image, hole
             terms["deceit"], terms["match"] = deceit(self.critic, filled, image, hole)
-        return {name: self.weights[name] * term for name, term in terms.items()}
+        return self.weighed(terms)
 
     def _critic_loss(self) -> dict[str, Tensor]:
         return critic_loss(self.critic, *self._shown)
-
-    def evaluate(self, network: nn.Module) -> dict[str, float]:
-        people = read_people(self.data, "train", chosen_on)
-        backgrounds = read_backgrounds(self.data, "train", chosen_on)
-        device = next(network.parameters()).device
-
-        def run(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
-            with torch.inference_mode():
-                filled = network(torch.from_numpy(image).to(device), torch.from_numpy(mask).to(device))
-            return filled.float().cpu().numpy()
-
-        return measure.filler_figures(run, backgrounds, people)
 
 
 def _encoder_slowly(network: Segmenter | Filler, rate: float) -> list[dict[str, Any]]:
@@ -147,7 +209,7 @@ def _encoder_slowly(network: Segmenter | Filler, rate: float) -> list[dict[str, 
     return [{"params": list(network.encoder.parameters()), "lr": rate / 5}, {"params": rest, "lr": rate}]
 
 
-def _scaled(image: Tensor) -> Tensor:
+def scaled(image: Tensor) -> Tensor:
     """(N, C, H, W) uint8 -> float32 in [0, 1], channels last in memory."""
     return image.to(memory_format=torch.channels_last).float() / 255
 
@@ -159,6 +221,7 @@ def as_run(module: nn.Module) -> Callable[..., list[np.ndarray]]:
     def run(*arrays: np.ndarray) -> list[np.ndarray]:
         with torch.inference_mode():
             outputs = module(*(torch.from_numpy(array).to(device) for array in arrays))
+        outputs = outputs if isinstance(outputs, list | tuple) else [outputs]
         return [output.float().cpu().numpy() for output in outputs]
 
     return run

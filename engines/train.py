@@ -1,4 +1,4 @@
-"""`python -m engines.train segmenter|filler --data DIR --out DIR --minutes M`: train a network, resume where it was."""
+"""`python -m engines.train NETWORK --data DIR --out DIR --minutes M`: train a network, resume where it was."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import os
 import sys
 from pathlib import Path
 
+from engines.catalog import NAMES, make_task
 from engines.errors import EngineError
 
 DATA_VARIABLE = "ERASER_DATA"
@@ -15,19 +16,24 @@ DATA_VARIABLE = "ERASER_DATA"
 def main(arguments: list[str] | None = None) -> int:
     """Parse, train, return the exit code: 0 done, 1 failed, 130 interrupted (the checkpoint stays)."""
     parser = argparse.ArgumentParser(prog="python -m engines.train", description=__doc__)
-    parser.add_argument("task", choices=("segmenter", "filler"))
+    parser.add_argument("task", choices=NAMES, metavar="NETWORK", help=", ".join(NAMES))
     data = os.environ.get(DATA_VARIABLE)
     parser.add_argument("--data", type=Path, default=data, required=data is None, help=f"default: ${DATA_VARIABLE}")
     parser.add_argument("--out", type=Path, required=True, help="folder of the checkpoint and the log; resumes there")
     parser.add_argument("--steps", type=int, help="length; reproducible")
     parser.add_argument("--minutes", type=float, help="length; the schedule follows the clock")
-    parser.add_argument("--batch", type=int, default=16)
-    parser.add_argument("--rate", type=float, default=1e-3, help="learning rate at its peak")
+    parser.add_argument("--batch", type=int, help="samples to a step; default: the network's own")
+    parser.add_argument("--rate", type=float, help="learning rate at its peak; default: the network's own")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, help="of torch on the CPU")
     parser.add_argument("--workers", type=int, help="processes that make samples")
     parser.add_argument("--from", dest="start", type=Path, metavar="CHECKPOINT", help="start from its weights")
-    parser.add_argument("--size", choices=("swift", "sharp"), default="swift", help="segmenter: for a CPU or a GPU")
+    parser.add_argument("--size", choices=("swift", "sharp"), help="segmenter: for a CPU (the default) or a GPU")
+    parser.add_argument(
+        "--weigh", action="append", default=[], metavar="TERM=WEIGHT", help="fillers: weight of a term of the loss"
+    )
+    parser.add_argument("--with-people", action="store_true", help="fillers: learn from photos of people too")
+    parser.add_argument("--noise", action="store_true", help="pix2pix: paint noise, not a hue, over what is to go")
     parser.add_argument("--labels", type=Path, help="segmenter: what `python -m engines.teach` wrote")
     parser.add_argument(
         "--also",
@@ -52,20 +58,22 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def _train(task: str, data: Path, labels: Path | None, also: list[str], size: str, **options: object) -> None:
-    try:
-        from engines import tasks
-        from engines.training import Plan, train
-    except ImportError as error:
-        raise EngineError(f"training needs {error.name}; install it with `pip install .[train]`") from error
-    made: tasks.SegmenterTask | tasks.FillerTask
-    if task == "segmenter":
-        made = tasks.SegmenterTask(data, size=size, labels=labels, also=also)
-    elif labels is not None or also or size != "swift":
-        raise EngineError(f"--size, --labels and --also are for the segmenter, not for the {task}")
-    else:
-        made = tasks.FillerTask(data)
+def _train(task: str, data: Path, **options: object) -> None:
+    given = {name: options.pop(name) for name in ("size", "labels", "also", "weigh", "with_people", "noise")}
+    given["weigh"] = dict(_weight(text) for text in given["weigh"])  # type: ignore[attr-defined]
+    made = make_task(task, data, **{name: value for name, value in given.items() if value})
+    from engines.training import Plan, train
+
     train(made, Plan(**options), lambda line: print(line, flush=True))  # type: ignore[arg-type]
+
+
+def _weight(text: str) -> tuple[str, float]:
+    """ "l1=2" as name and number."""
+    name, _, value = text.partition("=")
+    try:
+        return name, float(value)
+    except ValueError as error:
+        raise EngineError(f"--weigh takes TERM=WEIGHT, as in l1=2, not {text!r}") from error
 
 
 if __name__ == "__main__":

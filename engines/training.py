@@ -25,20 +25,38 @@ from engines.errors import EngineError
 
 WARM_UP = 50  # steps from a tenth of the learning rate to all of it
 LOG_EVERY = 20  # steps
-RIVAL_BETAS = 0.5, 0.99  # a rival's past is of little use: the network has moved on
+
+
+@dataclass(frozen=True)
+class Habits:
+    """How a network is trained unless the plan says otherwise.
+
+    betas, decay: of Adam with decoupled weight decay. schedule: of the learning rate: "cosine" (after a short warm-up,
+    down to a hundredth: Loshchilov and Hutter, ICLR 2017), "constant", or "one-cycle" (up from a 25th in three tenths
+    of the training, then down to almost nothing: Smith and Topin, 2019).
+    """
+
+    batch: int = 16
+    rate: float = 1e-3
+    betas: tuple[float, float] = (0.9, 0.999)
+    decay: float = 0.01
+    schedule: str = "cosine"
+    momentum: float | None = None  # given: plain gradient descent with it, in place of Adam
 
 
 @dataclass(frozen=True)
 class Rival:
     """What a network plays against: `loss` gives the rival's terms for the pictures that the task's own loss made last.
 
-    rate: its learning rate, in multiples of the network's. turns: steps of the rival to one of the network.
+    rate: its learning rate, in multiples of the network's. turns: steps of the rival to one of the network. betas: of
+    Adam; a rival's past is of little use, since the network has moved on.
     """
 
     network: nn.Module
     loss: Callable[[], dict[str, Tensor]]
     rate: float = 1.0
     turns: int = 1
+    betas: tuple[float, float] = (0.5, 0.99)
 
 
 class Task(Protocol):
@@ -48,6 +66,7 @@ class Task(Protocol):
     network: nn.Module
     goal: str  # the figure that is to grow
     rival: Rival | None
+    habits: Habits
 
     def samples(self, batch: int, seed: int) -> Dataset[Any]: ...
     def groups(self, rate: float) -> list[dict[str, Any]]: ...
@@ -57,13 +76,16 @@ class Task(Protocol):
 
 @dataclass(frozen=True)
 class Plan:
-    """How long and how fast. `steps` or `minutes` (of work, pauses not counted) is given, not both."""
+    """How long and how fast. `steps` or `minutes` (of work, pauses not counted) is given, not both.
+
+    batch, rate: None for the task's habits.
+    """
 
     out: Path
     steps: int | None = None
     minutes: float | None = None
-    batch: int = 16
-    rate: float = 1e-3
+    batch: int | None = None
+    rate: float | None = None  # at its peak
     seed: int = 0
     average: float = 0.995  # of the weights' running mean, which is what is evaluated and exported
     save_every: float = 120.0  # seconds
@@ -115,6 +137,11 @@ def load_weights(path: Path, network: nn.Module, name: str) -> dict[str, Any]:
     except RuntimeError as error:  # lists every tensor
         raise EngineError(f"{path} is of a {name} of another size or version: {str(error).splitlines()[1]}") from error
     return {key: state[key] for key in ("step", "elapsed", "seed", "figures")}
+
+
+def read_figures(path: Path) -> dict[str, float]:
+    """What a finished training's network reached on the pictures kept back for choices."""
+    return dict(_read(path)["figures"])
 
 
 def pick_device(device: str) -> str:
@@ -191,14 +218,23 @@ class _Run:
     """Everything that changes while training."""
 
     def __init__(self, task: Task, plan: Plan, device: torch.device) -> None:
-        self.task, self.plan, self.device = task, plan, device
+        self.task, self.plan, self.device, self.habits = task, plan, device, task.habits
+        self.batch = plan.batch or task.habits.batch
+        self.peak = plan.rate or task.habits.rate
         self.network = task.network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.optimizer = torch.optim.AdamW(task.groups(plan.rate), lr=plan.rate, weight_decay=0.01)
-        self.scales = [group["lr"] / plan.rate for group in self.optimizer.param_groups]
+        groups, habits = task.groups(self.peak), task.habits
+        self.optimizer: torch.optim.Optimizer
+        if habits.momentum is None:
+            self.optimizer = torch.optim.AdamW(groups, lr=self.peak, betas=habits.betas, weight_decay=habits.decay)
+        else:
+            self.optimizer = torch.optim.SGD(groups, self.peak, habits.momentum, weight_decay=habits.decay)
+        self.scales = [group["lr"] / self.peak for group in self.optimizer.param_groups]
         self.rival_optimizer: torch.optim.Optimizer | None = None
         if task.rival is not None:
-            parameters = task.rival.network.to(device).to(memory_format=torch.channels_last).parameters()  # type: ignore[call-overload]
-            self.rival_optimizer = torch.optim.AdamW(parameters, lr=plan.rate, betas=RIVAL_BETAS, weight_decay=0.01)
+            rival = task.rival.network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+            self.rival_optimizer = torch.optim.AdamW(
+                rival.parameters(), lr=self.peak * task.rival.rate, betas=task.rival.betas, weight_decay=habits.decay
+            )
         self.mean = {name: value.detach().clone() for name, value in self.network.state_dict().items()}
         self.step = 0
         self.elapsed = 0.0
@@ -210,18 +246,26 @@ class _Run:
         return min(1.0, self.elapsed / (60 * self.plan.minutes))
 
     def rate(self) -> float:
-        """Linear warm-up, then a cosine to a hundredth (Loshchilov and Hutter, ICLR 2017)."""
+        """The learning rate now, as the habits' schedule says."""
+        progress = min(1.0, self.progress())
+        if self.habits.schedule == "one-cycle":
+            up = progress < 0.3
+            part = progress / 0.3 if up else (1 - progress) / 0.7
+            least = 0.04 if up else 1e-4
+            return self.peak * (least + (1 - least) * 0.5 * (1 - math.cos(math.pi * part)))
         warm = min(1.0, 0.1 + 0.9 * self.step / WARM_UP)
-        return self.plan.rate * warm * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(1.0, self.progress()))))
+        if self.habits.schedule == "constant":
+            return self.peak * warm
+        return self.peak * warm * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * progress)))
 
     def batches(self) -> DataLoader[Any]:
         workers = self.plan.workers
         if workers is None:
             workers = min(16, os.cpu_count() or 1) if self.device.type == "cuda" else 0
         return DataLoader(
-            self.task.samples(self.plan.batch, self.plan.seed),
-            batch_size=self.plan.batch,
-            sampler=_Endless(self.step * self.plan.batch),
+            self.task.samples(self.batch, self.plan.seed),
+            batch_size=self.batch,
+            sampler=_Endless(self.step * self.batch),
             num_workers=workers,
             pin_memory=self.device.type == "cuda",
         )

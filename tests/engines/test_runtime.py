@@ -142,9 +142,12 @@ def test_a_gpu_that_is_not_there_is_said(tmp_path: Path) -> None:
         load_engine(tiny.save(tmp_path), "segmenter", device="cuda")
 
 
-def test_a_torch_model_is_refused_here(tmp_path: Path) -> None:
-    with pytest.raises(EngineError, match="is a torch model"):
-        load_engine(tiny.save(tmp_path, runtime="torch"), "segmenter")
+def test_a_torch_model_of_an_unknown_network_is_refused(tmp_path: Path) -> None:
+    pytest.importorskip("torch", reason="torch is not installed (extra `train`)")
+    folder = tiny.save(tmp_path, runtime="torch", network="abacus")
+    (folder / "model.pt").write_bytes(b"")
+    with pytest.raises(EngineError, match="knows no network 'abacus'"):
+        load_engine(folder, "segmenter")
 
 
 def test_no_models_for_a_task_without_a_folder() -> None:

@@ -23,9 +23,9 @@ from engines.filler import Filler, smooth_guess  # noqa: E402
 from engines.plot import main as plot_command  # noqa: E402
 from engines.samples import FillerSamples, SegmenterSamples  # noqa: E402
 from engines.segmenter import Matte, Segmenter  # noqa: E402
-from engines.tasks import FILLER_WEIGHTS, FillerTask  # noqa: E402
+from engines.tasks import FillerTask  # noqa: E402
 from engines.train import main as train_command  # noqa: E402
-from engines.training import Plan, Rival, load_weights, train  # noqa: E402
+from engines.training import Habits, Plan, Rival, load_weights, train  # noqa: E402
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -89,6 +89,7 @@ class TinyTask:
     name = "tiny"
     goal = "figure"
     rival: Rival | None = None
+    habits = Habits(batch=4)
 
     def __init__(self) -> None:
         torch.manual_seed(1)
@@ -236,7 +237,7 @@ def test_each_object_of_a_batch_is_found_as_if_alone() -> None:
 
 def filler_task(**weights: float) -> FillerTask:
     torch.manual_seed(0)
-    return FillerTask(Path("nowhere"), weights=FILLER_WEIGHTS | weights, pretrained=False)
+    return FillerTask(Path("nowhere"), weigh=weights, pretrained=False)
 
 
 def test_the_filler_learns_a_small_batch() -> None:
@@ -519,12 +520,13 @@ def test_measuring_knows_a_right_mask_and_the_sources() -> None:
 def test_the_exported_model_is_the_trained_one(task: str, size: str) -> None:
     pytest.importorskip("onnx", reason="onnx is not installed (extra `train`)")
     from engines import export
+    from engines.recipes import recipe_of
 
-    recipe = export.recipe_of(task, size)
+    recipe = recipe_of(task, size)
     torch.manual_seed(0)
     module = recipe.wrap(recipe.network()).eval()
     model = export.to_onnx(module, recipe)
-    assert len(model) < export.LARGEST[size]
+    assert len(model) < recipe.largest
     from engines.card import Card
     from engines.onnx_engine import OnnxEngine
 

@@ -1,0 +1,38 @@
+"""Everything that can be trained, by the name that the commands know it under."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from engines.errors import EngineError
+
+if TYPE_CHECKING:
+    from engines.training import Task
+
+OURS = ("segmenter", "filler")
+CLASSICS = (
+    *("vanisher-segmenter", "vanisher-filler", "unet34-segmenter", "unet34-filler"),
+    *("deepfill", "dcgan", "pix2pix", "maskrcnn"),
+)
+NAMES = (*OURS, *CLASSICS)
+
+
+def make_task(name: str, data: Path, **options: Any) -> Task:
+    """The task of a name; options: what its `options` name. EngineError for others, and where torch is missing."""
+    try:
+        from engines import tasks
+        from engines.classics import tasks as classics
+    except ImportError as error:
+        raise EngineError(f"training needs {error.name}; install it with `pip install .[train]`") from error
+    kinds: tuple[Any, ...] = (
+        *(tasks.SegmenterTask, tasks.FillerTask),
+        *(classics.VanisherSegmenterTask, classics.VanisherFillerTask),
+        *(classics.UNet34SegmenterTask, classics.UNet34FillerTask),
+        *(classics.DeepFillTask, classics.DCGANTask, classics.Pix2PixTask, classics.MaskRCNNTask),
+    )
+    kind = next(kind for kind in kinds if kind.name == name)
+    if unknown := sorted(options.keys() - kind.options):
+        raise EngineError(f"{name} takes no --{unknown[0].replace('_', '-')}; leave it out")
+    made: Task = kind(data, **options)
+    return made

