@@ -197,7 +197,9 @@ class Eraser:
         interval = settings.segment_interval
         if interval is None:
             interval = usual_interval(segmenter)
-        self._finder = finder or Finder(segmenter, selection.classes, interval, watch=settings.candidates)
+        self._finder = finder or Finder(
+            segmenter, selection.classes, interval, watch=settings.candidates, home=self.home
+        )
         self._shot: _Shot | None = None
         self._fade = Fade()
         self._edits: list[Edit] = []
@@ -389,7 +391,7 @@ class Eraser:
             if second is not None and hole is not None:
                 background, trust = second.joined((background, trust), second.read(roi))
         with timer("update"):
-            image = sent(frame.image)
+            image = self.home.picture(frame.image)
             changed = ops.at_least(ops.resize(sent(finding.changed), plate.frame_size), 128)
             evidence = _evidence(hole, changed, None if finding.foreign is None else sent(finding.foreign))
             if not finding.between:

@@ -46,10 +46,20 @@ class Finder:
     State: the latest mattes of classes and objects, their picture, when the network last ran. Not thread-safe.
     """
 
-    def __init__(self, segmenter: Segmenter | None, classes: Sequence[str], interval: float, *, watch: bool):
+    def __init__(
+        self,
+        segmenter: Segmenter | None,
+        classes: Sequence[str],
+        interval: float,
+        *,
+        watch: bool,
+        home: ops.Home = ops.HOST,
+    ):
         """segmenter: None where colours must do; classes: erased from the start; interval: seconds between two runs of
-        the network; watch: whether parts of the classes' matte are to be known though nobody erases them.
+        the network; watch: whether parts of the classes' matte are to be known though nobody erases them; home: where
+        the network's pictures are made.
         """
+        self._home = home
         self.interval, self.scale = interval, 1.0
         self.objects = Objects(people=bool(classes))
         self.parts = Parts(self.objects.numbers)
@@ -163,7 +173,7 @@ class Finder:
         for planes, track in zip(guidance, tracks, strict=True):
             self._guide(planes, track, picture)
         try:
-            matte, mattes = self._segmenter.look(picture.image, self._classes, guidance)
+            matte, mattes = self._segmenter.look(picture.image, self._classes, guidance, self._home)
         except Exception as error:  # onnxruntime's errors share no base class
             raise SegmentationFault(f"the segmenter failed: {' '.join(str(error).split())}") from error
         self._matte, self._ran = matte, picture.time

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import cv2
 import numpy as np
 
 from engines.runtime import Engine, load_engine
+from realtime import ops
 from realtime.errors import UsageError
+from realtime.ops import HOST, Home
 
 
 class Segmenter:
@@ -54,14 +55,15 @@ class Segmenter:
         return matte
 
     def look(
-        self, image: np.ndarray, classes: Sequence[str], guidance: np.ndarray
+        self, image: np.ndarray, classes: Sequence[str], guidance: np.ndarray, home: Home = HOST
     ) -> tuple[np.ndarray | None, np.ndarray]:
         """The matte of the given classes, as `matte` returns it (None for no classes), and those of guided objects.
 
         guidance: (M, 3, h, w) float32 in [0, 1] at `size(image)`, or that size at another scale; for each object its
         previous matte carried to this image, positive clicks and negative clicks (discs of radius round(0.03 h),
-        value 1). All M objects go through as one batch; with M = 0 only the classes are sought, at this size. Returns
-        the objects' mattes as (M, h/2, w/2) float32 in [0, 1]. UsageError where the network takes no guidance.
+        value 1). All M objects go through as one batch; with M = 0 only the classes are sought, at this size. home:
+        where the picture is reduced, if the engine takes it from there. Returns the objects' mattes as (M, h/2, w/2)
+        float32 in [0, 1]. UsageError where the network takes no guidance.
         """
         if len(guidance) and not self.guided:
             raise UsageError(
@@ -69,17 +71,29 @@ class Segmenter:
                 "guidance among its inputs"
             )
         height, width = guidance.shape[2:]
-        small = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
-        inputs = {"image": cv2.dnn.blobFromImage(small, 1 / 255.0, swapRB=True)}
+        on_device = not home.answers_at_once and self._takes_device_arrays(guidance.shape)
+        if on_device:
+            image = home.picture(image)
+        inputs = {"image": ops.network_input(image, (height, width))}
         if len(guidance):
-            inputs["guidance"] = guidance
+            inputs["guidance"] = home.sent(guidance) if on_device else guidance
         outputs = self.engine.run(**inputs)
+        if on_device:
+            outputs = home.fetch_foreign(outputs)
         matte = None
         if classes:
             matte = outputs["matte"][0][[self.classes.index(name) for name in classes]].max(0)
             matte = centred(matte, self.engine.card.threshold)
         mattes = outputs["object"][:, 0] if len(guidance) else np.zeros((0, height // 2, width // 2), np.float32)
         return matte, mattes
+
+    def _takes_device_arrays(self, guidance: tuple[int, ...]) -> bool:
+        """Whether the engine reads inputs from a device's memory, for guidance of this shape."""
+        takes = getattr(self.engine, "takes", None)
+        shapes = {"image": (1, *guidance[1:])}
+        if self.guided:
+            shapes["guidance"] = (max(1, guidance[0]), *guidance[1:])
+        return takes is not None and bool(takes(shapes))
 
 
 def centred(matte: np.ndarray, threshold: float) -> np.ndarray:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import ctypes
 import weakref
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -91,6 +92,7 @@ class Device:
         self.pinned = Pool(driver.allocate_pinned, driver.free_pinned)
         self.waits = 0
         self._in_flight: list[Block] = []  # pinned memory that queued copies read or write
+        self._picture: tuple[np.ndarray, DeviceArray] | None = None
         self._release = weakref.finalize(self, _release, driver, self.memory, self.pinned)
         self._release.atexit = False
 
@@ -120,6 +122,23 @@ class Device:
             self._in_flight.append(staging)
         return result
 
+    def picture(self, image: np.ndarray) -> DeviceArray:
+        """A frame's picture, which does not change: sent once, however often it is asked for before the next."""
+        if self._picture is None or self._picture[0] is not image:
+            self._picture = image, self.sent(image)
+        return self._picture[1]
+
+    def fetch_foreign(self, arrays: Mapping[str, Any]) -> dict[str, np.ndarray]:
+        """Named float32 arrays of another library (`__cuda_array_interface__`, contiguous); waits for their streams."""
+        results = {}
+        for name, array in arrays.items():
+            facts = array.__cuda_array_interface__
+            if facts.get("stream") is not None:
+                self.driver.wait_for(facts["stream"])
+            results[name] = self._fetched(facts["data"][0], tuple(facts["shape"]), np.dtype(facts["typestr"]))
+        self.wait()
+        return results
+
     def fetch(self, *arrays: DeviceArray | np.ndarray) -> list[np.ndarray]:
         """NumPy arrays of what the device holds, once everything queued before is done: the one call that waits."""
         results = [self.fetch_later(array) if isinstance(array, DeviceArray) else array for array in arrays]
@@ -129,11 +148,15 @@ class Device:
     def fetch_later(self, array: DeviceArray) -> np.ndarray:
         """A NumPy array that will hold what `array` holds now, after the next `fetch` or `wait`."""
         source = array if array.contiguous else array.copy()
-        block = self.pinned.take(max(1, source.nbytes))
-        if source.nbytes:
-            self.driver.copy_out(block.address, source.address, source.nbytes)
+        return self._fetched(source.address, source.shape, source.dtype)
+
+    def _fetched(self, address: int, shape: Shape, dtype: np.dtype) -> np.ndarray:
+        nbytes = int(np.prod(shape)) * dtype.itemsize
+        block = self.pinned.take(max(1, nbytes))
+        if nbytes:
+            self.driver.copy_out(block.address, address, nbytes)
         self._in_flight.append(block)
-        result = _as_numpy(block.address, source.shape, source.dtype)
+        result = _as_numpy(block.address, shape, dtype)
         weakref.finalize(result.base, _let_go, [block])
         return result
 
@@ -168,6 +191,7 @@ class Device:
     def close(self) -> None:
         """Give back all memory; its arrays must not be used any more, but what was fetched may. Twice does no harm."""
         self._in_flight.clear()
+        self._picture = None
         self._release()
 
 

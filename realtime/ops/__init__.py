@@ -60,6 +60,7 @@ __all__ = [
     "look_up",
     "mean_of_known",
     "neighbourhood",
+    "network_input",
     "not_below",
     "opened",
     "pad",
@@ -198,6 +199,11 @@ def resize_levels(levels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 def thinned(image: np.ndarray, step: int) -> np.ndarray:
     """Every `step`-th pixel, each way."""
     return _of(image).thinned(image, step)
+
+
+def network_input(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """A (H, W, 3) uint8 BGR picture as a network takes it: (1, 3, h, w) float32 RGB in [0, 1], area average."""
+    return _of(image).network_input(image, size)
 
 
 # Values.

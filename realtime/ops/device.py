@@ -106,6 +106,12 @@ def resize_levels(levels: DeviceArray, size: Size) -> DeviceArray:
     return _made("least_around", levels, size, -(-levels.shape[0] // size[0]))
 
 
+def network_input(image: DeviceArray, size: Size) -> DeviceArray:
+    small, planes = resize(image, size), image.device.empty((3 * size[0], size[1]), FLOAT32)
+    image.device.run("network_input", small, small, planes)
+    return planes.reshaped(1, 3, *size)
+
+
 def thinned(image: DeviceArray, step: int) -> DeviceArray:
     result = _like(image, _thin(image, step))
     image.device.copy(image, result, step)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import cv2
 import numpy as np
 
@@ -31,8 +33,14 @@ class Host:
     def sent(self, array: np.ndarray) -> np.ndarray:
         return array
 
+    def picture(self, image: np.ndarray) -> np.ndarray:
+        return image
+
     def fetch(self, *arrays: np.ndarray) -> list[np.ndarray]:
         return list(arrays)
+
+    def fetch_foreign(self, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        return dict(arrays)
 
     def fetch_later(self, array: np.ndarray) -> np.ndarray:
         return array
@@ -104,6 +112,11 @@ def resize_levels(levels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     side = -(-levels.shape[0] // size[0])
     least = cv2.erode(levels, np.ones((side, side), np.uint8))
     return cv2.resize(least, size[::-1], interpolation=cv2.INTER_NEAREST_EXACT)
+
+
+def network_input(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    small = cv2.resize(image, size[::-1], interpolation=cv2.INTER_AREA)
+    return cv2.dnn.blobFromImage(small, 1 / 255.0, swapRB=True)
 
 
 def thinned(image: np.ndarray, step: int) -> np.ndarray:

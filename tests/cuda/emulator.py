@@ -51,7 +51,9 @@ def library(folder: Path) -> Path:
 
 
 class Emulator:
-    """A driver whose device is the CPU. calls: how often each of the driver's calls was made; launches: each kernel."""
+    """A driver whose device is the CPU. calls: how often each of the driver's calls was made; launches: each kernel;
+    copies_in: bytes of each copy to the device.
+    """
 
     name = "the CPU, for tests"
     stream = 7
@@ -62,6 +64,7 @@ class Emulator:
         self._memory: dict[int, ctypes.Array] = {}
         self.calls: Counter[str] = Counter()
         self.launches: Counter[str] = Counter()
+        self.copies_in: list[int] = []
 
     def allocate(self, nbytes: int) -> int:
         self.calls["allocate"] += 1
@@ -81,6 +84,7 @@ class Emulator:
 
     def copy_in(self, device: int, pinned: int, nbytes: int) -> None:
         self.calls["copy_in"] += 1
+        self.copies_in.append(nbytes)
         self._queue.append(lambda: ctypes.memmove(device, pinned, nbytes))
 
     def copy_out(self, pinned: int, device: int, nbytes: int) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -81,6 +84,43 @@ def test_both_ways_give_the_same(device, kind, masks, lookahead):
     held_against(run(cpu, kind, masks, lookahead), run(gpu, kind, masks, lookahead))
     assert cpu.stats.fills == gpu.stats.fills
     assert abs(cpu.stats.coverage - gpu.stats.coverage) < 0.001
+
+
+class DeviceEngine(RedEngine):
+    """An engine with a stream of its own, which reads its input from the device and leaves its answer there."""
+
+    device, runtime = "cuda", "tensorrt"
+
+    def __init__(self, home):
+        super().__init__()
+        self._home = home
+
+    def takes(self, shapes):
+        return set(shapes) == {"image"}
+
+    def run(self, image):
+        facts = image.__cuda_array_interface__
+        assert (facts["strides"], facts["stream"]) == (None, self._home.stream)
+        self._home.driver.wait()  # as its stream would wait for the eraser's
+        there = (ctypes.c_float * int(np.prod(facts["shape"]))).from_address(facts["data"][0])
+        outputs = super().run(np.frombuffer(there, np.float32).reshape(facts["shape"]))
+        return {name: SimpleNamespace(__cuda_array_interface__=self._facts(array)) for name, array in outputs.items()}
+
+    def _facts(self, array):
+        self._answer = np.ascontiguousarray(array)
+        address = self._answer.ctypes.data
+        return {"shape": array.shape, "typestr": "<f4", "data": (address, False), "stream": 99, "version": 3}
+
+
+def test_an_engine_that_reads_device_arrays_gets_the_uploaded_frame(device):
+    chosen = Selection(keep=(Box(0, 0, 30, 20),))
+    gpu = Eraser(Segmenter(DeviceEngine(device)), PaintingFiller(), chosen, Settings(segment_interval=0.0), home=device)
+    held_against(run(eraser("network", ops.HOST), "hand", "network"), run(gpu, "hand", "network"))
+    pictures = [nbytes for nbytes in device.driver.copies_in if nbytes == HEIGHT * WIDTH * 3]
+    assert (
+        len(pictures) == 3 * FRAMES
+    )  # at this size a view, and the plate as it shows there, are as large as the frame
+    assert device.driver.calls["wait_for"] == FRAMES
 
 
 def counted(device, kind):

@@ -99,6 +99,8 @@ WITHIN = {  # by which uint8 values may differ, or float32 ones
     "matte warped": (1e-4, lambda matte: ops.warp_soft(matte, MOTION, (40, 60)), MATTE),
     "soft mask warped": (1, lambda mask: ops.warp_soft(mask, MOTION, SIZE), MASK),
     "picture made smaller": (1, lambda image: ops.resize(image, (41, 77)), PICTURE),
+    "network input": (1e-6, lambda image: ops.network_input(image, (22, 40)), PICTURE[:66]),
+    "network input, not by whole numbers": (1.01 / 255, lambda image: ops.network_input(image, (32, 64)), PICTURE),
     "floats made smaller": (1e-3, lambda image: ops.resize(image, (34, 60)), FLOATS),
     "picture made larger": (1, lambda image: ops.resize(image, (180, 320)), PICTURE),
     "floats made larger": (1e-3, lambda image: ops.resize(image, (180, 320)), FLOATS),

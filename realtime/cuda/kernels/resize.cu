@@ -156,7 +156,7 @@ extern "C" __global__ void least_around(Array levels, Array out, int side) {
 }
 
 // A (H, W, 3) BGR picture as a network's (3, h, w) RGB input in [0, 1]: `out` has 3 h rows.
-extern "C" __global__ void network_input(Array small, Array plane, Array out) {
-  PIXEL_OF(plane);
-  for (int c = 0; c < 3; ++c) at<f32>(out, c * plane.height + y, x) = at<u8>(small, y, x, 2 - c) * (1.0f / 255);
+extern "C" __global__ void network_input(Array small, Array out) {
+  PIXEL_OF(small);
+  for (int c = 0; c < 3; ++c) at<f32>(out, c * small.height + y, x) = at<u8>(small, y, x, 2 - c) * (1.0f / 255);
 }
