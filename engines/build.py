@@ -54,13 +54,16 @@ class _Shop:
 
 @dataclass(frozen=True)
 class Options:
-    """How to build. sizes: the (height, width) that an engine is made fast for; with two, from the first to the second,
-    with three, smallest, usual and largest; none: the card's, and up to STRETCH times as large. workspace: MiB.
+    """How to build.
+
+    sizes: the (height, width) that an engine is made fast for; with two, from the first to the second, with three,
+    smallest, usual and largest; none: the card's, and up to STRETCH times as large. workspace: MiB, None for half of
+    the GPU's memory. level: builder optimisation level, 0 to 5, None for TensorRT's own.
     """
 
     precision: str = "fp16"
     sizes: tuple[tuple[int, int], ...] = ()
-    workspace: int = 1024
+    workspace: int | None = None
     level: int | None = None
 
 
@@ -126,8 +129,9 @@ class _Making:
         content = model.content()
         path = graph or Path(str(model.file))
         ranges = ranges_of(model.card, options.sizes)
-        self.job = Job(path, precision, graph is not None, ranges, options.workspace << 20, options.level)
         gpu = find_gpus().devices[0]
+        workspace = gpu.memory // 2 if options.workspace is None else options.workspace << 20
+        self.job = Job(path, precision, graph is not None, ranges, workspace, options.level)
         self.key = Key(
             task=model.card.task,
             name=model.card.name,
@@ -279,14 +283,14 @@ def main(arguments: list[str] | None = None) -> int:
         "--shape", type=_size, nargs="+", default=[], metavar="HxW",
         help="what to build for: one size; from one to another; or smallest, usual and largest (default: the card's)",
     )  # fmt: skip
-    parser.add_argument("--workspace", type=int, default=1024, metavar="MIB", help="memory of a layer (default: 1024)")
+    parser.add_argument("--workspace", type=int, metavar="MIB", help="for a layer (default: half of the GPU's memory)")
     parser.add_argument(
         "--builder-level", type=int, choices=range(6), metavar="0..5", help="how long to look for speed"
     )
     given = parser.parse_args(arguments)
     if len(given.shape) > 3:
         parser.error("--shape takes one to three sizes")
-    if given.workspace < 1:
+    if given.workspace is not None and given.workspace < 1:
         parser.error("--workspace must be at least 1")
     options = Options(given.precision, tuple(given.shape), given.workspace, given.builder_level)
     try:

@@ -77,20 +77,28 @@ def _add_probe(folder: Path, content: bytes, card: Card) -> None:
     from skimage import data
 
     if card.task == "segmenter":
-        photo = data.astronaut()[32 : 32 + 160, 80 : 80 + 288]
-        guidance = np.zeros((2, 3, *photo.shape[:2]), np.float32)
-        guidance[0, 0, 10:120, 90:180] = 1  # about where her head is, as if it had been there a frame before
-        guidance[1, 1, 60:70, 140:150] = 1
-        inputs = {"guidance": guidance}
+        photo = _cut(data.astronaut(), (32, 80), (160, 288), card.multiple)
+        height, width = photo.shape[:2]
+        guidance = np.zeros((2, 3, height, width), np.float32)
+        guidance[0, 0, height // 16 : height * 3 // 4, width // 3 : width * 5 // 8] = 1  # about where her head is
+        guidance[1, 1, height * 3 // 8 : height * 7 // 16, width // 2 : width * 17 // 32] = 1
+        inputs: dict[str, np.ndarray] = {"guidance": guidance} if "guidance" in card.inputs else {}
     else:
-        photo = data.coffee()[100 : 100 + 160, 200 : 200 + 192]
+        photo = _cut(data.coffee(), (100, 200), (160, 192), card.multiple)
         mask = np.zeros((1, 1, *photo.shape[:2]), np.float32)
         mask[..., 40:110, 50:100] = mask[..., 90:160, 140:150] = 1
         inputs = {"mask": mask}
-    image = np.ascontiguousarray(photo.transpose(2, 0, 1)[None], np.float32) / 255
+    image = np.ascontiguousarray(photo.transpose(2, 0, 1)[None], np.float32) / np.float32(255)
     inputs = {"image": image * (1 - inputs["mask"]) if "mask" in inputs else image, **inputs}
     answers = OnnxEngine(content, card, threads=1).run(**inputs)
     save_probe(folder / PROBE, inputs, answers)
+
+
+def _cut(photo: np.ndarray, corner: tuple[int, int], size: tuple[int, int], multiple: int) -> np.ndarray:
+    """A rectangle of a photo, its sides the next multiples of what a network takes."""
+    sides = [-(-side // multiple) * multiple for side in size]
+    top, left = (min(start, whole - side) for start, whole, side in zip(corner, photo.shape, sides, strict=False))
+    return photo[top : top + sides[0], left : left + sides[1]]
 
 
 def _take_branches(graph: onnx.GraphProto) -> None:
@@ -193,14 +201,25 @@ def _typed_half(node: onnx.NodeProto, full: set[str]) -> onnx.NodeProto:
 
 
 def _share_weights(graph: onnx.GraphProto, content: bytes) -> None:
-    """Weights that lie in the model's file, `content`, become references into it."""
-    for weight in graph.initializer:
-        place = content.find(weight.raw_data) if len(weight.raw_data) >= SHARED else -1
+    """Weights that lie in the model's file, `content`, become references into it, each to a place of its own."""
+    taken: list[tuple[int, int]] = []  # TensorRT refuses two weights of different sizes at one place, say all zeros
+    for weight in sorted(graph.initializer, key=lambda weight: len(weight.raw_data), reverse=True):
+        size = len(weight.raw_data)
+        place = _find(weight.raw_data, content, taken) if size >= SHARED else -1
         if place >= 0:
-            entries = {"location": "model.onnx", "offset": str(place), "length": str(len(weight.raw_data))}
+            taken.append((place, place + size))
+            entries = {"location": "model.onnx", "offset": str(place), "length": str(size)}
             weight.ClearField("raw_data")
             weight.data_location = TensorProto.EXTERNAL
             weight.external_data.extend(onnx.StringStringEntryProto(key=key, value=entries[key]) for key in entries)
+
+
+def _find(data: bytes, content: bytes, taken: list[tuple[int, int]]) -> int:
+    """Where data lies in content outside what is taken; -1 where it does not."""
+    place = content.find(data)
+    while place >= 0 and (ends := [end for start, end in taken if start < place + len(data) and place < end]):
+        place = content.find(data, max(ends))
+    return place
 
 
 def _float_values(model: onnx.ModelProto) -> set[str]:

@@ -104,6 +104,12 @@ def _average_pool(attributes: dict[str, Any], x: Tensor) -> Tensor:
     return F.avg_pool2d(x, attributes["kernel_shape"], attributes["strides"], (top, left), count_include_pad=counted)
 
 
+def _batch_normalization(
+    attributes: dict[str, Any], x: Tensor, scale: Tensor, bias: Tensor, mean: Tensor, variance: Tensor
+) -> Tensor:
+    return F.batch_norm(x, mean, variance, scale, bias, eps=attributes.get("epsilon", 1e-5))
+
+
 def _cast(attributes: dict[str, Any], x: Tensor) -> Tensor:
     return x.to(TYPES[attributes["to"]])
 
@@ -125,6 +131,14 @@ def _conv(attributes: dict[str, Any], x: Tensor, weight: Tensor, bias: Tensor | 
     return F.conv2d(x, weight, bias, tuple(strides), (top, left), tuple(dilations), attributes.get("group", 1))
 
 
+def _conv_transpose(attributes: dict[str, Any], x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    top, left, bottom, right = attributes.get("pads", (0, 0, 0, 0))
+    if (top, left) != (bottom, right):
+        raise EngineError("torch can't run a ConvTranspose that is padded on one side")
+    strides, more = attributes.get("strides", (1, 1)), attributes.get("output_padding", (0, 0))
+    return F.conv_transpose2d(x, weight, bias, tuple(strides), (top, left), tuple(more), attributes.get("group", 1))
+
+
 def _depth_to_space(attributes: dict[str, Any], x: Tensor) -> Tensor:
     if attributes.get("mode") != b"CRD":
         raise EngineError("torch can't run a DepthToSpace of another order than CRD")
@@ -137,12 +151,21 @@ def _gather(attributes: dict[str, Any], x: Tensor, index: Tensor) -> Tensor:
     return found.reshape([*x.shape[:axis], *index.shape, *x.shape[axis + 1 :]])
 
 
-def _pad(attributes: dict[str, Any], x: Tensor, pads: Tensor) -> Tensor:
+def _max_pool(attributes: dict[str, Any], x: Tensor) -> Tensor:
+    top, left, bottom, right = attributes.get("pads", (0, 0, 0, 0))
+    if (top, left) != (bottom, right) or attributes.get("ceil_mode", 0):
+        raise EngineError("torch can't run a MaxPool that is padded on one side")
+    strides = attributes.get("strides", (1, 1))
+    return F.max_pool2d(x, attributes["kernel_shape"], strides, (top, left), attributes.get("dilations", (1, 1)))
+
+
+def _pad(attributes: dict[str, Any], x: Tensor, pads: Tensor, value: Tensor | None = None) -> Tensor:
     modes = {b"edge": "replicate", b"reflect": "reflect", b"constant": "constant"}
     sides = pads.tolist()
     rank = len(sides) // 2
     around = [side for axis in reversed(range(2, rank)) for side in (sides[axis], sides[axis + rank])]
-    return F.pad(x, around, modes[attributes.get("mode", b"constant")])
+    mode = modes[attributes.get("mode", b"constant")]
+    return F.pad(x, around, mode, value.item() if mode == "constant" and value is not None else None)
 
 
 def _reduce(
@@ -157,12 +180,18 @@ def _reshape(attributes: dict[str, Any], x: Tensor, shape: Tensor) -> Tensor:
     return x.reshape(sides)
 
 
-def _resize(attributes: dict[str, Any], x: Tensor, roi: Tensor | None = None, scales: Tensor | None = None) -> Tensor:
-    if attributes.get("mode") != b"linear" or attributes.get("coordinate_transformation_mode") != b"half_pixel":
-        raise EngineError("torch can't run a Resize that is not bilinear with half pixels")
-    if scales is None:
-        raise EngineError("torch can't run a Resize without scales")
-    return F.interpolate(x, scale_factor=scales.tolist()[2:], mode="bilinear", align_corners=False)
+def _resize(
+    attributes: dict[str, Any], x: Tensor, roi: Tensor | None = None, scales: Tensor | None = None,
+    sizes: Tensor | None = None,
+) -> Tensor:  # fmt: skip
+    way = attributes.get("mode"), attributes.get("coordinate_transformation_mode"), attributes.get("nearest_mode")
+    size = None if sizes is None else sizes.tolist()[2:]
+    factor = None if scales is None or size is not None else scales.tolist()[2:]
+    if way[:2] == (b"linear", b"half_pixel"):
+        return F.interpolate(x, size, factor, mode="bilinear", align_corners=False)
+    if way == (b"nearest", b"asymmetric", b"floor"):
+        return F.interpolate(x, size, factor, mode="nearest")
+    raise EngineError(f"torch can't run a Resize by {way}; choose another --runtime")
 
 
 def _slice(
@@ -194,21 +223,26 @@ def _unsqueeze(attributes: dict[str, Any], x: Tensor, axes: Tensor) -> Tensor:
 OPERATORS: dict[str, Callable[..., Tensor]] = {
     "Add": lambda attributes, a, b: a + b,
     "AveragePool": _average_pool,
+    "BatchNormalization": _batch_normalization,
     "Cast": _cast,
     "Clip": _clip,
     "Concat": lambda attributes, *tensors: torch.cat(tensors, attributes["axis"]),
     "ConstantOfShape": _constant_of_shape,
     "Conv": _conv,
+    "ConvTranspose": _conv_transpose,
     "DepthToSpace": _depth_to_space,
     "Div": lambda attributes, a, b: a / b if a.is_floating_point() else a // b,
+    "Elu": lambda attributes, x: F.elu(x, attributes.get("alpha", 1.0)),
     "Gather": _gather,
     "Greater": lambda attributes, a, b: a > b,
     "Identity": lambda attributes, x: x,
     "LeakyRelu": lambda attributes, x: F.leaky_relu(x, attributes.get("alpha", 0.01)),
     "MatMul": lambda attributes, a, b: a @ b,
+    "MaxPool": _max_pool,
     "Mod": lambda attributes, a, b: torch.remainder(a, b),
     "Mul": lambda attributes, a, b: a * b,
     "Pad": _pad,
+    "ReduceL2": partial(_reduce, torch.linalg.vector_norm),
     "ReduceMax": partial(_reduce, torch.amax),
     "ReduceMean": partial(_reduce, torch.mean),
     "ReduceSum": partial(_reduce, torch.sum),
@@ -218,9 +252,11 @@ OPERATORS: dict[str, Callable[..., Tensor]] = {
     "Shape": lambda attributes, x: torch.tensor(x.shape[attributes.get("start", 0) : attributes.get("end")]),
     "Sigmoid": lambda attributes, x: torch.sigmoid(x),
     "Slice": _slice,
+    "Softmax": lambda attributes, x: torch.softmax(x, attributes.get("axis", -1)),
     "Sqrt": lambda attributes, x: torch.sqrt(x),
     "Squeeze": _squeeze,
     "Sub": lambda attributes, a, b: a - b,
+    "Tanh": lambda attributes, x: torch.tanh(x),
     "Transpose": lambda attributes, x: x.permute(attributes["perm"]),
     "Unsqueeze": _unsqueeze,
 }

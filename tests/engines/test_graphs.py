@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import shutil
 from pathlib import Path
@@ -68,6 +69,30 @@ def test_the_shipped_graphs_are_those_of_the_shipped_model(model: Model) -> None
         shipped = model.graph(precision)
         assert shipped is not None
         assert graphs.gpu_graph(model.content(), precision) == shipped.read_bytes()
+
+
+def test_weights_of_one_value_refer_to_places_of_their_own() -> None:
+    onnx = pytest.importorskip("onnx", reason="onnx is not installed (extra `train`)")
+    from engines.graphs import gpu_graph
+
+    model = onnx.parser.parse_model(
+        """<ir_version: 8, opset_import: ["" : 17]>
+        g (float[n, 64, h, w] image) => (float[n, 32, h, w] matte)
+        { x = Mul(image, small)  y = Add(x, large)  matte = Conv(y, weight) }"""
+    )
+    for name, shape in (("small", (1, 64, 1, 1)), ("large", (1, 64, 1, 4)), ("weight", (32, 64, 1, 1))):
+        model.graph.initializer.append(onnx.numpy_helper.from_array(np.ones(shape, np.float32), name))
+    content = model.SerializeToString()
+    places = {}
+    for weight in onnx.load_model_from_string(gpu_graph(content, "fp32")).graph.initializer:
+        entries = {entry.key: entry.value for entry in weight.external_data}
+        places[weight.name] = int(entries["offset"]), int(entries["length"])
+        assert content[places[weight.name][0] :][: places[weight.name][1]] == b"\0\0\x80\x3f" * (
+            places[weight.name][1] // 4
+        )
+    ordered = sorted(places.values())
+    assert len(ordered) == 3
+    assert all(start + size <= following for (start, size), (following, _) in itertools.pairwise(ordered))
 
 
 def test_a_graph_that_is_missing_or_changed_is_not_run(tmp_path: Path) -> None:

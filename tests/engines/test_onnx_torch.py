@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import onnxruntime
 import pytest
 
 from engines.errors import EngineError
@@ -64,6 +65,55 @@ def test_guidance_may_be_left_out_and_sizes_and_counts_vary() -> None:
     outputs = engine.run(image=image)
     assert (outputs["matte"].shape, outputs["object"].shape) == ((2, 1, 32, 48), (2, 1, 32, 48))
     assert not outputs["object"].any()
+
+
+@pytest.mark.parametrize(
+    "nodes",
+    [
+        "matte = BatchNormalization <epsilon = 0.01> (image, few, few, few, few)",
+        "matte = ConvTranspose <strides = [2, 2], pads = [1, 1, 1, 1], output_padding = [1, 1]> (image, kernel)",
+        "matte = Conv <pads = [0, 1, 2, 1], strides = [2, 1]> (image, kernel)",
+        "matte = MaxPool <kernel_shape = [3, 3], strides = [2, 2], pads = [1, 1, 1, 1]> (image)",
+        "matte = Elu <alpha = 0.5> (image)",
+        "x = Sub(image, few4)  matte = Tanh(x)",
+        "matte = Softmax <axis = 1> (image)",
+        "matte = ReduceL2 <axes = [1], keepdims = 1> (image)",
+        "matte = ReduceMean <axes = [2, 3], keepdims = 0> (image)",
+        'matte = Resize <mode = "nearest", coordinate_transformation_mode = "asymmetric", nearest_mode = "floor">'
+        " (image, , scales)",
+        'matte = Resize <mode = "linear", coordinate_transformation_mode = "half_pixel"> (image, , , sizes)',
+        'matte = Pad <mode = "reflect"> (image, pads)',
+        "matte = Pad (image, pads, half)",
+        "matte = Slice (image, last, first, axis, back)",
+        "matte = Slice (image, start, last, axis)",
+        "matte = Gather <axis = 3> (image, axis)",
+        "matte = Squeeze (image, start)",
+        "s = Shape <start = 2> (image)  t = Mul(s, s)  u = Concat <axis = 0> (start, t)  v = ConstantOfShape(u)  "
+        "w = Reshape(v, all)  y = ReduceMax(image)  matte = Add(y, w)",
+        "g = Greater(image, half)  matte = Cast <to = 1> (g)",
+        "matte = Clip(image, , half)",
+    ],
+)
+def test_an_operator_gives_what_onnxruntime_gives(tmp_path: Path, nodes: str) -> None:
+    text = f"""<ir_version: 8, opset_import: ["" : 17]>
+    g (float[1, 3, 8, 12] image) => (matte)
+    <float[3] few = {{0.5, 0.25, 0.125}}, float half = {{0.5}}, float[4] scales = {{1, 1, 2, 2}},
+     int64[4] sizes = {{1, 3, 5, 9}}, int64[8] pads = {{0, 0, 1, 2, 0, 0, 3, 1}}, int64[1] last = {{-1}},
+     int64[1] first = {{-99}}, int64[1] axis = {{3}}, int64[1] back = {{-2}}, int64[1] start = {{0}},
+     int64[1] all = {{-1}}>
+    {{ {nodes} }}"""
+    model = onnx.parser.parse_model(text)
+    kernel = np.random.default_rng(1).random((3, 3, 3, 3), np.float32)
+    model.graph.initializer.append(onnx.numpy_helper.from_array(kernel, "kernel"))
+    model.graph.initializer.append(onnx.numpy_helper.from_array(kernel[:1, :, :1, :1].copy(), "few4"))
+    model.graph.output[0].type.tensor_type.elem_type = onnx.TensorProto.FLOAT
+    onnx.save(model, tmp_path / "model.onnx")
+    image = np.random.default_rng(0).random((1, 3, 8, 12), np.float32)
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    (wanted,) = onnxruntime.InferenceSession(tmp_path / "model.onnx", options).run(None, {"image": image})
+    found = OnnxGraph(tmp_path / "model.onnx", "cpu")(image=torch.from_numpy(image))["matte"].numpy()
+    np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-5)
 
 
 def test_an_unknown_operator_is_named(tmp_path: Path) -> None:
