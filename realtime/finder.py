@@ -21,7 +21,7 @@ from realtime.edits import Edit
 from realtime.errors import EraserError
 from realtime.flow import Flow
 from realtime.found import Found, Loss, summed_up
-from realtime.judging import alike, answers, clicked_away, covered, united
+from realtime.judging import alike, answers, clicked_away, covered, near, united
 from realtime.masks import ON
 from realtime.objects import CLICK_RADIUS, Objects
 from realtime.parts import Parts, claimed, hanging_together, part_at, split, value_at
@@ -191,6 +191,8 @@ class Finder:
         before, clicks = track.matte, track.clicks
         if track.fresh and track.boxed:
             before = self._cut_out(track, picture)
+        elif track.fresh and track.appearance is None:  # the class's part may hold others too: the click alone tells
+            before = np.zeros_like(track.matte)
         elif not track.fresh and track.state == "followed":
             clicks = _lasting(track, picture.time)
         elif not track.fresh:
@@ -301,8 +303,8 @@ class Finder:
         own = ops.at_least(track.matte, ON)
         if answer is not None:
             stride = max(2, round(STRIDE * picture.size[0]))
-            near = np.where(ops.grow(own, stride) > 0, answer, np.float32(0))
-            answer = hanging_together(near, ops.grow(own, stride // 2))  # a pole before it may cut it in two
+            reached = np.where(ops.grow(own, stride) > 0, answer, np.float32(0))
+            answer = hanging_together(reached, ops.grow(own, stride // 2))  # a pole before it may cut it in two
         if not track.person or self._matte is None:
             assert answer is not None, "things of no class need a guided network, or are followed by their colours"
             if self._matte is None:
@@ -311,7 +313,7 @@ class Finder:
             return np.where(people > 0, np.float32(0), answer)
         claim, shared = claimed(self._matte, track.matte, max(2, round(CLAIM * picture.size[0])))
         if answer is not None:
-            claim = answer if shared else np.maximum(answer, claim)
+            claim = answer if shared else np.maximum(answer, near(claim, answer))
         return track.familiar(claim, picture.lab)
 
     def _seek(self, track: Track, answer: np.ndarray | None, picture: _Picture) -> None:

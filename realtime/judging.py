@@ -16,6 +16,9 @@ from realtime.objects import CLICK_RADIUS
 from realtime.parts import value_at
 
 WHOLE_FRAME = 0.7  # share of the picture that no clicked object covers
+GROUP = 1.2  # times its height that a part is wide from which on it is several people
+CLOSE = 0.05  # share of the height up to which what the network left out of a person lies beside its answer
+UPRIGHT = 0.6  # share of a part's height from which on an answer is a whole person of it
 SCRAP, MOST = 0.3, 0.6  # shares of a person that are too little of one, and that are one
 
 
@@ -51,8 +54,24 @@ def united(answer: np.ndarray, part: np.ndarray | None) -> np.ndarray:
     inside = part >= ON
     cover = float((inside & (answer >= ON)).sum()) / max(1.0, float(inside.sum()))
     if cover < SCRAP:
-        return part
-    return np.maximum(answer, part) if cover > MOST else answer
+        return answer if _shared(part, answer) else part
+    return np.maximum(answer, near(part, answer)) if cover > MOST else answer
+
+
+def near(part: np.ndarray, answer: np.ndarray) -> np.ndarray:
+    """What of a class's matte lies close enough to a network's answer to be of the same person, zero elsewhere.
+
+    Others may hang together with it: a crowd behind somebody.
+    """
+    reach = max(2, round(CLOSE * answer.shape[0]))
+    return np.where(ops.grow(ops.at_least(answer, ON), reach) > 0, part, np.float32(0))
+
+
+def _shared(part: np.ndarray, answer: np.ndarray) -> bool:
+    """Whether a part of the class's matte holds several people, of whom the answer is one."""
+    whole, one = (ops.bounding_region(ops.at_least(matte, ON)) for matte in (part, answer))
+    assert whole is not None, "a part has pixels"
+    return whole.width > GROUP * whole.height or (one is not None and one.height > UPRIGHT * whole.height)
 
 
 def clicked_away(
