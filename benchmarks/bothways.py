@@ -81,7 +81,9 @@ def measure(clip: Clip, segmenter: Segmenter | None) -> tuple[BothWays, np.ndarr
         plan = Plan(segmenter, (), usual_interval(segmenter), truths[0].shape[:2])
         begin = time.perf_counter()
         edits = [(click, Erase(*middle(truths[click]), 1))]
-        traced = follow_both_ways(film, lambda: plan.finder(False, 2), edits, plan.size, Scraps(Path(folder) / "scraps"))
+        traced = follow_both_ways(
+            film, lambda: plan.finder(False, 2), edits, plan.size, Scraps(Path(folder) / "scraps")
+        )
         spent = (time.perf_counter() - begin) * 1e3 / clip.length
         found = [_found(traced, index, clip.frame(index)) for index in range(clip.length)]
     scores = {index: iou(found[index], truths[index]) for index in shown}

@@ -14,12 +14,13 @@ import zlib
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 import numpy as np
 
 from realtime import ops
 from realtime.edits import Add, Edit, Erase, EraseBox, Paint, Stencil, Subtract
-from realtime.film import Film, Scraps
+from realtime.film import Scraps
 from realtime.finder import Finder
 from realtime.found import Loss
 from realtime.masks import OFF
@@ -46,14 +47,24 @@ class _Entry:
 
 @dataclass
 class _Row:
-    """What was found in a frame. matte: of the classes, a scrap, None where nobody asked; ways: of the strokes that are
-    painted only later, by their place in the shot's order.
+    """What was found in a frame. matte: of the classes, a scrap, None where nobody asked; ways: of the strokes, by
+    their place in the shot's order.
     """
 
     matte: int | None = None
     people: bool = False
     objects: dict[int, _Entry] = field(default_factory=dict)
     ways: dict[int, np.ndarray] = field(default_factory=dict)
+
+
+class Pictures(Protocol):
+    """Some pictures in order, and their times, seconds; `Film` holds such."""
+
+    times: list[float]
+
+    def picture(self, index: int) -> np.ndarray:
+        """(h, w, 3) uint8 BGR."""
+        ...
 
 
 class Traced:
@@ -80,7 +91,7 @@ class Traced:
 
     def tracks(self, index: int) -> list[Track]:
         """The objects in a frame."""
-        entries = self.rows[index].objects.items()
+        entries = list(self.rows[index].objects.items())  # a window may look while a thread finds more
         return [self._track(number, entry, self.times[index]) for number, entry in entries]
 
     def keep_matte(self, index: int, matte: np.ndarray | None, people: bool) -> None:
@@ -125,17 +136,18 @@ class Traced:
 
 
 def follow_both_ways(
-    film: Film,
+    film: Pictures,
     finder: Callable[[], Finder],
     edits: Sequence[tuple[int, Edit]],
     size: tuple[int, int],
     scraps: Scraps,
-    tell: Callable[[], None] = lambda: None,
+    tell: Callable[[Traced, int], None] = lambda traced, index: None,
 ) -> Traced:
     """Follow what the edits choose through the film.
 
     finder: makes one that has seen nothing; edits: with the indices of their frames, in order, in pixels of (H, W) =
-    `size`; scraps: where what is found is kept; tell: called after each frame. Raises SegmentationFault.
+    `size`; scraps: where what is found is kept; tell: called with what was found up to now, and the
+    index of the frame that was looked at. Raises SegmentationFault.
     """
     late, early = _by_frame(edits)
     first, last = min(late), max(late)
@@ -147,7 +159,8 @@ def follow_both_ways(
         ahead.step(index, late.get(index, ()), [])
         keys[index] = ahead.heard()
         ahead.keep(traced, index, matte=True)
-        tell()
+        traced.rows[index].ways |= ahead.ways(strokes)
+        tell(traced, index)
     traced.moved = {track.number: (track.dx, track.dy) for track in ahead.finder.objects.tracks if track.moved}
     back = _Walk(film, finder(), size, forward=False)
     corrected: dict[int, list[Track]] = {}
@@ -157,14 +170,14 @@ def follow_both_ways(
         if index in early:
             corrected[index] = back.heard()
         back.keep(traced, index, matte=index < first)
-        traced.rows[index].ways = back.ways(strokes)
-        tell()
+        traced.rows[index].ways |= back.ways(strokes)
+        tell(traced, index)
     if corrected:
         again = _Walk(film, finder(), size, forward=True)
         for index in range(min(corrected), last + 1):
             again.step(index, (), corrected.get(index, []))
             again.keep(traced, index, matte=False)
-            tell()
+            tell(traced, index)
     traced.losses += [*ahead.losses(), *back.losses()]
     return traced
 
@@ -187,7 +200,7 @@ def _by_frame(edits: Iterable[tuple[int, Edit]]) -> tuple[dict[int, list[Edit]],
 class _Walk:
     """Goes over a film in one direction. State: the finder, the picture before, the frame each object was set on."""
 
-    def __init__(self, film: Film, finder: Finder, size: tuple[int, int], *, forward: bool) -> None:
+    def __init__(self, film: Pictures, finder: Finder, size: tuple[int, int], *, forward: bool) -> None:
         self.finder = finder
         self.size = finder.size(film.picture(0))
         self._film, self._frame_size, self._clock = film, size, 1 if forward else -1

@@ -15,11 +15,11 @@ import click
 
 from realtime import console
 from realtime.batch import command as batch
-from realtime.errors import UsageError
+from realtime.errors import EraserError, UsageError
 from realtime.options import EditType, model_options, version_option
 
 if TYPE_CHECKING:
-    from realtime.edits import Edit, TimedEdit
+    from realtime.edits import TimedEdit
     from realtime.pipeline import Progress
     from realtime.report import Report
     from realtime.selection import Box
@@ -163,6 +163,12 @@ class DilateType(click.ParamType):
     "--selection", metavar="FILE.json", help="Erase what was selected and saved in a window, of this or another file."
 )
 @click.option(
+    "--select",
+    is_flag=True,
+    help="First open a window to select in, on any frame. What is selected is saved to the file that --selection names "
+    "(and read from it, where it is there), or beside OUTPUT.",
+)
+@click.option(
     "--keep-box",
     "keep_boxes",
     type=BoxType(),
@@ -234,6 +240,8 @@ def command(context: click.Context, /, **given: Any) -> int:
         return _batch(context)
     from realtime.files import erase_video
 
+    if given["select"]:
+        given = given | {"selection": _selected(given)}
     alone = {name: given[name] for name in ALONE}
     display = _Display(given["quiet"])
     try:
@@ -261,15 +269,30 @@ def _batch(context: click.Context) -> int:
     if given["resume"]:
         before, input = batch.begun(context, NAME)
         given, asked = before.params, replace(asked, input=input, arguments=before.meta["arguments"])
-    for name in ("preview", "save_mask"):
-        if given[name] is not None:
+    for name in ("preview", "save_mask", "select"):
+        if given[name]:
             raise UsageError(f"--{name.replace('_', '-')} is for one file: leave it out of a batch")
     return batch.run(replace(asked, options=_what_to_do(given)), NAME)
 
 
+def _selected(given: Mapping[str, Any]) -> str:
+    """Have the user select in a window; the file of the selection."""
+    from realtime.outputs import check_paths
+    from realtime.select.session import Options, select
+
+    outputs = [given[name] for name in ("output", "preview", "save_mask", "report")]
+    check_paths([given["input"]], outputs, given["overwrite"])
+    file = Path(given["selection"] or Path(given["output"]).with_suffix(".selection.json"))
+    models = {name: given[name] for name in ("segmenter", "device", "runtime")}
+    done = select(given["input"], Options(file, start=given["start"], end=given["end"], **models))
+    if done is None:
+        raise EraserError("the window was left without starting: nothing was erased")
+    return str(done)
+
+
 def _what_to_do(given: Mapping[str, Any]) -> dict[str, Any]:
     """What the command's parameters say of any file, as `erase_video` takes it."""
-    options = {name: value for name, value in given.items() if name not in (*ALONE, *batch.PARAMETERS)}
+    options = {name: value for name, value in given.items() if name not in (*ALONE, "select", *batch.PARAMETERS)}
     options["shadow"] = not options.pop("no_shadow")
     options["target"] = ",".join(classes) if (classes := options.pop("classes")) else None
     chosen = _chosen(**{name: options.pop(name) for name in ("clicks", "no_clicks", "boxes", "follow", "move")})
@@ -284,7 +307,7 @@ def _chosen(
     move: tuple[float, float] | None,
 ) -> dict[str, Any]:
     """The regions and edits that the options ask for, as `erase_video` takes them."""
-    from realtime.edits import EraseBox, Move, TimedEdit
+    from realtime.edits import Erase, EraseBox, Move, TimedEdit, spot
 
     regions = [timed.edit.box for timed in boxes if isinstance(timed.edit, EraseBox)]
     if follow and not boxes:
@@ -298,19 +321,12 @@ def _chosen(
         raise UsageError("--move displaces chosen objects: give --click, or --box and --follow")
     edits = [*chosen, *no_clicks]
     if move is not None:
-        places = [(timed.time, _place(timed.edit)) for timed in chosen]
-        edits += [TimedEdit(time, Move(*place, *move)) for time, place in places]
+        edits += [
+            TimedEdit(timed.time, Move(*spot(timed.edit), *move))
+            for timed in chosen
+            if isinstance(timed.edit, Erase | EraseBox)
+        ]
     return {"boxes": () if follow else regions, "edits": edits}
-
-
-def _place(edit: Edit) -> tuple[float, float]:
-    """A pixel (x, y) of what a click or a box chooses."""
-    from realtime.edits import Erase, EraseBox
-
-    assert isinstance(edit, Erase | EraseBox)
-    if isinstance(edit, Erase):
-        return edit.x, edit.y
-    return edit.box.x + (edit.box.w - 1) / 2, edit.box.y + (edit.box.h - 1) / 2
 
 
 class _Display:

@@ -154,6 +154,13 @@ def _split_time(text: str) -> tuple[str, float]:
     return place, parse_time(time.strip()) if at else 0.0
 
 
+def spot(edit: Erase | EraseBox) -> tuple[float, float]:
+    """A pixel (x, y) of what a click or a box chooses."""
+    if isinstance(edit, Erase):
+        return edit.x, edit.y
+    return edit.box.x + (edit.box.w - 1) / 2, edit.box.y + (edit.box.h - 1) / 2
+
+
 def settled(edits: Iterable[TimedEdit]) -> list[TimedEdit]:
     """The edits by time, without those that were taken back; objects are numbered in the order of their choice.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,20 +17,21 @@ QUALITY = 95  # of the pictures' JPEG: some 80 KB each
 
 
 class Scraps:
-    """Byte strings in a file, read in any order by the numbers that `append` gave them. One thread at a time."""
+    """Byte strings in a file, read in any order by the numbers that `append` gave them. For any thread."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._ends = [0]
         self._file: IO[bytes] = path.open("w+b")
+        self._lock = threading.Lock()
 
     def append(self, data: bytes) -> int:
         """Keep a byte string; returns its number. EraserError where the disk is full."""
         with self._told():
             self._file.seek(self._ends[-1])
             self._file.write(data)
-        self._ends.append(self._ends[-1] + len(data))
-        return len(self._ends) - 2
+            self._ends.append(self._ends[-1] + len(data))
+            return len(self._ends) - 2
 
     def read(self, number: int) -> bytes:
         with self._told():
@@ -44,7 +46,8 @@ class Scraps:
     @contextmanager
     def _told(self) -> Iterator[None]:
         try:
-            yield
+            with self._lock:
+                yield
         except OSError as error:
             raise EraserError(f"{self._path.parent} cannot hold what the job keeps: {error.strerror}") from error
 
@@ -58,16 +61,26 @@ class Film:
 
     def append(self, picture: np.ndarray, time: float) -> None:
         """Keep the next picture, (h, w, 3) uint8 BGR."""
-        _, data = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
-        self._scraps.append(data.tobytes())
+        self._scraps.append(packed(picture))
         self.times.append(time)
 
     def picture(self, index: int) -> np.ndarray:
         """(h, w, 3) uint8 BGR."""
-        picture = cv2.imdecode(np.frombuffer(self._scraps.read(index), np.uint8), cv2.IMREAD_COLOR)
-        assert picture is not None, "written by append"
-        return picture
+        return unpacked(self._scraps.read(index))
 
     def close(self) -> None:
         """Remove it from the disk."""
         self._scraps.close()
+
+
+def packed(picture: np.ndarray) -> bytes:
+    """A (h, w, 3) uint8 BGR picture as one of a film."""
+    _, data = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
+    return data.tobytes()
+
+
+def unpacked(data: bytes) -> np.ndarray:
+    """The (h, w, 3) uint8 BGR picture that was `packed`."""
+    picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    assert picture is not None, "a picture was packed"
+    return picture

@@ -65,7 +65,8 @@ class Trace:
 @dataclass(frozen=True)
 class Plan:
     """How to look for objects. segmenter: None where colours must do; classes: what is erased from the start; interval:
-    seconds between two runs of the network; size: (H, W) of the frames.
+    seconds between two runs of the network where nothing was chosen, since objects are looked at in every frame; size:
+    (H, W) of the frames.
     """
 
     segmenter: Segmenter | None
@@ -79,7 +80,7 @@ class Plan:
 
     def finder(self, people: bool, first_number: int = 1) -> Finder:
         """One that has seen nothing; first_number: of the objects that no edit has numbered."""
-        finder = Finder(self.segmenter, self.classes, self.interval, watch=self.segmenter is not None)
+        finder = Finder(self.segmenter, self.classes, 0.0, watch=self.segmenter is not None)
         finder.objects.people = people
         finder.objects.numbers = itertools.count(first_number)
         finder.parts = Parts(finder.objects.numbers)
@@ -202,7 +203,7 @@ class _Tracer:
         people, free = self._everybody, max(numbers, default=0) + 1
         begin = time.perf_counter()
 
-        def tell() -> None:
+        def tell(*_: object) -> None:
             nonlocal begin
             begin, before = time.perf_counter(), begin
             self._times.add({"following": (begin - before) * 1e3})

@@ -29,7 +29,9 @@ RED: Color = (90, 90, 255)
 _SHADE = 0.3  # of the picture's light that is left behind words
 _LINE = 1.4  # distance of two baselines, in font sizes
 
-HELP: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
+Table = tuple[tuple[str, tuple[tuple[str, str], ...]], ...]  # columns: a title, and keys with their meanings
+
+HELP: Table = (
     (
         "Select",
         (
@@ -80,7 +82,7 @@ def draw_hud(window: np.ndarray, status: Status, state: UiState, things: Sequenc
     """Draw everything in place on the window's content, (h, w, 3) uint8 BGR. fault: the result's, None without one."""
     size = font_size(window)
     margin = size // 2
-    _block(window, _numbers(status), size, (margin, margin))
+    draw_block(window, _numbers(status), size, (margin, margin))
     _corner(window, status, state, size, margin)
     _notes(window, status, things, fault, size, margin)
     if state.view is View.TRUST and not state.original:
@@ -88,7 +90,7 @@ def draw_hud(window: np.ndarray, status: Status, state: UiState, things: Sequenc
     if status.countdown is not None:
         _countdown(window, status.countdown, size)
     if state.help:
-        _help(window, size)
+        draw_help(window, size, HELP)
 
 
 def font_size(window: np.ndarray) -> int:
@@ -131,8 +133,8 @@ def _corner(window: np.ndarray, status: Status, state: UiState, size: int, margi
         pills.append([Part("h", WHITE, BOLD), Part("  help", DIM)])
     for number, pill in enumerate(pills):
         dot = size if status.recording is not None and number == 0 else 0
-        right -= _size([pill], size)[0] + dot
-        _block(window, [pill], size, (right, margin), indent=dot)
+        right -= block_size([pill], size)[0] + dot
+        draw_block(window, [pill], size, (right, margin), indent=dot)
         if dot:
             center = (right + round(0.95 * size), margin + round(0.95 * size))
             cv2.circle(window, center, round(0.3 * size), RED, -1, cv2.LINE_AA)
@@ -155,16 +157,16 @@ def _notes(
         notes.append((status.message, WHITE if status.connected else AMBER))
     lines: list[Line] = [[Part(line, color)] for text, color in notes for line in wrapped(text, size, room)]
     if lines:
-        _block(window, lines, size, (margin, window.shape[0] - margin - _size(lines, size)[1]))
+        draw_block(window, lines, size, (margin, window.shape[0] - margin - block_size(lines, size)[1]))
 
 
 def _legend(window: np.ndarray, size: int, margin: int) -> None:
     """What the colours of the "seen / guessed" view mean, in the right bottom corner."""
     entries = (("seen", SEEN_COLOR), ("guessed", GUESSED_COLOR), ("still visible", VISIBLE_COLOR))
     lines: list[Line] = [[Part(name)] for name, _ in entries]
-    width, height = _size(lines, size)
+    width, height = block_size(lines, size)
     left, top = window.shape[1] - margin - width - size, window.shape[0] - margin - height
-    _block(window, lines, size, (left, top), indent=size)
+    draw_block(window, lines, size, (left, top), indent=size)
     x, side = left + round(0.6 * size), round(0.62 * size)
     for number, (_, color) in enumerate(entries):
         bottom = _baseline(top, number, size)
@@ -178,25 +180,25 @@ def _countdown(window: np.ndarray, seconds: int, size: int) -> None:
     words = "step out of view"
     box = max(text_width(number, large, BOLD), text_width(words, size)) + 3 * size, round(8.4 * size)
     left, top = (width - box[0]) // 2, (height - box[1]) // 2
-    _shade(window, left, top, *box, size)
+    shade(window, left, top, *box, size)
     at = (width - text_width(number, large, BOLD)) // 2, top + round(5.6 * size)
     draw_text(window, number, at, large, WHITE, BOLD)
     draw_text(window, words, ((width - text_width(words, size)) // 2, top + round(7.4 * size)), size, DIM)
 
 
-def _help(window: np.ndarray, size: int) -> None:
+def draw_help(window: np.ndarray, size: int, table: Table) -> None:
     """The table of mouse and keys in the middle, smaller where it would not fit."""
     height, width = window.shape[:2]
-    while size > 8 and not _help_fits(size, height, width):
+    while size > 8 and not _help_fits(table, size, height, width):
         size -= 1
     gap = round(1.5 * size)
-    columns = [_columns(rows, size) for _, rows in HELP]
+    columns = [_columns(rows, size) for _, rows in table]
     total = sum(first + second for first, second in columns) + 3 * gap
-    tall = round((max(len(rows) for _, rows in HELP) + 1) * _LINE * size + 1.6 * size)
+    tall = round((max(len(rows) for _, rows in table) + 1) * _LINE * size + 1.6 * size)
     left, top = (width - total) // 2, (height - tall) // 2
-    _shade(window, left, top, total, tall, size, 0.22)
+    shade(window, left, top, total, tall, size, 0.22)
     x = left + gap
-    for (title, rows), (first, second) in zip(HELP, columns, strict=True):
+    for (title, rows), (first, second) in zip(table, columns, strict=True):
         draw_text(window, title, (x, _baseline(top, 0, size) + size // 2), size, AMBER, BOLD)
         for number, (key, meaning) in enumerate(rows, 1):
             baseline = _baseline(top, number, size) + size // 2
@@ -205,9 +207,9 @@ def _help(window: np.ndarray, size: int) -> None:
         x += first + second + gap
 
 
-def _help_fits(size: int, height: int, width: int) -> bool:
-    across = sum(sum(_columns(rows, size)) for _, rows in HELP) + 4.5 * size
-    down = (max(len(rows) for _, rows in HELP) + 1) * _LINE * size + 1.6 * size
+def _help_fits(table: Table, size: int, height: int, width: int) -> bool:
+    across = sum(sum(_columns(rows, size)) for _, rows in table) + 4.5 * size
+    down = (max(len(rows) for _, rows in table) + 1) * _LINE * size + 1.6 * size
     return across <= 0.98 * width and down <= 0.98 * height
 
 
@@ -218,11 +220,11 @@ def _columns(rows: tuple[tuple[str, str], ...], size: int) -> tuple[int, int]:
     return keys, max(text_width(meaning, size) for _, meaning in rows)
 
 
-def _block(window: np.ndarray, lines: Sequence[Line], size: int, at: tuple[int, int], indent: int = 0) -> None:
+def draw_block(window: np.ndarray, lines: Sequence[Line], size: int, at: tuple[int, int], indent: int = 0) -> None:
     """Lines of words on their own shade; at: its left top corner; indent: pixels left free before the words."""
     left, top = at
-    width, height = _size(lines, size)
-    _shade(window, left, top, width + indent, height, size // 2)
+    width, height = block_size(lines, size)
+    shade(window, left, top, width + indent, height, size // 2)
     for number, line in enumerate(lines):
         x = left + size // 2 + indent
         for part in line:
@@ -230,7 +232,7 @@ def _block(window: np.ndarray, lines: Sequence[Line], size: int, at: tuple[int, 
             x += text_width(part.text, size, part.weight)
 
 
-def _size(lines: Sequence[Line], size: int) -> tuple[int, int]:
+def block_size(lines: Sequence[Line], size: int) -> tuple[int, int]:
     """Width and height that a block of lines takes."""
     widest = max(sum(text_width(part.text, size, part.weight) for part in line) for line in lines)
     return widest + size, round((len(lines) - 1) * _LINE * size + 1.9 * size)
@@ -240,9 +242,7 @@ def _baseline(top: int, number: int, size: int) -> int:
     return top + round(1.3 * size + number * _LINE * size)
 
 
-def _shade(
-    window: np.ndarray, left: int, top: int, width: int, height: int, radius: int, light: float = _SHADE
-) -> None:
+def shade(window: np.ndarray, left: int, top: int, width: int, height: int, radius: int, light: float = _SHADE) -> None:
     """Darken a rectangle with round corners, in place; what lies outside the window falls away."""
     x0, x1 = max(0, left), min(window.shape[1], left + width)
     rounded = _round_rows(width, radius, light)[:, x0 - left : x1 - left]

@@ -47,14 +47,14 @@ def draw_view(result: Result, state: UiState) -> np.ndarray:
         return result.image
     picture = result.image.copy()
     for thing in _visible(result):
-        shape = _smooth(_showing(result, thing), picture.shape[0])
+        shape = smoothed(_showing(result, thing), picture.shape[0])
         if thing.state == "candidate":
             tint(picture, thing.roi, shape, hue(thing.number), TINT)
-        _outline(picture, thing, shape)
+        outline(picture, thing, shape)
     if carried is not None:
         assert isinstance(state.drag, Carry)
         x, y = (round(moved + by) for moved, by in zip(carried.moved, state.drag.by, strict=True))
-        _ghost(picture, result.frame.image, carried, x, y)
+        ghost(picture, result.frame.image, carried, x, y)
     return picture
 
 
@@ -83,13 +83,13 @@ def _showing(result: Result, thing: Thing) -> np.ndarray:
     return thing.mask & ~result.hole[thing.roi.slices]
 
 
-def _smooth(mask: np.ndarray, height: int) -> np.ndarray:
+def smoothed(mask: np.ndarray, height: int) -> np.ndarray:
     """The mask without the steps that it has from a small network, for a picture of this height."""
     side = 2 * max(1, round(height / 120)) + 1
     return ops.at_least(cv2.blur(cv2.blur(mask, (side, side)), (side, side)), 128)
 
 
-def _outline(picture: np.ndarray, thing: Thing, shape: np.ndarray) -> None:
+def outline(picture: np.ndarray, thing: Thing, shape: np.ndarray) -> None:
     offset = thing.roi.x0, thing.roi.y0
     contours, _ = cv2.findContours(shape, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE, offset=offset)
     lines = [cv2.approxPolyDP(contour, 0.8, True) for contour in contours]
@@ -118,7 +118,7 @@ def _carried(result: Result, state: UiState) -> Thing | None:
     return next((thing for thing in result.things if thing.number == number and thing.mask.size), None)
 
 
-def _ghost(picture: np.ndarray, frame: np.ndarray, thing: Thing, dx: int, dy: int) -> None:
+def ghost(picture: np.ndarray, frame: np.ndarray, thing: Thing, dx: int, dy: int) -> None:
     """Mix an object's pixels into the picture where it would be put; in place."""
     height, width = picture.shape[:2]
     target = thing.roi.moved(dy, dx)

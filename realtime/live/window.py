@@ -35,7 +35,11 @@ PATIENCE = 0.01
 """Seconds to wait for a new picture before looking at mouse and keys again."""
 
 _LARGEST, _SMALLEST = (720, 1280), (360, 640)  # (height, width) that a new window has at most, and fills at least
-_NAMES = {27: "escape", 32: "space"}
+# Of keys without a character: as X11 and Qt name them, then Windows, then macOS.
+_NAMES = {27: "escape", 32: "space", 13: "enter", 10: "enter", 0xFF0D: "enter", 0xFF8D: "enter"}
+_NAMES |= {0xFF50: "home", 0xFF51: "left", 0xFF52: "up", 0xFF53: "right", 0xFF54: "down", 0xFF57: "end"}
+_NAMES |= {0x240000: "home", 0x250000: "left", 0x260000: "up", 0x270000: "right", 0x280000: "down", 0x230000: "end"}
+_NAMES |= {0xF729: "home", 0xF702: "left", 0xF700: "up", 0xF703: "right", 0xF701: "down", 0xF72B: "end"}
 _ACTIONS = {
     cv2.EVENT_MOUSEMOVE: Action.MOVE,
     cv2.EVENT_LBUTTONDOWN: Action.LEFT_DOWN,
@@ -159,8 +163,8 @@ class Window:
         """What the user did since the last call; before, HighGUI brings to the screen what was drawn."""
         code = cv2.waitKeyEx(1)
         if code >= 0:
-            code &= 0xFFFF  # GTK adds the state of the modifiers above
-            name = _NAMES.get(code) or (chr(code).lower() if 32 < code < 127 else "")
+            plain = code & 0xFFFF  # GTK adds the state of the modifiers above
+            name = _NAMES.get(code) or _NAMES.get(plain) or (chr(plain).lower() if 32 < plain < 127 else "")
             if name:
                 self._events.append(Key(name))
         events, self._events = self._events, []
