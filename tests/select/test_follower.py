@@ -1,0 +1,128 @@
+"""What is chosen in the window is followed through the frames around while the user goes on."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import pytest
+
+from realtime.edits import Add, Erase, Paint, TimedEdit
+from realtime.select.clip import Clip
+from realtime.select.follower import Follower, Wanted
+from realtime.select.session import stencilled
+from realtime.strokes import draw, place
+from realtime.tracing import Plan
+from tests.cli import media
+from tests.realtime.fakes import colour_segmenter
+from tests.realtime.pictures import disc, put, texture
+
+HEIGHT, WIDTH, FRAMES, RATE = 96, 160, 60, 10
+ROOM = (texture(HEIGHT, WIDTH) * 0.3 + 90).astype(np.uint8)
+YELLOW, RED = (30, 220, 240), (20, 20, 230)
+
+
+def ball(index):
+    return disc(HEIGHT, WIDTH, 30 + 1.5 * index, 40, 12)
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory):
+    pictures = [put(put(ROOM, ball(i), YELLOW), disc(HEIGHT, WIDTH, 130, 75, 10), RED) for i in range(FRAMES)]
+    clip = Clip(str(media.write_video(tmp_path_factory.mktemp("clip") / "in.mp4", pictures)))
+    assert len(list(clip.scan())) == FRAMES
+    return clip
+
+
+@pytest.fixture
+def follower(clip, tmp_path):
+    segmenter = colour_segmenter()
+    segmenter.engine.card.sizes = ((HEIGHT, WIDTH),)
+    other = clip.twin()
+    with Follower(other, Plan(segmenter, (), 0.0, (HEIGHT, WIDTH)), tmp_path) as follower:
+        yield follower
+    other.close()
+
+
+def settle(follower, *edits, index):
+    """Ask, and wait until all is done."""
+    follower.ask(Wanted(edits, index))
+    end = time.monotonic() + 20
+    while follower.busy:
+        assert time.monotonic() < end
+        time.sleep(0.01)
+    assert follower.failure is None
+
+
+def found(follower, clip, index, state="erased"):
+    mask = np.zeros((HEIGHT, WIDTH), np.uint8)
+    for thing in follower.things(index, clip.frame(index)):
+        if thing.state == state:
+            mask[thing.roi.slices] |= thing.mask
+    return mask
+
+
+def iou(first, second):
+    return np.count_nonzero(first & second) / max(1, np.count_nonzero(first | second))
+
+
+def test_an_object_is_followed_both_ways_around_its_click_and_further_where_one_looks(clip, follower):
+    x = round(30 + 1.5 * 30)
+    click = TimedEdit(3.0, Erase(x, 40, 1))
+    settle(follower, click, index=30)
+    assert min(follower.reach) == 10
+    assert max(follower.reach) == 50
+    for index in (12, 30, 48):
+        assert iou(found(follower, clip, index), ball(index)) > 0.7
+    settle(follower, click, index=2)
+    assert iou(found(follower, clip, 0), ball(0)) > 0.7
+
+
+def test_people_who_could_be_chosen_are_shown_in_the_frame_that_is_looked_at(clip, follower):
+    settle(follower, index=5)
+    assert iou(found(follower, clip, 5, "candidate"), disc(HEIGHT, WIDTH, 130, 75, 10)) > 0.6
+
+
+def test_what_is_taken_back_is_gone_at_once_and_corrections_count(clip, follower):
+    x = round(30 + 1.5 * 30)
+    click, more = TimedEdit(3.0, Erase(x, 40, 1)), TimedEdit(3.0, Erase(130, 75, 2))
+    settle(follower, click, more, index=30)
+    assert found(follower, clip, 30)[75, 130]
+    settle(follower, click, index=30)
+    assert not found(follower, clip, 30)[75, 130]
+    settle(follower, index=30)
+    assert not found(follower, clip, 30).any()
+    assert not follower.reach
+
+
+def test_a_correction_shows_in_its_frame(clip, follower):
+    click = TimedEdit(3.0, Erase(round(30 + 1.5 * 30), 40, 1))
+    settle(follower, click, index=30)
+    settle(follower, click, TimedEdit(1.5, Add(30 + 1.5 * 15, 40, 1)), index=15)
+    assert iou(found(follower, clip, 15), ball(15)) > 0.7
+
+
+def test_strokes_are_shown_in_the_frames_around(clip, follower):
+    settle(follower, TimedEdit(3.0, Paint(((20.0, 80.0), (40.0, 80.0)), 4, True)), index=30)
+    painted = follower.painted(15, (HEIGHT, WIDTH))
+    assert painted is not None
+    assert painted[80, 30]
+    assert not painted[60, 30]
+
+
+def test_strokes_of_one_moment_are_saved_as_one_stencil():
+    def stroke(x, erase=True):
+        return Paint(((float(x), 20.0),), 5, erase)
+
+    edits = [
+        TimedEdit(1, stroke(20)),
+        TimedEdit(1, stroke(40)),
+        TimedEdit(1, stroke(40, False)),
+        TimedEdit(2, stroke(60)),
+    ]
+    first, rub, last = stencilled(edits, (HEIGHT, WIDTH))
+    assert [(each.time, each.edit.erase) for each in (first, rub, last)] == [(1, True), (1, False), (2, True)]
+    mask = np.zeros((HEIGHT, WIDTH), np.uint8)
+    for each in (first, rub):
+        draw(mask, each.edit, place(each.edit, (HEIGHT, WIDTH)))
+    assert (mask[20, 20], mask[20, 40], mask[20, 60]) == (255, 0, 0)
