@@ -191,7 +191,7 @@ class Finder:
         before, clicks = track.matte, track.clicks
         if track.fresh and track.boxed:
             before = self._cut_out(track, picture)
-        elif track.fresh and track.appearance is None:  # the class's part may hold others too: the click alone tells
+        elif track.fresh and clicks and track.appearance is None:  # the class's part may hold others: the click tells
             before = np.zeros_like(track.matte)
         elif not track.fresh and track.state == "followed":
             clicks = _lasting(track, picture.time)
