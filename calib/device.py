@@ -35,6 +35,7 @@ from realtime.eraser import Eraser
 from realtime.fill import TeleaFiller
 from realtime.frame import Frame
 from realtime.live.governor import NETWORK_SCALES
+from realtime.ops import HOST, Home
 from realtime.segment import Segmenter
 
 WARM_UP, RUNS, SECONDS = 3, 40, 1.5  # runs that don't count; that do, at most; and for at most so long
@@ -121,7 +122,7 @@ class _Known(Segmenter):
     mask: np.ndarray
 
     def look(
-        self, image: np.ndarray, classes: Sequence[str], guidance: np.ndarray
+        self, image: np.ndarray, classes: Sequence[str], guidance: np.ndarray, home: Home = HOST
     ) -> tuple[np.ndarray | None, np.ndarray]:
         height, width = guidance.shape[2] // 2, guidance.shape[3] // 2
         matte = cv2.resize(self.mask, (width, height), interpolation=cv2.INTER_AREA) / np.float32(255)

@@ -35,13 +35,16 @@ def cut_hole(mask: np.ndarray, selection: Selection, dilate: int | None, keep: n
     about 1 % of the height; keep: (H, W) uint8, 255 where nothing may be replaced either.
     """
     size: tuple[int, int] = mask.shape[0], mask.shape[1]
-    region = ops.bounding_region(selection.protect(mask))
+    region = ops.bounding_region(selection.protect(mask) if selection.keep else mask)
     if region is None:
         return None
     radius, soft, doubt = growth(size[0], dilate), feather_width(size[0]), guard_width(size[0])
     roi = region.expanded_within(radius + 2 * soft + doubt + 2, *size)
+    inside = ops.grow(mask[roi.slices], radius)
+    if keep is None and not selection.keep:
+        return Hole(roi, inside, ops.feather(inside, soft), ops.grow_square(inside, doubt))
     allowed = selection.protect(ops.full_like(mask, 255) if keep is None else ~keep)[roi.slices]
-    inside = ops.grow(mask[roi.slices], radius) & allowed
+    inside = inside & allowed
     return Hole(roi, inside, ops.feather(inside, soft) & allowed, ops.grow_square(inside, doubt))
 
 

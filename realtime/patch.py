@@ -9,6 +9,7 @@ import numpy as np
 from realtime import ops
 from realtime.fade import Fade
 from realtime.hole import Hole
+from realtime.ops import Region
 from realtime.plate import GUESSED, SEEN, Plate
 
 
@@ -55,16 +56,21 @@ def show(image: np.ndarray, patch: Patch, plate: Plate, motion: np.ndarray, fade
     home, hole, size = plate.home, patch.hole, (image.shape[0], image.shape[1])
     here = hole.roi.slices
     picture, fade = fade.step(patch.picture, hole.inside, patch.trust, plate, motion, hole.roi)
-    alpha, inside, made_of = (home.zeros(size) for _ in range(3))
     image = image.copy()
-    image[here], alpha[here], inside[here] = picture, hole.alpha, hole.inside
-    made_of[here] = ops.raised(patch.trust, GUESSED) & hole.inside
-    seen = ops.equals(patch.trust, SEEN) & hole.inside
-    asked = [hole.inside, seen]
+    image[here] = picture
+    asked = [hole.inside, ops.equals(patch.trust, SEEN) & hole.inside]
     if not home.answers_at_once:
         asked += [patch.unknown & hole.inside, ops.equals(patch.trust, GUESSED)]
         asked += [plate.inventions(), plate.invented_in(motion, hole.roi)]
-    counts = [ops.count_later(mask) for mask in asked]
-    image, alpha, inside, made_of, *counts = home.fetch(image, alpha, inside, made_of, *counts)
-    numbers = [int(count[0, 0]) for count in counts] + [0] * (6 - len(counts))
-    return Shown(image, alpha, inside, made_of, fade, *numbers)
+    made_of = ops.raised(patch.trust, GUESSED) & hole.inside
+    image, *layers, counts = home.fetch(image, hole.alpha, hole.inside, made_of, ops.count_later(asked))
+    numbers = counts.ravel().tolist()
+    alpha, inside, made_of = (_placed(layer, hole.roi, size) for layer in layers)
+    return Shown(image, alpha, inside, made_of, fade, *numbers, *[0] * (6 - len(numbers)))
+
+
+def _placed(layer: np.ndarray, roi: Region, size: tuple[int, int]) -> np.ndarray:
+    """A roi's layer in a (H, W) frame, zero around it."""
+    whole = np.zeros(size, np.uint8)
+    whole[roi.slices] = layer
+    return whole

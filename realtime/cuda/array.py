@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -48,7 +49,7 @@ class DeviceArray:
 
     @property
     def size(self) -> int:
-        return int(np.prod(self.shape))
+        return math.prod(self.shape)
 
     @property
     def nbytes(self) -> int:
@@ -84,9 +85,9 @@ class DeviceArray:
 
     def reshaped(self, *shape: int) -> DeviceArray:
         """The same memory in another shape; of contiguous arrays only."""
-        if not self.contiguous or int(np.prod(shape)) != self.size:
+        if not self.contiguous or math.prod(shape) != self.size:
             raise ValueError(f"{self.shape} cannot be seen as {shape}")
-        pitch = int(np.prod(shape[1:])) * self.dtype.itemsize
+        pitch = math.prod(shape[1:]) * self.dtype.itemsize
         return DeviceArray(self.device, self._block, self.address, shape, self.dtype, pitch)
 
     def __getitem__(self, key: tuple[slice, ...] | slice) -> DeviceArray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import math
 import weakref
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
@@ -98,9 +99,9 @@ class Device:
 
     def empty(self, shape: Shape, dtype: np.dtype = UINT8) -> DeviceArray:
         """An array whose values mean nothing yet."""
-        pitch = int(np.prod(shape[1:])) * dtype.itemsize
-        block = self.memory.take(max(1, shape[0] * pitch))
-        return DeviceArray(self, block, block.address, tuple(int(side) for side in shape), dtype, pitch)
+        pitch = math.prod(shape[1:]) * dtype.itemsize
+        block = self.memory.take(shape[0] * pitch)
+        return DeviceArray(self, block, block.address, tuple(shape), dtype, pitch)
 
     def full(self, shape: Shape, value: float, dtype: type = np.uint8) -> DeviceArray:
         result = self.empty(shape, np.dtype(dtype))
@@ -151,8 +152,8 @@ class Device:
         return self._fetched(source.address, source.shape, source.dtype)
 
     def _fetched(self, address: int, shape: Shape, dtype: np.dtype) -> np.ndarray:
-        nbytes = int(np.prod(shape)) * dtype.itemsize
-        block = self.pinned.take(max(1, nbytes))
+        nbytes = math.prod(shape) * dtype.itemsize
+        block = self.pinned.take(nbytes)
         if nbytes:
             self.driver.copy_out(block.address, address, nbytes)
         self._in_flight.append(block)
@@ -217,7 +218,7 @@ def _argument(value: object) -> Argument:
 
 def _as_numpy(address: int, shape: Sequence[int], dtype: np.dtype) -> np.ndarray:
     """Host memory as an array; its base is the ctypes buffer, and lives as long as any array in it."""
-    buffer = (ctypes.c_ubyte * (int(np.prod(shape)) * dtype.itemsize)).from_address(address)
+    buffer = (ctypes.c_ubyte * (math.prod(shape) * dtype.itemsize)).from_address(address)
     return np.frombuffer(memoryview(buffer), dtype).reshape(shape)
 
 

@@ -14,6 +14,7 @@ Convention of all warps: see `realtime.ops.geometry`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from types import ModuleType
 from typing import TypeAlias
 
@@ -135,9 +136,9 @@ def count(mask: np.ndarray) -> int:
     return _of(mask).count(mask)
 
 
-def count_later(mask: np.ndarray) -> np.ndarray:
-    """The same as a (1, 1) int32 array, to be fetched with others."""
-    return _of(mask).count_later(mask)
+def count_later(masks: Sequence[np.ndarray]) -> np.ndarray:
+    """The same of several masks as a (1, N) int32 array, to be fetched with others."""
+    return _of(masks[0]).count_later(masks)
 
 
 def reach(mask: np.ndarray, divisor: int, least: int, most: int) -> int:

@@ -6,6 +6,7 @@ Everything is queued on the device's stream and nothing waits for it, but `count
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Sequence
 from functools import cache
 
 import numpy as np
@@ -41,15 +42,15 @@ def surely_empty(mask: DeviceArray) -> bool:
 
 
 def count(mask: DeviceArray) -> int:
-    (total,) = mask.device.fetch(count_later(mask))
+    (total,) = mask.device.fetch(count_later([mask]))
     return int(total[0, 0])
 
 
-def count_later(mask: DeviceArray) -> DeviceArray:
-    """How many pixels of a mask are set, (1, 1) int32 on the device."""
-    total = mask.device.zeros((1, 1), np.int32)
-    mask.device.run("count", _runs(mask), mask, _runs(mask), total)
-    return total
+def count_later(masks: Sequence[DeviceArray]) -> DeviceArray:
+    totals = masks[0].device.zeros((1, len(masks)), np.int32)
+    for number, mask in enumerate(masks):
+        mask.device.run("count", _runs(mask), mask, _runs(mask), totals, number)
+    return totals
 
 
 def _bounds(mask: DeviceArray) -> DeviceArray:
@@ -245,8 +246,8 @@ def select_parts(
 ) -> DeviceArray:
     device, result = area.device, area.device.empty(area.shape)
     labels = device.empty(area.shape, INT32)
-    counts, edges = (device.zeros(area.shape, np.int32) for _ in range(2))
-    device.run("own_labels", labels, area, labels)
+    counts, edges = (device.empty(area.shape, INT32) for _ in range(2))
+    device.run("own_labels", labels, area, labels, counts, edges)
     device.run("join_neighbours", labels, labels, int(diagonal))
     device.run("tally", labels, labels, marks, counts, edges)
     edge = -1 if at_edge is None else int(at_edge)
@@ -317,7 +318,8 @@ def usual(difference: DeviceArray, where: DeviceArray, limit: float) -> DeviceAr
     device, every = difference.device, host.SAMPLED
     height, width = _thin(difference, every)
     samples = DeviceArray(device, where._block, where.address, (height, width), where.dtype, where.pitch)  # a shape
-    levels, fine = device.zeros((3, LEVELS), np.int32), device.zeros((3, 2 * FINE), np.int32)
+    counts = device.zeros((3, LEVELS + 2 * FINE), np.int32)
+    levels, fine = counts[:, :LEVELS], counts[:, LEVELS:]
     middle, median = device.empty((3, 4), INT32), device.empty((3, 1), FLOAT32)
     device.run("median_levels", samples, difference, where, samples, levels, every)
     device.run("median_middle", median, levels, middle)

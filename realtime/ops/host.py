@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import cv2
 import numpy as np
@@ -64,8 +64,8 @@ def count(mask: np.ndarray) -> int:
     return cv2.countNonZero(mask)
 
 
-def count_later(mask: np.ndarray) -> np.ndarray:
-    return np.array([[cv2.countNonZero(mask)]], np.int32)
+def count_later(masks: Sequence[np.ndarray]) -> np.ndarray:
+    return np.array([[cv2.countNonZero(mask) for mask in masks]], np.int32)
 
 
 def full_like(layer: np.ndarray, value: float) -> np.ndarray:

@@ -109,11 +109,11 @@ extern "C" __global__ void look_up(Array source, Array table, Array out) {  // t
 // `runs` has the picture's height and as many columns as there are runs in a row.
 #define RUN 32
 
-extern "C" __global__ void count(Array mask, Array runs, Array total) {
+extern "C" __global__ void count(Array mask, Array runs, Array totals, int number) {
   PIXEL_OF(runs);
   int found = 0;
   for (int i = x * RUN; i < min((x + 1) * RUN, mask.width); ++i) found += at<u8>(mask, y, i) != 0;
-  if (found) atomicAdd(row<int>(total, 0), found);
+  if (found) atomicAdd(row<int>(totals, 0) + number, found);
 }
 
 // Bounds are (4,) int, zero before: height - y0, y1, width - x0, x1 of the rectangle that holds every nonzero pixel.

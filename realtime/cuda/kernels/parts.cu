@@ -1,8 +1,9 @@
 // Connected parts of a mask, by union and find (after Playne and Hawick, "A New Algorithm for Parallel Connected-
 // Component Labelling on GPUs", IEEE TPDS 2018). A label is the index of a part's first pixel, plus one; 0 is no part.
 
-extern "C" __global__ void own_labels(Array mask, Array labels) {
+extern "C" __global__ void own_labels(Array mask, Array labels, Array counts, Array edges) {
   PIXEL_OF(labels);
+  at<int>(counts, y, x) = at<int>(edges, y, x) = 0;
   const u8* pixels = row<u8>(mask, y);
   int first = x;  // of the run of set pixels, as far as one look goes: so chains stay short
   while (first > 0 && x - first < 64 && pixels[first - 1]) --first;
