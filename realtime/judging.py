@@ -16,6 +16,7 @@ from realtime.objects import CLICK_RADIUS
 from realtime.parts import value_at
 
 WHOLE_FRAME = 0.7  # share of the picture that no clicked object covers
+MEMBER = 0.05  # share of a group that is too little for one of its people
 GROUP = 1.2  # times its height that a part is wide from which on it is several people
 CLOSE = 0.05  # share of the height up to which what the network left out of a person lies beside its answer
 UPRIGHT = 0.6  # share of a part's height from which on an answer is a whole person of it
@@ -54,7 +55,7 @@ def united(answer: np.ndarray, part: np.ndarray | None) -> np.ndarray:
     inside = part >= ON
     cover = float((inside & (answer >= ON)).sum()) / max(1.0, float(inside.sum()))
     if cover < SCRAP:
-        return answer if _shared(part, answer) else part
+        return answer if cover > MEMBER and _shared(part, answer) else part
     return np.maximum(answer, near(part, answer)) if cover > MOST else answer
 
 

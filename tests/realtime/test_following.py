@@ -101,6 +101,14 @@ def test_a_network_may_answer_with_one_of_two_people_but_not_with_a_scrap_of_one
     assert np.array_equal(judging.united(one, matte(at(52))), np.maximum(one, matte(at(52))))
 
 
+def test_one_of_a_crowd_is_no_scrap_and_what_hangs_together_with_somebody_far_away_is_not_of_them():
+    crowd = matte(at(30) | at(55) | at(80) | at(105) | at(130))
+    assert judging.united(matte(at(30)), crowd).max() == 1
+    assert not judging.united(matte(at(30)), crowd)[48, 80:].any()
+    joined = matte(at(50, 48, 20) | at(75, 48, 8) | at(90, 48, 8))
+    assert not judging.united(matte(at(50, 48, 20)), joined)[48, 80:].any()
+
+
 def test_what_is_clicked_away_goes_with_all_that_hangs_together_with_it():
     pieces = matte(at(40) | at(100))
     left = judging.clicked_away(pieces, [(40, 48)], [(100, 48)])
