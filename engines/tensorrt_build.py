@@ -168,6 +168,9 @@ def _configure(trt: Any, config: Any, job: Job, timing: bytes, progress: Callabl
     if _chooses_types(trt, job):
         for flag in {"fp32": (), "fp16": ("FP16",), "int8": ("FP16", "INT8")}[job.precision]:
             config.set_flag(getattr(trt.BuilderFlag, flag))
+    if not hasattr(trt.NetworkDefinitionCreationFlag, "STRONGLY_TYPED") and hasattr(trt.BuilderFlag, "FP16"):
+        sources = trt.TacticSource.EDGE_MASK_CONVOLUTIONS, trt.TacticSource.JIT_CONVOLUTIONS
+        config.set_tactic_sources(sum(1 << int(source) for source in sources))  # as later ones: no cuBLAS, no cuDNN
     if hasattr(trt.PreviewFeature, "PROFILE_SHARING_0806"):  # of 8.6; later it is always so
         config.set_preview_feature(trt.PreviewFeature.PROFILE_SHARING_0806, True)
     if progress is not None and hasattr(trt, "IProgressMonitor"):

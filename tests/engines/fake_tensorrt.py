@@ -126,6 +126,7 @@ class _Builder:
             "graph": network._inner.graph,
             "shapes": config.profile.shapes,
             "fixed": [tensor.shape for tensor in network._inner.tensors],
+            "sources": config.sources,
             "timing": config.timing.contents.decode(),
         }
         if getattr(config, "progress_monitor", None) is not None:
@@ -194,6 +195,7 @@ class _Config:
         self.flags: set[int] = set()
         self.limits: dict[int, int] = {}
         self.previews: dict[int, bool] = {}
+        self.sources = 0
 
     def set_memory_pool_limit(self, pool: int, size: int) -> None:
         self.limits[pool] = size
@@ -203,6 +205,10 @@ class _Config:
 
     def clear_flag(self, flag: int) -> None:
         self.flags.discard(flag)
+
+    def set_tactic_sources(self, sources: int) -> bool:
+        self.sources = sources
+        return True
 
     def set_preview_feature(self, feature: int, on: bool) -> None:
         self.previews[feature] = on

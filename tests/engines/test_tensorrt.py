@@ -101,6 +101,7 @@ def test_types_are_asked_for_as_the_version_wants_it(tmp_path: Path, trt: FakeTe
     flags = {"8": ["EXPLICIT_BATCH"], "10": ["STRONGLY_TYPED"]}.get(major, [])
     allowed = [["FP16"], [], ["FP16", "INT8"]] if major == "8" else [[], [], []]
     graphs = ["gpu.fp16.onnx", "gpu.fp32.onnx", "gpu.int8.onnx"]
+    assert all(bool(job["sources"]) == (major == "8") for job in trt.built)  # the others need no cuDNN by themselves
     assert jobs == [(graph, flags, kinds) for graph, kinds in zip(graphs, allowed, strict=True)]
 
 
