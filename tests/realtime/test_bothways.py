@@ -30,7 +30,7 @@ def trace(folder, pictures, edits, classes=()):
     for index, picture in enumerate(pictures):
         film.append(picture, index / RATE)
     segmenter = colour_segmenter()
-    segmenter.engine.card.sizes = ((HEIGHT, WIDTH),)
+    segmenter.default_size = HEIGHT, WIDTH
     plan = Plan(segmenter, classes, 0.05, (HEIGHT, WIDTH))
     traced = follow_both_ways(film, lambda: plan.finder(bool(classes), 10), edits, plan.size, Scraps(folder / "scraps"))
     traced.note_losses(0, np.inf)

@@ -26,7 +26,7 @@ def eraser(way="guided", classes=(), filler=None, **options):
     options.setdefault("segment_interval", 0.05)
     segmenter = SEGMENTERS[way]()
     if segmenter is not None:
-        segmenter.engine.card.sizes = ((HEIGHT, WIDTH),)
+        segmenter.default_size = HEIGHT, WIDTH
     return Eraser(segmenter, filler or PaintingFiller(), Selection(tuple(classes)), Settings(**options))
 
 

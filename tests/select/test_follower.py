@@ -37,7 +37,7 @@ def clip(tmp_path_factory):
 @pytest.fixture
 def follower(clip, tmp_path):
     segmenter = colour_segmenter()
-    segmenter.engine.card.sizes = ((HEIGHT, WIDTH),)
+    segmenter.default_size = HEIGHT, WIDTH
     other = clip.twin()
     with Follower(other, Plan(segmenter, (), 0.0, (HEIGHT, WIDTH)), tmp_path) as follower:
         yield follower
