@@ -7,7 +7,7 @@ so that a worker that was only cut off for a while cannot disturb the next.
 
 from __future__ import annotations
 
-import os
+import platform
 import socket
 import time
 from contextlib import suppress
@@ -122,7 +122,7 @@ def _do(key: int, folder: Path, task: Task, threads: int, board: Any) -> Finishe
     if not folder.is_dir():
         return Failed(
             key,
-            EraserError(f"{os.uname().nodename} does not see {folder}: put inputs and outputs where all machines do"),
+            EraserError(f"{platform.node()} does not see {folder}: put inputs and outputs where all machines do"),
         )
     return outcome(key, task, Bench(folder, threads, lambda frames, total: board.tell.remote(key, frames, total)))
 
@@ -142,7 +142,8 @@ def _join(ray: Any, address: str) -> None:
     except (OSError, RuntimeError, ValueError) as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise EraserError(
-            f"there is no Ray cluster at {address} ({reason}): start one with 'ray start --head', or give its address"
+            f"no Ray cluster can be reached by '{address}' ({reason}): start one with 'ray start --head', or give its "
+            "address"
         ) from error
 
 

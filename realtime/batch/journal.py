@@ -85,7 +85,7 @@ class Journal:
             self._file.truncate(whole)
         for line in data[:whole].splitlines():
             try:
-                record = json.loads(line)
+                record = json.loads(line.decode("utf-8", "surrogateescape"))
             except ValueError:
                 continue  # a disk's fault: what it told is done again
             self._take(record)

@@ -83,7 +83,7 @@ def test_gpu_work_goes_to_nodes_with_a_gpu(cluster):
 
 @pytest.mark.parametrize("address", ["127.0.0.1:1", "ray://127.0.0.1:1", "nowhere:port"])
 def test_without_a_cluster_there_is_a_line(address):
-    with pytest.raises(EraserError, match=r"no Ray cluster at .*127.0.0.1:1|nowhere.*ray start --head"):
+    with pytest.raises(EraserError, match=r"no Ray cluster can be reached by .*ray start --head"):
         RayPool(address, 1, gpu=False)
 
 

@@ -53,6 +53,14 @@ def test_a_line_that_the_disk_spoilt_is_passed_over(tmp_path):
         assert journal.entries.keys() == {"a.mp4", "b.mp4"}
 
 
+def test_names_may_be_of_any_bytes(tmp_path):
+    name = b"caf\xe9.mp4".decode("utf-8", "surrogateescape")
+    for _ in range(2):
+        with Journal(tmp_path) as journal:
+            journal.write(start=name)
+            assert journal.entries.keys() == {name}
+
+
 def test_a_folder_takes_one_batch_at_a_time(tmp_path):
     pytest.importorskip("fcntl", reason="this system has no flock")
     with Journal(tmp_path), pytest.raises(EraserError, match="another batch is writing"):
