@@ -7,7 +7,6 @@ import re
 import sys
 import time
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -254,25 +253,11 @@ def command(context: click.Context, /, **given: Any) -> int:
 
 def _batch(context: click.Context) -> int:
     """Erase from many files."""
-    given = context.params
-    asked = batch.Asked(
-        given["batch"],
-        Path(given["output_folder"]).absolute(),
-        context.meta["arguments"],
-        given["workers"],
-        given["cluster"],
-        given["overwrite"],
-        None if given["report"] is None else Path(given["report"]).absolute(),
-        given["quiet"],
-        {},
-    )
-    if given["resume"]:
-        before, input = batch.begun(context, NAME)
-        given, asked = before.params, replace(asked, input=input, arguments=before.meta["arguments"])
+    asked, given = batch.ask(context, NAME)
     for name in ("preview", "save_mask", "select"):
         if given[name]:
             raise UsageError(f"--{name.replace('_', '-')} is for one file: leave it out of a batch")
-    return batch.run(replace(asked, options=_what_to_do(given)), NAME)
+    return batch.run(asked, _what_to_do(given), NAME)
 
 
 def _selected(given: Mapping[str, Any]) -> str:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -19,7 +20,7 @@ Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 DAMAGED = 3
 # Parameters of the command that don't say what is done with a file.
 PARAMETERS = ("input", "output", "batch", "output_folder", "resume", "workers", "cluster", "quiet", "debug")
-# Those that a run which goes on with another may give anew.
+# Those that a run which goes on with another may give anew; the others are that one's.
 ANEW = ("output_folder", "resume", "workers", "cluster", "quiet", "debug", "overwrite", "report")
 
 
@@ -73,7 +74,7 @@ class BatchCommand(click.Command):
 
 @dataclass(frozen=True)
 class Asked:
-    """What the command line asks of a batch. options: of `erase_video`."""
+    """What the command line asks of a batch, beside what is to be done with each file."""
 
     input: str
     output: Path
@@ -83,7 +84,6 @@ class Asked:
     overwrite: bool
     report: Path | None
     quiet: bool
-    options: dict[str, Any]
 
 
 def is_asked(context: click.Context) -> bool:
@@ -104,7 +104,23 @@ def is_asked(context: click.Context) -> bool:
     return True
 
 
-def begun(context: click.Context, name: str) -> tuple[click.Context, str]:
+def ask(context: click.Context, name: str) -> tuple[Asked, Mapping[str, Any]]:
+    """What the command line asks for, and the parameters that say what is done with each file. name: of the command.
+
+    Both are those of the batch that `--resume` goes on with, but for what is given anew. Raises as `_begun` does.
+    """
+    given = before = context.params
+    input, arguments = given["batch"], context.meta["arguments"]
+    output = Path(given["output_folder"]).absolute()
+    report = None if given["report"] is None else Path(given["report"]).absolute()
+    if given["resume"]:
+        began, input = _begun(context, name)
+        before, arguments = began.params, began.meta["arguments"]
+    workers, cluster, overwrite = (given[each] or before[each] for each in ("workers", "cluster", "overwrite"))
+    return Asked(input, output, arguments, workers, cluster, overwrite, report, given["quiet"]), before
+
+
+def _begun(context: click.Context, name: str) -> tuple[click.Context, str]:
     """What `--resume` goes on with: the context of the command that began the batch, and its input.
 
     The process goes to the folder of that command, since its paths are relative to it. Raises UsageError where this
@@ -120,26 +136,29 @@ def begun(context: click.Context, name: str) -> tuple[click.Context, str]:
     if last is None or not last.arguments:
         raise EraserError(f"the batch of {folder} was not begun by this command: give --batch and its options anew")
     before = context.command.make_context(name, list(last.arguments))
-    for key, value in context.params.items():
+    for parameter in context.command.params:
+        key = parameter.name or ""
         if key in ANEW or context.get_parameter_source(key) != ParameterSource.COMMANDLINE:
             continue
+        value = context.params[key]
         same = os.path.abspath(value) == last.input if key == "batch" else value == before.params[key]
         if not same:
             raise UsageError(
-                f"--{key.replace('_', '-')} differs from that of the batch to go on with ({last.time}): leave it out, "
-                "or leave out --resume"
+                f"{parameter.opts[0]} differs from that of the batch to go on with ({last.time}): leave it out, or "
+                "leave out --resume"
             )
-    os.chdir(last.folder)
+    with suppress(OSError):  # where that folder is gone, no path was relative to it, or its file will be missed
+        os.chdir(last.folder)
     return before, last.input
 
 
-def run(asked: Asked, name: str) -> int:
-    """Run a batch and show it; returns the exit code."""
+def run(asked: Asked, options: Mapping[str, Any], name: str) -> int:
+    """Run a batch and show it; returns the exit code. options: of `erase_video`."""
     from realtime.batch.display import Display
     from realtime.batch.run import erase_batch
     from realtime.report import write_text
 
-    display = Display(lambda text: console.say(name, text), asked.quiet)
+    display = Display(name, asked.quiet)
     try:
         result = erase_batch(
             asked.input,
@@ -150,7 +169,7 @@ def run(asked: Asked, name: str) -> int:
             progress=display.update,
             note=display.note,
             arguments=asked.arguments,
-            **asked.options,
+            **options,
         )
     except KeyboardInterrupt:
         display.close()

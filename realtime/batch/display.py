@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import sys
-import time
-from collections.abc import Callable
 from typing import Any
 
+from realtime import console
 from realtime.batch.outcome import FAILED, SKIPPED, Running, Status
 
 BARS = 8  # files at work that are shown at once
 
 
 class Display:
-    """Shows one batch. say: prints a line of the command."""
+    """Shows one batch. name: of the command, which every line begins with."""
 
-    def __init__(self, say: Callable[[str], None], quiet: bool) -> None:
-        self._say, self._quiet = say, quiet
-        self._begun = time.monotonic()
+    def __init__(self, name: str, quiet: bool) -> None:
+        self._name, self._quiet = name, quiet
         self._told = 0  # outcomes
         self._bars = None if quiet or not sys.stderr.isatty() else _Bars()
 
@@ -43,9 +41,9 @@ class Display:
 
     def _line(self, text: str) -> None:
         if self._bars is not None:
-            self._bars.line(text)
+            self._bars.line(f"{self._name}: {text}")
         else:
-            self._say(text)
+            console.say(self._name, text)
 
 
 class _Bars:

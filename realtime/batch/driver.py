@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from realtime.batch.journal import Journal
+from realtime.batch.journal import Entry, Journal
 from realtime.batch.outcome import DONE, FAILED, SKIPPED, Outcome, Running, Status, duration
 from realtime.batch.tasks import Erased, Event, Failed, Finished, Lost, Pool, Task, Told
 from realtime.batch.tree import Video
@@ -98,32 +98,29 @@ class Driver:
 
     def _begin(self, video: Video) -> None:
         """Start on a file, unless it is done or must not be."""
-        settled = self._settled(video)
+        try:
+            input = _identity(video.input)
+        except OSError as error:
+            self._outcomes.append(Outcome(video.name, FAILED, f"{video.input} cannot be read ({error.strerror})"))
+            return
+        settled = self._settled(video, input)
         if settled is not None:
             self._outcomes.append(settled)
             return
         self._journal.write(start=video.name)
-        job = _Job(video, self._way(video), _identity(video.input), time.monotonic())
+        job = _Job(video, self._way(video), input, time.monotonic())
         self._jobs.append(job)
         self._advance(job, None)
 
-    def _settled(self, video: Video) -> Outcome | None:
-        """What is known of a file beforehand."""
-        if not video.input.is_file():
-            return Outcome(video.name, FAILED, f"There is no file {video.input}. Check the path.")
-        entry = self._journal.entries.get(video.name)
+    def _settled(self, video: Video, input: tuple[int, int]) -> Outcome | None:
+        """What is known of a file beforehand; None where it is to be erased."""
         if not os.path.lexists(video.output):
             return None
-        ours = entry is not None and video.output.is_file()
-        if entry is None or not ours:
-            known = False
-        elif entry.state == "done":
-            known = entry.size == video.output.stat().st_size
-            if known and entry.input == _identity(video.input) and entry.options == self._options:
-                return Outcome(video.name, SKIPPED, "done before, and unchanged")
-        else:
-            known = entry.state == "started" or entry.size == video.output.stat().st_size
-        if known or self._overwrite:
+        entry = self._journal.entries.get(video.name)
+        if entry is not None and _wrote(entry, video.output):
+            same = entry.state == "done" and entry.input == input and entry.options == self._options
+            return Outcome(video.name, SKIPPED, "done before, and unchanged") if same else None
+        if self._overwrite:
             return None
         return Outcome(
             video.name, FAILED, f"{video.output} exists and was not written by a batch: --overwrite replaces it"
@@ -228,6 +225,11 @@ class Driver:
             return
         running = [Running(job.video.name, *_total(job)) for job in self._jobs]
         self._tell(Status(files, self._outcomes, running))
+
+
+def _wrote(entry: Entry, output: Path) -> bool:
+    """Whether an output that is there is a batch's own: once begun, any may be; once done, one of that size."""
+    return output.is_file() and (entry.state == "started" or entry.size == output.stat().st_size)
 
 
 def _identity(path: Path) -> tuple[int, int]:

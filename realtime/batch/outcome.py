@@ -65,11 +65,15 @@ class BatchResult:
         return sum(outcome.lost for outcome in self.outcomes)
 
     def table(self) -> list[str]:
-        """Lines to read: a row for each file (for those that went wrong only, where there are many), then the sums."""
+        """Lines to read: a row for each file (for those that went wrong only, where there are many), with what is to be
+        said of it below; then the sums."""
         few = len(self.outcomes) <= ROWS
         rows = [outcome for outcome in self.outcomes if few or outcome.state == FAILED or outcome.lost]
         width = max((len(outcome.name) for outcome in rows), default=0)
-        lines = [f"{outcome.state:<7}  {outcome.name:<{width}}  {outcome.detail}" for outcome in rows]
+        lines = []
+        for outcome in rows:
+            lines.append(f"{outcome.state:<7}  {outcome.name:<{width}}  {outcome.detail}")
+            lines += [f"{'':<7}  {'':<{width}}  {note}" for note in outcome.notes]
         return [*lines, self.sums()]
 
     def sums(self) -> str:

@@ -9,6 +9,7 @@ import pytest
 
 from realtime.batch import run
 from realtime.batch.journal import NAME, Journal
+from realtime.batch.outcome import DONE, FAILED, BatchResult, Outcome
 from realtime.batch.run import erase_batch
 from realtime.errors import UsageError
 from realtime.selection import Box
@@ -144,6 +145,23 @@ def test_a_listed_file_that_is_missing_fails_alone(folder):
     listed.write_text("in/a.mp4\nin/gone.mp4\n")
     result = erase_batch(listed, folder / "out", **OPTIONS)
     assert [(outcome.name, outcome.state) for outcome in result.outcomes] == [("a.mp4", "done"), ("gone.mp4", "failed")]
+
+
+def test_a_table_names_all_of_a_few_files_and_only_the_bad_ones_of_many():
+    bad, noted = (
+        Outcome("bad.mp4", FAILED, "no video"),
+        Outcome("a.mp4", DONE, "9 frames", 9, notes=("a cover is kept",)),
+    )
+    few = BatchResult((bad, noted), 0, 3.0).table()
+    assert few == [
+        "failed   bad.mp4  no video",
+        "done     a.mp4    9 frames",
+        "                  a cover is kept",
+        "1 done, 0 skipped, 1 failed in 3.0 s (9 frames, 3.0 frames/s)",
+    ]
+    many = BatchResult((bad, *[noted] * 4000), 2, 3723.0).table()
+    assert [line.split()[0] for line in many] == ["failed", "4000"]
+    assert "in 1:02:03" in many[-1]
 
 
 def test_options_of_a_single_file_are_refused(folder):
