@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from engines import cuda
+from realtime.cuda.device import Device
 from realtime.eraser import Eraser
 from realtime.timing import StageTimer
 
@@ -119,5 +120,5 @@ class GpuClock:
 
 def of_eraser(eraser: Eraser) -> GpuClock | None:
     """A clock for the GPU that an eraser works on, None where it works on the CPU."""
-    home = getattr(eraser, "home", None)
-    return GpuClock(home) if hasattr(home, "stream") else None
+    home: Any = eraser.home  # annotated as NumPy's, whatever it is
+    return GpuClock(home) if isinstance(home, Device) else None

@@ -104,10 +104,10 @@ def network_time(engine: Engine, size: Size) -> NetworkTime:
 
 def frame_time(size: Size) -> FrameTime:
     """Run the eraser on a still room through which something goes, without running a network."""
-    known = _Known(load_engine(DEFAULT_SEGMENTER, "segmenter"))
+    known = Known(load_engine(DEFAULT_SEGMENTER, "segmenter"))
     eraser = Eraser(known, TeleaFiller())
     times: list[float] = []
-    for index, (image, mask) in enumerate(_room(size)):
+    for index, (image, mask) in enumerate(room(size, FRAMES)):
         known.mask = mask
         begin = time.perf_counter()
         eraser.step(Frame(image, index, index, Fraction(1, 30)))
@@ -116,7 +116,7 @@ def frame_time(size: Size) -> FrameTime:
     return FrameTime(known.engine.device, size, round(float(np.median(times[FRAMES // 3 :])), 3))
 
 
-class _Known(Segmenter):
+class Known(Segmenter):
     """Finds what it was told is there; its engine only says where it would have run."""
 
     mask: np.ndarray
@@ -156,15 +156,15 @@ def _load(model: Model, place: tuple[str, str], precision: str) -> Engine:
     return load_engine(Path(str(model.file)).parent, model.card.task, runtime=runtime, device=device)
 
 
-def _room(size: Size) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+def room(size: Size, count: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Pictures, (H, W, 3) uint8 BGR, and masks, (H, W) uint8, of something upright that crosses a room."""
     height, width = size
     rng = np.random.default_rng(0)
     coarse = rng.integers(40, 216, (height // 12, width // 12, 3)).astype(np.uint8)
     room = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC)
-    for index in range(FRAMES):
+    for index in range(count):
         mask = np.zeros(size, np.uint8)
-        middle = round(width * (0.2 + 0.6 * index / FRAMES)), height // 2
+        middle = round(width * (0.2 + 0.6 * index / count)), height // 2
         cv2.ellipse(mask, middle, (width // 12, round(height * 0.4)), 0, 0, 360, 255, cv2.FILLED)
         noise = rng.normal(0, 1.5, room.shape)
         yield np.where(mask[..., None] > 0, np.uint8(20), (room + noise).clip(0, 255).astype(np.uint8)), mask
