@@ -18,7 +18,7 @@ from realtime.ops.geometry import Region
 Size = tuple[int, int]
 RUN = 32  # pixels that one thread counts: as in kernels/basic.cu
 FLOAT32, INT32 = np.dtype(np.float32), np.dtype(np.int32)
-LEVELS, FINE = 1024, 64  # as in kernels/light.cu
+LEVELS, FINE = 512, 64  # as in kernels/light.cu
 
 
 class Disc(ctypes.Structure):
@@ -320,11 +320,11 @@ def usual(difference: DeviceArray, where: DeviceArray, limit: float) -> DeviceAr
     samples = DeviceArray(device, where._block, where.address, (height, width), where.dtype, where.pitch)  # a shape
     counts = device.zeros((3, LEVELS + 2 * FINE), np.int32)
     levels, fine = counts[:, :LEVELS], counts[:, LEVELS:]
-    middle, median = device.empty((3, 4), INT32), device.empty((3, 1), FLOAT32)
+    middle, median = device.zeros((3, 4), np.int32), device.zeros((3, 2), np.float32)
     device.run("median_levels", samples, difference, where, samples, levels, every)
-    device.run("median_middle", median, levels, middle)
+    device.run("median_middle", levels, levels, middle)
     device.run("median_fine", samples, difference, where, samples, middle, fine, every)
-    device.run("median_of", median, middle, fine, median)
+    device.run("median_of", fine, middle, fine, median)
     result = device.empty(where.shape, FLOAT32)
     device.run("usual_on_ring", result, difference, where, median, result, float(limit))
     return result

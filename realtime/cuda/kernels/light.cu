@@ -81,9 +81,9 @@ extern "C" __global__ void difference(Array frame, Array background, Array out, 
 }
 
 // The median is found in two steps, by whole grey levels and then by 1/FINE of one. `levels` is (3, LEVELS) int of
-// counts, `fine` (3, 2 * FINE) those inside the two middle levels, `middle` (3, 4): the two middle levels and how many
-// samples lie below each of the two middle ones inside their level.
-#define LEVELS 1024
+// counts, `fine` (3, 2 * FINE) of those inside the two middle levels, which are one level for most; `middle` is (3, 4):
+// the two levels, and how many samples lie below the middle ones inside their level; `median` (3, 2) f32: their values.
+#define LEVELS 512
 #define FINE 64
 
 __device__ inline int level_of(float value) { return within((int)floorf(value) + LEVELS / 2, 0, LEVELS - 1); }
@@ -94,19 +94,20 @@ extern "C" __global__ void median_levels(Array difference, Array ring, Array sam
   for (int c = 0; c < 3; ++c) atomicAdd(row<int>(levels, c) + level_of(at<f32>(difference, y * every, x * every, c)), 1);
 }
 
-extern "C" __global__ void median_middle(Array levels, Array middle) {  // over (3, 1)
-  PIXEL_OF(middle);
-  if (x) return;
+extern "C" __global__ void median_middle(Array levels, Array middle) {  // a thread a level
+  PIXEL_OF(levels);
   const int* counts = row<int>(levels, y);
-  int* found = row<int>(middle, y);
-  int total = 0;
-  for (int i = 0; i < LEVELS; ++i) total += counts[i];
+  if (!counts[x]) return;
+  int below = 0, total = 0;
+  for (int i = 0; i < LEVELS; ++i) {
+    total += counts[i];
+    below += i < x ? counts[i] : 0;
+  }
   for (int which = 0; which < 2; ++which) {
-    const int rank = which ? total / 2 : (total - 1) / 2;
-    int below = 0, level = 0;
-    while (level < LEVELS - 1 && below + counts[level] <= rank) below += counts[level++];
-    found[which] = total ? level : -1;
-    found[2 + which] = rank - below;
+    const int rank = (which ? total : total - 1) / 2;
+    if (rank < below || rank >= below + counts[x]) continue;
+    at<int>(middle, y, which) = x;
+    at<int>(middle, y, 2 + which) = rank - below;
   }
 }
 
@@ -117,28 +118,28 @@ extern "C" __global__ void median_fine(Array difference, Array ring, Array sampl
     const float value = at<f32>(difference, y * every, x * every, c);
     const int level = level_of(value), part = within((int)((value - floorf(value)) * FINE), 0, FINE - 1);
     for (int which = 0; which < 2; ++which)
-      if (row<int>(middle, c)[which] == level) atomicAdd(row<int>(fine, c) + which * FINE + part, 1);
+      if (at<int>(middle, c, which) == level) atomicAdd(row<int>(fine, c) + which * FINE + part, 1);
   }
 }
 
-extern "C" __global__ void median_of(Array middle, Array fine, Array out) {  // out: (3, 1) f32
-  PIXEL_OF(out);
-  const int* found = row<int>(middle, y);
-  float sum = 0;
-  for (int which = 0; which < 2; ++which) {
-    if (found[which] < 0) break;
-    const int* counts = row<int>(fine, y) + which * FINE;
-    int below = 0, part = 0;
-    while (part < FINE - 1 && below + counts[part] <= found[2 + which]) below += counts[part++];
-    sum += (found[which] - LEVELS / 2 + (float)part / FINE) / 2;
-  }
-  at<f32>(out, y, 0) = sum;
+extern "C" __global__ void median_of(Array middle, Array fine, Array median) {  // a thread a part of a level
+  PIXEL_OF(fine);
+  const int which = x / FINE, part = x % FINE, *counts = row<int>(fine, y) + which * FINE;
+  if (!counts[part]) return;
+  int below = 0;
+  for (int i = 0; i < part; ++i) below += counts[i];
+  const int rank = at<int>(middle, y, 2 + which);
+  if (rank >= below && rank < below + counts[part])
+    at<f32>(median, y, which) = at<int>(middle, y, which) - LEVELS / 2 + (float)part / FINE;
 }
 
 extern "C" __global__ void usual_on_ring(Array difference, Array ring, Array median, Array out, float limit) {
   PIXEL_OF(out);
   float most = 0;
-  for (int c = 0; c < 3; ++c) most = fmaxf(most, fabsf(at<f32>(difference, y, x, c) - at<f32>(median, c, 0)));
+  for (int c = 0; c < 3; ++c) {
+    const float usual = (at<f32>(median, c, 0) + at<f32>(median, c, 1)) / 2;
+    most = fmaxf(most, fabsf(at<f32>(difference, y, x, c) - usual));
+  }
   at<f32>(out, y, x) = at<u8>(ring, y, x) && most < limit ? 1.0f : 0.0f;
 }
 
