@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import inspect
+import subprocess
+import sys
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from engines import cuda
+from engines.gpu import find_gpus
 from tests.engines.fake_cuda import FakeCuda
 
 
@@ -32,6 +35,33 @@ def test_the_stand_in_has_the_signatures_of_cuda_python() -> None:
             assert all(hasattr(getattr(real, name), member) for member in vars(function))
         else:
             assert getattr(real, name) == function
+
+
+@pytest.mark.skipif(bool(find_gpus().devices), reason="there is a GPU, which such addresses would upset")
+def test_cuda_python_takes_the_types_that_it_is_given() -> None:
+    code = """
+from cuda.bindings import runtime as api
+event, graph, ready = api.cudaEvent_t(8), api.cudaGraph_t(8), api.cudaGraphExec_t(8)
+stream, address, kind = 8, 4096, api.cudaMemcpyKind.cudaMemcpyHostToDevice
+mode = api.cudaStreamCaptureMode.cudaStreamCaptureModeThreadLocal
+for function, *arguments in (
+    (api.cudaMalloc, 64), (api.cudaMallocHost, 64), (api.cudaFree, address), (api.cudaFreeHost, address),
+    (api.cudaMemcpyAsync, address, address, 64, kind, stream), (api.cudaMemsetAsync, address, 0, 64, stream),
+    (api.cudaStreamCreateWithFlags, api.cudaStreamNonBlocking), (api.cudaStreamDestroy, stream),
+    (api.cudaStreamSynchronize, stream), (api.cudaStreamWaitEvent, stream, event, 0),
+    (api.cudaEventCreateWithFlags, 0), (api.cudaEventRecord, event, stream), (api.cudaEventQuery, event),
+    (api.cudaEventElapsedTime, event, event), (api.cudaEventDestroy, event),
+    (api.cudaStreamBeginCapture, stream, mode), (api.cudaStreamEndCapture, stream),
+    (api.cudaGraphInstantiate, graph, 0), (api.cudaGraphLaunch, ready, stream),
+    (api.cudaGraphExecDestroy, ready), (api.cudaGraphDestroy, graph),
+):
+    error, *results = function(*arguments)
+    assert int(error) != 0, function
+assert int(api.cudaStream_t(8)) == 8
+"""
+    pytest.importorskip("cuda.bindings.runtime", reason="cuda-python is not installed (extra `gpu`)")
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
 
 
 def test_an_array_goes_to_the_device_and_back(fake: FakeCuda) -> None:
