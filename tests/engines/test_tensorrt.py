@@ -10,6 +10,7 @@ import hashlib
 import logging
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ import pytest
 
 from engines import build, cuda, tensorrt_engine
 from engines.build import Options, load_tensorrt
-from engines.cache import EngineCache
+from engines.cache import EngineCache, Key
 from engines.errors import EngineError
 from engines.gpu import Gpu, Gpus
 from engines.models import Model, find_model
@@ -281,6 +282,31 @@ def test_what_was_built_is_loaded_the_next_time(tmp_path: Path, trt: FakeTensorR
     engine = load(model, cache)
     assert len(trt.built) == 1
     assert engine.ranges["image"].largest == (1, 3, 64, 64)  # what was asked for last time holds
+
+
+def test_whoever_wants_the_same_engine_at_once_waits_for_the_one_that_builds_it(
+    tmp_path: Path, trt: FakeTensorRt, cache: EngineCache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    both_looked = threading.Barrier(2)
+    looked: set[int] = set()
+    whole = cache.load
+
+    def look(key: Key) -> Any:
+        found = whole(key)
+        if threading.get_ident() not in looked:
+            looked.add(threading.get_ident())
+            both_looked.wait(30)  # neither has found it, so both go for the lock
+        return found
+
+    monkeypatch.setattr(cache, "load", look)
+    model, engines = tiny_model(tmp_path, trt), []
+    threads = [threading.Thread(target=lambda: engines.append(load(model, cache))) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert len(engines) == 2
+    assert len(trt.built) == 1
 
 
 def test_another_model_version_or_gpu_has_an_engine_of_its_own(
