@@ -39,6 +39,7 @@ from realtime.patch import Patch, Shown, show
 from realtime.plate import GUESSED, SEEN, UNSEEN, Evidence, Plate
 from realtime.platefile import read_plate, write_plate
 from realtime.rearrange import Displaced, draw
+from realtime.restless import Restless
 from realtime.retracer import Retracer
 from realtime.segment import Segmenter
 from realtime.selection import Selection
@@ -352,11 +353,13 @@ class Eraser:
                 mask, keep = ops.full_like(mask, 255), None
         with timer("update"):
             changed = masks.changed(color, background, self.home.sent(outside) & seen)
+            other = masks.unlike(view.color, expected) & sight.seen
+            renewed = shot.restless.step(view, exposure, outside, other, location.step)
         # Masks from outside are exact, those of a network may miss the object for a moment.
         patience = 1 if found.matte is None else PATIENCE
         return Finding(
             shot.new, motion, anchored, exposure, mask, keep, changed, found.foreign, imprint, patience, displaced,
-            shown, fault, second=second,
+            shown, fault, second=second, renewed=renewed if renewed.any() else None,
         )  # fmt: skip
 
     def learn(self, frame: Frame, finding: Finding, timer: StageTimer | None = None) -> Pending:
@@ -394,6 +397,9 @@ class Eraser:
             image = self.home.picture(frame.image)
             changed = ops.at_least(ops.resize(sent(finding.changed), plate.frame_size), 128)
             evidence = _evidence(hole, changed, None if finding.foreign is None else sent(finding.foreign))
+            if finding.renewed is not None:
+                renewed = ops.at_least(ops.resize(sent(finding.renewed), plate.frame_size), 128)
+                evidence = replace(evidence, renewed=renewed)
             if not finding.between:
                 exposed = finding.exposure.remove(image)
                 if second is not None and finding.second is not None:
@@ -601,6 +607,7 @@ class _Shot:
     new: bool = True
     second: Plate | None = None
     parallax: Parallax = field(default_factory=Parallax)
+    restless: Restless = field(default_factory=Restless)
 
 
 def _outside(view: View, found: Found, fixed: np.ndarray | None) -> np.ndarray:

@@ -25,7 +25,7 @@ class Finding:
     background; imprint: 255 where the plate holds what was no background after all; of any size, None where there is
     nothing. patience: frames in a row before the plate believes what the mask leaves free. displaced: objects to be
     drawn elsewhere; things, fault: as in `realtime.eraser.Result`. second: of a background at two distances, what lies
-    at the other.
+    at the other; renewed: (h, w) uint8, as in `Evidence`, None where nothing is.
     """
 
     cut: bool
@@ -43,6 +43,7 @@ class Finding:
     fault: str | None = None
     between: bool = False
     second: Second | None = None
+    renewed: np.ndarray | None = None
 
     def fetched(self, home: Home) -> Finding:
         """The same with all its pictures as NumPy arrays."""
@@ -88,7 +89,8 @@ class Finding:
             fault=record["fault"].tobytes().decode() if "fault" in record else None,
             between=bool(between),
             second=Second.restored(record),
+            renewed=record.get("renewed"),
         )
 
 
-_OPTIONAL = "keep", "foreign", "imprint"
+_OPTIONAL = "keep", "foreign", "imprint", "renewed"

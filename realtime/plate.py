@@ -7,7 +7,7 @@ grow too large. Colours are stored in the anchor's exposure. Reading resamples o
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -31,21 +31,23 @@ class Evidence:
     """What a frame says about the background, (H, W) uint8 each.
 
     usable: 255 where it shows background; doubtful: where it probably does; changed: where it shows something else than
-    the plate.
+    the plate; renewed: where that is to be believed at once, without any average; None where it is nowhere.
     """
 
     usable: np.ndarray
     doubtful: np.ndarray
     changed: np.ndarray
+    renewed: np.ndarray | None = None
 
     def only(self, mask: np.ndarray, edge: int) -> Evidence:
         """The same of what lies in a (H, W) uint8 mask, and not surely within `edge` pixels of its rim."""
         inner = ops.shrink(mask, edge)
-        return Evidence(self.usable & inner, (self.usable | self.doubtful) & mask & ~inner, self.changed)
+        return replace(self, usable=self.usable & inner, doubtful=(self.usable | self.doubtful) & mask & ~inner)
 
     def warped(self, matrix: np.ndarray, size: tuple[int, int]) -> Evidence:
         """The same in the pixels that `matrix` maps to."""
-        return Evidence(*(ops.warp_mask(mask, matrix, size) for mask in (self.usable, self.doubtful, self.changed)))
+        masks = self.usable, self.doubtful, self.changed, *(() if self.renewed is None else (self.renewed,))
+        return Evidence(*(ops.warp_mask(mask, matrix, size) for mask in masks))
 
 
 class Plate:
@@ -150,8 +152,8 @@ class Plate:
 
         SEEN pixels are averaged, others overwritten, once they have been usable for `patience` frames in a row, so that
         a mask which misses its object for a moment leaves no ghost. A SEEN pixel that shows something else is not
-        averaged, which would smear both, but replaced when the new has settled. What is UNSEEN or invented takes usable
-        and doubtful pixels at once, as GUESSED.
+        averaged, which would smear both, but replaced when the new has settled, or is told to be. What is UNSEEN or
+        invented takes usable and doubtful pixels at once, as GUESSED.
         """
         self.changes += 1
         height, width = self.frame_size
@@ -289,6 +291,8 @@ class Plate:
         color, trust, glimpsed, age = (layer[window.slices] for layer in layers)
         said = evidence.usable, evidence.doubtful, evidence.changed
         ops.refresh(color, trust, glimpsed, age, image, *said, patience=patience, settled=SETTLED, share=REFRESH)
+        if evidence.renewed is not None:
+            ops.copy_where(ops.to_float(image), evidence.renewed & evidence.usable & ops.equals(trust, SEEN), color)
 
     def _canvas_window(self, region: Region) -> Region | None:
         """A region in anchor coordinates as canvas indices, None where it is not wholly on the canvas."""

@@ -1,0 +1,110 @@
+"""Background that does not stand still: where the plate should show what was there last, and not an average.
+
+Three things make a plate's pixel out of date at once: it *sways*, as water and leaves do, within what it has shown so
+far; it *switches* together with all around it from one frame to the next, as a screen or a lamp does, while somebody
+who walks by takes it strip by strip; or what it shows *prevails*: it has been in the open for longer than what the
+plate remembers, which was then somebody passing.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from realtime import ops
+from realtime.exposure import Exposure
+from realtime.motion import View
+from realtime.plate import SETTLED
+
+SHARE = 1.0 / 16.0  # of a frame in the running mean and spread
+SWAYS = 5.0  # grey levels of spread from which a pixel sways
+EDGES = 0.7  # of a neighbourhood's range that misregistration may add to the spread while the camera moves
+REACH = 2.5, 10.0  # spreads, and grey levels more, by which a pixel that sways may lie off its mean
+SURPRISE = 1.5, 6.0  # the same that may be learnt at once: more is somebody passing
+WIDTH = 0.08  # share of the height: what switches is wider than anybody moves from frame to frame
+BRIEF = 10  # frames in the open, at least, before what prevails is believed
+
+
+class Restless:
+    """Tells restless pixels of one shot.
+
+    State, at view size: mean and spread of each pixel's brightness; where any is known; for how many frames in the open
+    it has been as the plate says, and for how many in a row other than that.
+    """
+
+    def __init__(self) -> None:
+        self._mean: np.ndarray | None = None
+        self._spread: np.ndarray = np.zeros((0, 0), np.float32)
+        self._known: np.ndarray = np.zeros((0, 0), np.uint8)
+        self._alike: np.ndarray = self._known
+        self._other: np.ndarray = self._known
+
+    def step(
+        self, view: View, exposure: Exposure, open: np.ndarray, changed: np.ndarray, step: np.ndarray
+    ) -> np.ndarray:
+        """Where the plate should take what the next frame shows, at once: (h, w) uint8 at view size.
+
+        exposure: of the frame; open: (h, w) uint8, 255 where the frame shows background; changed: the same, where it is
+        other than the plate; step: 3x3, pixels of the frame before -> this frame's.
+        """
+        gray = cv2.cvtColor(view.color, cv2.COLOR_BGR2GRAY).astype(np.float32)
+        if not exposure.neutral:
+            gray = (gray - float(exposure.offset.mean())) / float(exposure.gain.mean())
+        if self._mean is None or self._mean.shape != gray.shape:
+            self._mean, self._spread = gray, np.zeros_like(gray)
+            self._known, self._alike, self._other = open.copy(), np.zeros_like(open), np.zeros_like(open)
+            return np.zeros_like(open)
+        still = np.array_equal(step, np.eye(3))
+        if not still:
+            self._carry(view.from_frame(step), view.size)
+        # Where it was hidden until now, what shows is the first that is known.
+        cv2.copyTo(gray, open & ~self._known, self._mean)
+        sways = self._learn(gray, open, still)
+        alike, other = open & ~changed, open & changed
+        switches = self._switching(other)
+        ones = np.ones_like(open)
+        cv2.copyTo(cv2.add(self._other, ones), other, self._other)
+        self._other[alike > 0] = 0
+        prevails = other & ops.at_least(self._other, BRIEF) & ops.not_below(self._other, self._alike)
+        renewed = sways | switches | prevails
+        self._alike = np.minimum(self._alike + (alike & ones), np.uint8(SETTLED))
+        self._alike[(switches | prevails) > 0] = 1
+        self._other[renewed > 0] = 0
+        self._known |= open
+        return renewed
+
+    def _carry(self, matrix: np.ndarray, size: tuple[int, int]) -> None:
+        """Move all that is known with the camera."""
+        assert self._mean is not None
+        self._mean, self._spread = (ops.warp(each, matrix, size, cubic=False) for each in (self._mean, self._spread))
+        self._known = ops.warp_mask(self._known, matrix, size)
+        self._alike, self._other = (
+            cv2.warpPerspective(each, matrix, size[::-1], flags=cv2.INTER_NEAREST)
+            for each in (self._alike, self._other)
+        )
+
+    def _learn(self, gray: np.ndarray, open: np.ndarray, still: bool) -> np.ndarray:
+        """Learn mean and spread where the frame is open; where it sways: (h, w) uint8."""
+        assert self._mean is not None
+        off = cv2.absdiff(gray, self._mean)
+        sways = ops.at_least(self._spread, SWAYS)
+        if not still:
+            sways &= ops.not_below(self._spread, SWAYS + EDGES * _range(self._mean))
+        sways &= open & ops.not_below(REACH[0] * self._spread + REACH[1], off)
+        surprise = SURPRISE[0] * self._spread + SURPRISE[1]
+        cv2.accumulateWeighted(cv2.min(off, surprise), self._spread, SHARE, open)
+        nearer = self._mean + np.clip(gray - self._mean, -surprise, surprise)
+        cv2.accumulateWeighted(nearer, self._mean, SHARE, open)
+        return sways
+
+    def _switching(self, other: np.ndarray) -> np.ndarray:
+        """Where much has become something else together, in the open: (h, w) uint8; other: where it is that now."""
+        fresh = other & self._known & ops.equals(self._other, 0) & ops.at_least(self._alike, 2)
+        radius = max(2, round(WIDTH * other.shape[0] / 2))
+        core = ops.opened(ops.grow_square(fresh, 1), radius)
+        return ops.grow_square(core, radius) & fresh if core.any() else core
+
+
+def _range(picture: np.ndarray) -> np.ndarray:
+    """The difference between the brightest and the darkest of each 3 x 3 pixels."""
+    return cv2.morphologyEx(picture, cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8))
