@@ -84,6 +84,7 @@ class Finder:
         for track in self.objects.tracks:
             if not track.fresh:
                 track.state, track.sought = ("lost" if track.state == "followed" else "gone"), 0
+                track.seen, track.rivals = -np.inf, frozenset()
 
     def settle(self, step: np.ndarray, size: tuple[int, int]) -> None:
         """What is bound to the background goes with it. step: 3x3, previous frame's pixels -> this (H, W) frame's."""
@@ -324,9 +325,18 @@ class Finder:
             tries += [np.where(part > 0, self._matte, np.float32(0)) for part in split(self._matte, chosen)]
         elif answer is None:
             tries.append(grabcut.from_box(picture.small, self._likely(track, picture)) / np.float32(255))
-        for matte in tries:
-            if not alike(ops.at_least(matte, ON), chosen) and track.found(matte, picture.lab, picture.time):
+        for matte in sorted(tries, key=lambda matte: track.away(matte, picture.time)):
+            mask = ops.at_least(matte, ON)
+            if alike(mask, chosen) or self._part_of(mask) in track.rivals:
+                continue
+            if track.found(matte, picture.lab, picture.time):
                 return
+
+    def _part_of(self, mask: np.ndarray) -> int | None:
+        """The number of the part of the picture before that most of a mask, (h, w) uint8, lies in; None without one."""
+        area = cv2.countNonZero(mask)
+        parts = (part for part in self.parts.latest if part.mask.shape == mask.shape)
+        return next((part.number for part in parts if cv2.countNonZero(mask & part.mask) * 2 > area), None)
 
     def _likely(self, track: Track, picture: _Picture) -> ops.Region:
         assert track.appearance is not None, "begun before it was lost"
@@ -354,6 +364,7 @@ class Finder:
         for track in followed:
             if track.role == "none" or track.state == "followed":
                 continue
+            track.rivals = frozenset(part.number for part in self.parts.latest)
             if self._after_cut:
                 track.state = "gone"
                 self.losses.append(Loss(track.number, time, "the scene changed, and it is not there"))

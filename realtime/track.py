@@ -24,6 +24,11 @@ DOUBTS = 3  # looks in a row that must find it missing
 FORGETS = 2.0  # seconds after which an area counts for a half: objects come nearer and go away
 LEAVING = 0.45  # share of the usual area that an object which left the picture had shown at its edge last
 GROWTH_RATE, GROWTH_LIMIT = 0.01, 0.1  # of a lost object's hole: picture heights per second, and at most
+RETURN_AT_ONCE, RETURN_RATE = (
+    0.15,
+    0.4,
+)  # picture heights from where it was lost at which it may come back: at once, per s
+COAST = 0.5  # seconds for which a lost object is expected to go on as it went
 CLICK_LASTS = 1.0  # seconds for which a click beside an object counts; then the matte has to do
 
 
@@ -67,6 +72,8 @@ class Track:
     sought: int = 0  # how often it was sought since it was lost
     place: tuple[float, float] = (0.0, 0.0)  # its centre (x, y) at the latest look, pixels of the matte
     drift: tuple[float, float] = (0.0, 0.0)  # how that moves from look to look
+    speed: tuple[float, float] = (0.0, 0.0)  # and in a second
+    rivals: frozenset[int] = frozenset()  # numbers of parts that were in sight beside it when it was lost
 
     @property
     def moved(self) -> bool:
@@ -83,7 +90,8 @@ class Track:
         """The first matte after the user's word, (h, w) float32; lab: (h, w, 3) uint8."""
         self.matte, self.last, self.fresh, self.boxed = matte, matte, False, False
         self.state, self.since, self.seen, self.doubts = "followed", time, time, 0
-        self.usual, self.place, self.drift = float(matte.sum()), _centre(matte), (0.0, 0.0)
+        self.usual, self.place = float(matte.sum()), _centre(matte)
+        self.drift = self.speed = 0.0, 0.0
         self.appearance = Appearance(lab, matte)
 
     def look(self, matte: np.ndarray, lab: np.ndarray, time: float) -> None:
@@ -99,6 +107,8 @@ class Track:
             self.appearance.learn(lab, matte)
         (x, y), before = _centre(matte), self.place
         self.drift = (x - before[0] + self.drift[0]) / 2, (y - before[1] + self.drift[1]) / 2
+        if time > self.seen:
+            self.speed = self.drift[0] / (time - self.seen), self.drift[1] / (time - self.seen)
         self.place = x, y
         self.usual = max(self.usual * 0.5 ** ((time - self.seen) / FORGETS), area)
         self.matte, self.last, self.doubts, self.seen = matte, matte, 0, time
@@ -113,11 +123,29 @@ class Track:
         area = float(matte.sum())
         if not COLLAPSED * self.usual < area < BURST * self.usual or self._distance(matte, lab) > SAME:
             return False
+        if self.away(matte, time) > 1:
+            return False
         usual = self.usual
         appearance = self.appearance
         self.begin(matte, lab, time)
         self.usual, self.appearance = max(area, 0.5 * usual), appearance
         return True
+
+    def away(self, matte: np.ndarray, time: float) -> float:
+        """How far from where a lost object is expected something is, as a share of how far it may be by now."""
+        absent = time - self.seen
+        if not np.isfinite(absent):
+            return 0.0
+        height, coasting = matte.shape[0], min(absent, COAST)
+        x, y = _centre(self.matte)
+        there = _centre(matte)
+        apart = np.hypot(there[0] - x - coasting * self.speed[0], there[1] - y - coasting * self.speed[1])
+        may = (
+            (RETURN_AT_ONCE + RETURN_RATE * absent) * height
+            + np.sqrt(self.usual / np.pi)
+            + coasting * np.hypot(*self.speed)
+        )
+        return float(apart / may)
 
     def familiar(self, matte: np.ndarray, lab: np.ndarray) -> np.ndarray:
         """A matte without those of its parts that look much less like the object than another part of it does."""

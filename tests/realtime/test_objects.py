@@ -326,3 +326,24 @@ def test_following_is_deterministic():
     pictures = [scene((mask, BLUE)) for mask in masks]
     first, second = (run(eraser("by colour"), pictures, {0: [Erase(60, 90)]}) for _ in range(2))
     assert all(np.array_equal(a.image, b.image) for a, b in zip(first, second, strict=True))
+
+
+@both
+def test_a_hidden_person_is_not_taken_for_another_who_looks_the_same(way):
+    wall = np.zeros((HEIGHT, WIDTH), np.uint8)
+    wall[:, 90:170] = 255
+    walker = [at(40 + 6 * min(index, 15), 50) & ~wall for index in range(90)]
+    twin = at(250, 110)
+    pictures = [scene((mask, RED), (twin, RED)) for mask in walker]
+    results = run(eraser(way, candidates=True), pictures, {2: [Erase(52, 50)]})
+    assert sorted(states(results[-1]).values()) == ["candidate", "lost"]
+    assert not any((result.hole & at(250, 110, 10)).any() for result in results)
+
+
+def test_a_hidden_thing_is_sought_near_before_it_is_sought_far_away():
+    masks = [at(60, 60) if index < 20 or index > 40 else at(0, 0, 0) for index in range(60)]
+    twin = at(270, 150)
+    results = run(eraser("guided"), [scene((mask, BLUE), (twin, BLUE)) for mask in masks], {2: [Erase(60, 60)]})
+    assert not any((result.hole & at(270, 150, 10)).any() for result in results)
+    assert not (at(60, 60, 18) & ~results[-1].hole).any()
+    assert states(results[-1]) == {1: "erased"}
