@@ -46,6 +46,7 @@ class BothWays:
     """
 
     clip: str
+    method: str
     click: int
     frames: int
     before: float
@@ -68,7 +69,7 @@ def of_video(name: str, limit: int | None) -> Clip:
     return Clip(name, len(shots), CLIPS[name].fps, lambda i: shots[i].frame, lambda i: shots[i].mask > 0)
 
 
-def measure(clip: Clip, segmenter: Segmenter | None) -> tuple[BothWays, np.ndarray]:
+def measure(clip: Clip, segmenter: Segmenter, method: str) -> tuple[BothWays, np.ndarray]:
     """Click in the middle of the frames that show the object, and follow; also a contact sheet, (H, W, 3) uint8."""
     truths = [clip.truth(index) for index in range(clip.length)]
     shown = [index for index, truth in enumerate(truths) if truth.mean() >= SMALLEST]
@@ -80,7 +81,7 @@ def measure(clip: Clip, segmenter: Segmenter | None) -> tuple[BothWays, np.ndarr
             film.append(ops.resize(image, picture_size(image, segmenter)), index / clip.fps)
         plan = Plan(segmenter, (), usual_interval(segmenter), truths[0].shape[:2])
         begin = time.perf_counter()
-        edits = [(click, Erase(*middle(truths[click]), 1))]
+        edits = [(click, Erase(*deepest(truths[click]), 1))]
         traced = follow_both_ways(
             film, lambda: plan.finder(False, 2), edits, plan.size, Scraps(Path(folder) / "scraps")
         )
@@ -92,10 +93,12 @@ def measure(clip: Clip, segmenter: Segmenter | None) -> tuple[BothWays, np.ndarr
     after = [score for index, score in scores.items() if index >= click]
     figures = float(np.mean(before)), float(np.mean(after)), min(scores.values()), lost, spent
     tiles = [_tile(clip.frame(i), found[i], truths[i]) for i in np.linspace(0, clip.length - 1, 8).round().astype(int)]
-    return BothWays(clip.name, click, clip.length, *figures), np.vstack([np.hstack(tiles[:4]), np.hstack(tiles[4:])])
+    return BothWays(clip.name, method, click, clip.length, *figures), np.vstack(
+        [np.hstack(tiles[:4]), np.hstack(tiles[4:])]
+    )
 
 
-def middle(mask: np.ndarray) -> tuple[float, float]:
+def deepest(mask: np.ndarray) -> tuple[float, float]:
     """The pixel (x, y) that lies deepest in a (H, W) bool mask: where one clicks."""
     depth = cv2.distanceTransform(mask.astype(np.uint8), cv2.DIST_L2, 5)
     y, x = np.unravel_index(int(depth.argmax()), depth.shape)

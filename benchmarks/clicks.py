@@ -1,7 +1,8 @@
-"""One click on a person: is that person erased from then on, and nothing else?
+"""One click on a person: is that person erased from then on, and nothing else? And, in a file, before it too?
 
     python -m benchmarks.clicks                         # every scene, the default segmenter, then colours alone
     python -m benchmarks.clicks --scenes pan --segmenter sharp --sheets
+    python -m benchmarks.clicks --middle --scenes tennis    # clicks in the middle alone, followed both ways
 
 README.md in this folder defines every figure.
 """
@@ -19,6 +20,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from benchmarks import bothways
+from benchmarks.bothways import REAL, BothWays, deepest
 from benchmarks.command import exit_code_of
 from benchmarks.data import data_folder
 from benchmarks.machine import describe_machine
@@ -65,7 +68,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.clicks", description="How well is a click followed?")
-    parser.add_argument("--scenes", nargs="+", choices=list(SCENES), default=list(SCENES), metavar="SCENE")
+    known = [*SCENES, *REAL]
+    parser.add_argument("--scenes", nargs="+", choices=known, default=known, metavar="SCENE", help=", ".join(known))
+    parser.add_argument("--middle", action="store_true", help="only clicks in the middle, followed both ways")
     parser.add_argument("--segmenter", nargs="+", default=[DEFAULT_SEGMENTER, COLOURS], metavar="MODEL")
     parser.add_argument("--frames", type=int, help="only the first so many frames of each scene")
     parser.add_argument("--threads", type=int, default=2, help="of OpenCV and the network, each")
@@ -79,22 +84,37 @@ def run_all(options: argparse.Namespace) -> None:
     data_folder()
     options.out.mkdir(parents=True, exist_ok=True)
     machine = describe_machine()
-    results = []
+    results: list[Clicked] = []
+    middles: list[BothWays] = []
     for name in options.segmenter:
         segmenter = None if name == COLOURS else load_segmenter(name, threads=options.threads)
+        short = Path(name).name
         for scene_name in options.scenes:
-            clicked, sheet = measure(scene(scene_name, options.frames), segmenter, Path(name).name)
-            results.append(clicked)
-            print(_row(clicked), flush=True)
-            if options.sheets:
-                cv2.imwrite(str(options.out / f"{scene_name}_{Path(name).name.replace(' ', '_')}.jpg"), sheet)
-    text = report_text(results)
+            if scene_name in SCENES and not options.middle:
+                clicked, sheet = measure(scene(scene_name, options.frames), segmenter, short)
+                results.append(clicked)
+                _tell(options, _row(clicked), f"{scene_name}_{short}", sheet)
+            if segmenter is not None and segmenter.guided:
+                middle, sheet = bothways.measure(_clip(scene_name, options.frames), segmenter, short)
+                middles.append(middle)
+                _tell(options, _middle_row(middle), f"{scene_name}_{short}_middle", sheet)
+    text = report_text(results, middles)
     about = "\n".join(f"- {key}: {value}" for key, value in {**machine, "threads": options.threads}.items())
     print(f"\n{text}")
     (options.out / "clicks.md").write_text(f"# Clicks\n\n{about}\n\n{text}\n", encoding="utf-8")
-    data = {"machine": machine, "clicks": [asdict(one) for one in results]}
+    data = {"machine": machine, "clicks": [asdict(one) for one in results], "middle": [asdict(one) for one in middles]}
     (options.out / "clicks.json").write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
     print(f"\nWritten to {options.out}")
+
+
+def _tell(options: argparse.Namespace, row: str, name: str, sheet: np.ndarray) -> None:
+    print(row, flush=True)
+    if options.sheets:
+        cv2.imwrite(str(options.out / f"{name.replace(' ', '_')}.jpg"), sheet)
+
+
+def _clip(name: str, frames: int | None) -> bothways.Clip:
+    return bothways.of_video(name, frames) if name in REAL else bothways.of_scene(scene(name, frames))
 
 
 def measure(made: Scene, segmenter: Segmenter | None, method: str) -> tuple[Clicked, np.ndarray]:
@@ -108,7 +128,7 @@ def measure(made: Scene, segmenter: Segmenter | None, method: str) -> tuple[Clic
         shot = made.shot(index)
         truth = made.visible(index, who) > 0.5
         if index == click:
-            eraser.edit(Erase(*_middle(truth)))
+            eraser.edit(Erase(*deepest(truth)))
         pending = eraser.observe(Frame(shot.frame, index, index, Fraction(1, made.fps)))
         if index < click:
             continue
@@ -124,13 +144,6 @@ def measure(made: Scene, segmenter: Segmenter | None, method: str) -> tuple[Clic
     every = [score for _, score in scores]
     figures = float(np.mean(early)), float(np.mean(every)), min(every), lost, float(np.median(spent))
     return Clicked(made.name, method, click, len(made), *figures), np.vstack(tiles)
-
-
-def _middle(mask: np.ndarray) -> tuple[float, float]:
-    """The pixel (x, y) that lies deepest in a (H, W) bool mask: where one clicks."""
-    depth = cv2.distanceTransform(mask.astype(np.uint8), cv2.DIST_L2, 5)
-    y, x = np.unravel_index(int(depth.argmax()), depth.shape)
-    return float(x), float(y)
 
 
 def _found(result: Result) -> np.ndarray:
@@ -150,12 +163,19 @@ def _tile(result: Result, found: np.ndarray, truth: np.ndarray) -> np.ndarray:
     return np.hstack([shown, result.image])
 
 
+MIDDLE_HEADER = ["scene", "method", "click", "before", "after", "worst", "lost", "ms"]
 HEADER = ["scene", "method", "click", "first second", "clip", "worst", "lost", "ms", "met"]
 
 
-def report_text(results: Sequence[Clicked]) -> str:
-    """The table as Markdown."""
-    return markdown_table(HEADER, [_cells(one) for one in results])
+def report_text(results: Sequence[Clicked], middles: Sequence[BothWays] = ()) -> str:
+    """The tables as Markdown."""
+    tables = []
+    if results:
+        tables.append(markdown_table(HEADER, [_cells(one) for one in results]))
+    if middles:
+        rows = markdown_table(MIDDLE_HEADER, [_middle_cells(one) for one in middles])
+        tables.append(f"## Clicks in the middle, followed both ways\n\n{rows}")
+    return "\n\n".join(tables)
 
 
 def _row(one: Clicked) -> str:
@@ -166,6 +186,15 @@ def _cells(one: Clicked) -> list[str]:
     met = "yes" if one.first_second >= FIRST_SECOND and one.clip >= WHOLE_CLIP else "NO"
     ious = [number(value, 3) for value in (one.first_second, one.clip, one.worst)]
     return [one.scene, one.method, str(one.click), *ious, f"{one.lost}", number(one.ms), met]
+
+
+def _middle_row(one: BothWays) -> str:
+    return " ".join(f"{name} {cell}" for name, cell in zip(MIDDLE_HEADER, _middle_cells(one), strict=True))
+
+
+def _middle_cells(one: BothWays) -> list[str]:
+    ious = [number(value, 3) for value in (one.before, one.after, one.worst)]
+    return [one.clip, one.method, str(one.click), *ious, f"{one.lost}", number(one.ms)]
 
 
 if __name__ == "__main__":
