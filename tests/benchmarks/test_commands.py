@@ -38,6 +38,7 @@ def run(module: str, *arguments: str, data: Path | None = None) -> subprocess.Co
         ("latency", ["--synthetic", "128x96"]),
         ("segmentation", ["--limit", "2"]),
         ("live", []),
+        ("batch", ["--files", "1"]),
         ("filling", ["--limit", "2"]),
     ],
 )
