@@ -10,7 +10,7 @@ import shutil
 import time
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -29,16 +29,10 @@ from realtime.temporary import Temporary, sweep
 
 CLUSTER_THREADS = 1  # processors of a task, as of a local worker
 WORKER_BYTES = 2 << 30  # that a worker may need: 0.4 GB were measured at 640x360, 1.1 GB at 1920x1080
-FILES = ("mask", "selection")  # options that name files
-SINGLE = (
-    "preview",
-    "save_mask",
-    "report",
-    "threads",
-    "overwrite",
-    "progress",
-    "part",
-)  # make no sense for all files alike
+FILES = "mask", "selection"  # options that name files
+MODELS = "segmenter", "fill"  # and that may
+# Options that make no sense for all files alike.
+SINGLE = frozenset(("preview", "save_mask", "report", "threads", "overwrite", "progress", "part"))
 
 
 def erase_batch(
@@ -69,9 +63,7 @@ def erase_batch(
     whole can't go on. Whenever it ends, the folder holds whole files only. Workers are started by the `spawn` method of
     `multiprocessing`: a script that calls this needs the usual `if __name__ == "__main__":`.
     """
-    wrong = sorted(options.keys() & set(SINGLE))
-    if wrong:
-        raise UsageError(f"{wrong[0].replace('_', '-')} is for one file: leave it out of a batch")
+    options = _checked(options)
     print_of = fingerprint(options)
     source, folder = Path(input), Path(output).absolute()
     begun = time.monotonic()
@@ -108,16 +100,37 @@ def whole(video: Video, options: dict[str, Any]) -> Steps:
     return erased
 
 
+def _checked(options: dict[str, Any]) -> dict[str, Any]:
+    """The options with the paths that workers elsewhere understand. Raises UsageError."""
+    for name in sorted(options):
+        if name in SINGLE:
+            raise UsageError(f"{name.replace('_', '-')} is for one file: leave it out of a batch")
+        if name not in _defaults():
+            raise UsageError(f"there is no option '{name}'")
+    checked = dict(options)
+    for name in (*FILES, *MODELS):
+        value = options.get(name)
+        if value is not None and "://" not in str(value) and (name in FILES or Path(value).name != str(value)):
+            checked[name] = os.path.abspath(value)
+    return checked
+
+
 def fingerprint(options: dict[str, Any]) -> str:
     """Tells whether two runs do the same: of the options of `erase_video` that aren't its defaults, and the files that
     they name."""
-    defaults = {name: each.default for name, each in inspect.signature(erase_video).parameters.items()}
-    told = {name: repr(value) for name, value in sorted(options.items()) if value != defaults[name]}
+    plain = {name: tuple(value) if isinstance(value, list) else value for name, value in options.items()}
+    told = {name: repr(value) for name, value in sorted(plain.items()) if value != _defaults()[name]}
     for name in FILES:
         if options.get(name) is not None and os.path.exists(options[name]):
             about = os.stat(options[name])
             told[f"{name} file"] = f"{about.st_size} {about.st_mtime_ns}"
     return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:16]
+
+
+@cache
+def _defaults() -> dict[str, Any]:
+    """The options of `erase_video`."""
+    return {name: each.default for name, each in inspect.signature(erase_video).parameters.items()}
 
 
 def _resuming(journal: Journal, options: str, files: int) -> list[str]:

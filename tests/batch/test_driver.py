@@ -169,6 +169,18 @@ def test_options_of_a_single_file_are_refused(folder):
         erase_batch(folder / "in", folder / "out", preview="p.mp4")
 
 
+def test_the_same_options_said_otherwise_are_the_same(folder, monkeypatch):
+    mask = media.write_folder(folder / "masks", media.square_masks(1)) / "00000.png"
+    monkeypatch.chdir(folder)
+    erase(folder, mask="masks/00000.png", lookahead=1.0, edits=[])
+    assert erase(folder, mask=mask) == AGAIN
+
+
+def test_an_option_that_is_none_is_told(folder):
+    with pytest.raises(UsageError, match="no option 'lookahed'"):
+        erase_batch(folder / "in", folder / "out", lookahed=2)
+
+
 def test_the_folder_of_a_dead_batch_goes_where_its_journal_is_held(folder):
     dead = folder / "out" / ".erasing-dead"
     dead.mkdir(parents=True)
