@@ -112,9 +112,14 @@ def build_plan(
         logger.errors[:] = [parser.get_error(index).desc() for index in range(parser.num_errors)]
         raise failure(logger, f"TensorRT can't read {job.graph}")
     config = builder.create_builder_config()
-    cache = _configure(trt, config, job, timing, progress)
+    cache = _configure(trt, config, job, timing)
     config.add_optimization_profile(_profile(builder, network, job))
+    monitor = None
+    if progress is not None and hasattr(trt, "IProgressMonitor"):
+        monitor = config.progress_monitor = _monitor(trt, progress)
     plan = builder.build_serialized_network(network, config)
+    if monitor is not None and monitor.stopped is not None:
+        raise monitor.stopped
     if plan is None:
         raise failure(logger, f"TensorRT can't build {job.graph}")
     return bytes(memoryview(plan)), b"" if cache is None else bytes(memoryview(cache.serialize()))
@@ -157,7 +162,7 @@ def _network_flags(trt: Any, job: Job) -> int:
     return 1 << int(flags.EXPLICIT_BATCH)
 
 
-def _configure(trt: Any, config: Any, job: Job, timing: bytes, progress: Callable[[float], None] | None) -> Any | None:
+def _configure(trt: Any, config: Any, job: Job, timing: bytes) -> Any | None:
     """Set what the job asks for; returns the timing cache in use, if any."""
     config.set_memory_pool_limit(trt.MemoryPoolType.WORKSPACE, job.workspace)
     config.profiling_verbosity = trt.ProfilingVerbosity.DETAILED  # or the inspector does not know the types
@@ -173,8 +178,6 @@ def _configure(trt: Any, config: Any, job: Job, timing: bytes, progress: Callabl
         config.set_tactic_sources(sum(1 << int(source) for source in sources))  # as later ones: no cuBLAS, no cuDNN
     if hasattr(trt.PreviewFeature, "PROFILE_SHARING_0806"):  # of 8.6; later it is always so
         config.set_preview_feature(trt.PreviewFeature.PROFILE_SHARING_0806, True)
-    if progress is not None and hasattr(trt, "IProgressMonitor"):
-        config.progress_monitor = _monitor(trt, progress)
     if trt.__name__ == TENSORRTS[1]:  # RTX measures nothing when it builds, and warns of what it will drop
         return None
     for contents in dict.fromkeys((timing, b"")):  # one that is damaged, or another GPU's, is left out
@@ -205,20 +208,24 @@ def _profile(builder: Any, network: Any, job: Job) -> Any:
 
 def _monitor(trt: Any, progress: Callable[[float], None]) -> Any:
     class Monitor(trt.IProgressMonitor):  # type: ignore[misc]
-        """Follows the outermost phase; the others are parts of its steps."""
+        """Follows the outermost phase; the others are parts of its steps. stopped: by what the build was, if it was."""
 
         def __init__(self) -> None:
             trt.IProgressMonitor.__init__(self)
             self.phase, self.steps = "", 1
+            self.stopped: BaseException | None = None
 
         def phase_start(self, phase_name: str, parent_phase: str | None, num_steps: int) -> None:
             if not parent_phase:
                 self.phase, self.steps = phase_name, max(num_steps, 1)
 
         def step_complete(self, phase_name: str, step: int) -> bool:
-            if phase_name == self.phase:
-                progress((step + 1) / self.steps)
-            return True
+            try:
+                if phase_name == self.phase:
+                    progress((step + 1) / self.steps)
+            except BaseException as error:  # Ctrl-C too: none may pass through TensorRT, which ends when told so
+                self.stopped = error
+            return self.stopped is None
 
         def phase_finish(self, phase_name: str) -> None:
             pass

@@ -373,6 +373,26 @@ def test_the_timing_cache_of_one_build_helps_the_next(tmp_path: Path, trt: FakeT
     assert [job["timing"] for job in trt.built] == ["", "learnt", ""]
 
 
+def test_a_build_tells_how_far_it_is_and_can_be_interrupted(
+    tmp_path: Path, trt: FakeTensorRt, cache: EngineCache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not hasattr(trt, "IProgressMonitor"):
+        pytest.skip("this TensorRT does not tell")
+    shares: list[float] = []
+    monkeypatch.setattr(build, "_show_progress", shares.append)
+    model = tiny_model(tmp_path, trt)
+    load(model, cache)
+    assert shares == [0.5, 1.0]
+
+    def interrupt(share: float) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(build, "_show_progress", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        load(model, cache, precision="fp32")
+    assert len(cache.entries()[0]) == 1
+
+
 def test_a_graph_that_tensorrt_can_not_read_is_said_in_its_words(
     tmp_path: Path, trt: FakeTensorRt, cache: EngineCache
 ) -> None:
