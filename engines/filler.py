@@ -4,10 +4,10 @@ A smooth guess first: push-pull (Gortler, Grzeszczuk, Szeliski and Cohen, "The L
 known pixels down a pyramid and spreads them back up into the hole, where a few Jacobi steps at each level bring them
 near the solution of Laplace's equation. The network then paints on top of that guess, so it starts from a fill as good
 as the classical ones and its colours can't drift. Plain 3x3 convolutions at a quarter and an eighth of the size,
-dilated in the middle (Yu and Koltun, ICLR 2016; Iizuka, Simo-Serra and Ishikawa, SIGGRAPH 2017) to see across a hole,
-where EfficientNet-Lite0 also tells what the picture shows;
-space to depth and back (PixelShuffle: Shi et al., CVPR 2016) instead of wide convolutions at full size. What is painted
-there is smoothed until no grid is left; three narrow convolutions at full size then add what is finer.
+dilated in the middle (Yu and Koltun, ICLR 2016; Iizuka, Simo-Serra and Ishikawa, SIGGRAPH 2017) to see across a
+hole, where EfficientNet-Lite0 also tells what the picture shows; space to depth and back (PixelShuffle: Shi et al.,
+CVPR 2016) instead of convolutions at full size. What it paints is smoothed until no grid is left: texture is for
+whoever pastes it.
 """
 
 from __future__ import annotations
@@ -97,19 +97,11 @@ class Filler(nn.Module):
             nn.Conv2d(24, 3 * 4, 3, padding=1),
             nn.PixelShuffle(2),  # (N, 3, H, W)
         )
-        self.spread = nn.Sequential(nn.Conv2d(24, 4 * 8, 3, padding=1), nn.PixelShuffle(2))  # (N, 8, H, W)
-        self.fine = nn.Sequential(
-            nn.Conv2d(3 + 1 + 8, 16, 3, padding=1),
-            nn.LeakyReLU(0.1),
-            nn.Conv2d(16, 16, 3, padding=1),
-            nn.LeakyReLU(0.1),
-            nn.Conv2d(16, 3, 3, padding=1),  # (N, 3, H, W)
-        )
-        for last in (self.paint[2], self.fine[4]):
-            assert isinstance(last, nn.Conv2d)
-            assert last.bias is not None
-            nn.init.normal_(last.weight, std=1e-2)  # so that training starts from the smooth guess
-            nn.init.zeros_(last.bias)
+        last = self.paint[2]
+        assert isinstance(last, nn.Conv2d)
+        assert last.bias is not None
+        nn.init.normal_(last.weight, std=1e-2)  # so that training starts from the smooth guess
+        nn.init.zeros_(last.bias)
 
     def train(self, mode: bool = True) -> Filler:
         """The encoder's batch statistics stay ImageNet's: batches are small."""
@@ -131,8 +123,5 @@ class Filler(nn.Module):
         skip = self.stem(torch.cat([start - mean, mask], 1))  # (N, narrow, H/4, W/4)
         x = self.narrow(self.middle(self.down(skip) + self._context(start)))
         x = F.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False)
-        hidden = self.paint[:2](self.mix(x + skip))  # (N, 24, H/2, W/2)
-        coarse = guess + without_grid(self.paint[2:](hidden))  # (N, 3, H, W)
-        drawn = image * known + coarse * mask - mean
-        detail = self.fine(torch.cat([drawn, mask, self.spread(hidden)], 1))
-        return image * known + (coarse + detail).clamp(0, 1) * mask
+        detail = without_grid(self.paint(self.mix(x + skip)))  # (N, 3, H, W)
+        return image * known + (guess + detail).clamp(0, 1) * mask

@@ -5,7 +5,7 @@ every patch of the hole looks for the known patch that it resembles most, and th
 colours, from coarse to fine (Wexler, Shechtman and Irani, "Space-Time Completion of Video", PAMI 2007). The search is
 exact at the coarsest scale and PatchMatch below it (Barnes et al., SIGGRAPH 2009). A fourth channel tells how much
 texture there is around a pixel, so that a blur finds no blurred patches (Newson et al., "Video Inpainting of Complex
-Scenes", SIAM J. Imaging Sciences 2014). Deterministic.
+Scenes", SIAM J. Imaging Sciences 2014). Where patches disagree, the guess shows through. Deterministic.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ ROUNDS = 4, 3, 2  # of searching and voting per scale, from the coarsest; one on
 TEXTURE = 2.0  # weight of a grey level of texture against one of colour
 SURE = 2.0  # weight of a known pixel in a patch, against 1 for those at the hole's rim
 FADING = 1.15  # by which the weight falls per pixel into the hole
+DOUBTFUL = 1000.0  # squared grey levels by which patches disagree where half of the guess shows through
 
 
 def rebuild(image: np.ndarray, hole: np.ndarray, guess: np.ndarray) -> np.ndarray:
@@ -51,9 +52,13 @@ def rebuild(image: np.ndarray, hole: np.ndarray, guess: np.ndarray) -> np.ndarra
         for _ in range(ROUNDS[number] if number < len(ROUNDS) else int(searched)):
             scale.search(rng)
             scale.vote()
+        if searched:
+            doubt = scale.disagreement()
         coarser = scale
     assert coarser is not None
-    return np.where(hole[..., None] > 0, ops.to_uint8(coarser.picture[..., :3]), image)
+    doubt = ops.resize(doubt, (hole.shape[0], hole.shape[1]))[..., None]
+    mixed = coarser.picture[..., :3] + (guess - coarser.picture[..., :3]) * (doubt / (doubt + DOUBTFUL))
+    return np.where(hole[..., None] > 0, ops.to_uint8(mixed), image)
 
 
 def _sizes(shape: tuple[int, ...]) -> list[tuple[int, int]]:
@@ -186,6 +191,17 @@ class _Scale:
         picture = self.picture.copy()
         picture[painted] = total[painted][:, :-1] / total[painted][:, -1:]
         self._show(picture)
+
+    def disagreement(self) -> np.ndarray:
+        """How far the patches that cover a pixel are from what they voted for: (H, W) float32, mean cost, smoothed."""
+        count = self._padded.shape[0] * self._padded.shape[1]
+        total, covers = np.zeros(count, np.float32), np.zeros(count, np.float32)
+        to = self._at(self.y, self.x)
+        for offset in self._offsets:
+            total[to + offset] += self.cost
+            covers[to + offset] += 1
+        mean = (total / np.maximum(covers, 1)).reshape(self._padded.shape[:2])[RADIUS:-RADIUS, RADIUS:-RADIUS]
+        return cv2.GaussianBlur(mean, (0, 0), RADIUS)
 
     def _show(self, picture: np.ndarray) -> None:
         self._padded = _padded(picture)

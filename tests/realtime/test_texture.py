@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from realtime import texture
 from realtime.texture import rebuild
 from tests.realtime.pictures import disc
 
@@ -39,6 +40,18 @@ def test_colours_are_taken_from_the_known_part_only():
     picture, hole = stripes(120, 180), disc(120, 180, 90, 60, 30)
     poisoned = np.where(hole[..., None] > 0, np.uint8(255), picture)
     assert rebuild(poisoned, hole, blurred(picture)).max() <= 190
+
+
+def test_the_guess_shows_through_where_patches_disagree(monkeypatch):
+    noise, hole = np.random.default_rng(0).integers(0, 256, (80, 80, 3), np.uint8), disc(80, 80, 40, 40, 20)
+    guess = blurred(noise)
+
+    def away_from_guess() -> float:
+        return float(np.abs(rebuild(noise, hole, guess)[hole > 0].astype(int) - guess[hole > 0]).mean())
+
+    mixed = away_from_guess()
+    monkeypatch.setattr(texture, "DOUBTFUL", np.inf)
+    assert mixed < 0.7 * away_from_guess()
 
 
 @pytest.mark.parametrize("width", [1, 2, 5])
