@@ -78,8 +78,9 @@ def erase_video(
         or `selection` say what to erase; given together with them it adds to them.
     mask: a picture (the same mask for all frames), a video or a folder (one mask for each frame of the input); white is
         erased. boxes: regions that are erased; keep_boxes: regions that stay as they are.
-    edits: objects that are erased and followed from a time on, and whatever else a user does (`realtime.edits`), in
-        pixels and seconds of the input. selection: a file of such edits, scaled to the input's size.
+    edits: objects that are erased, each followed from its time forward and backward through its shot, and whatever else
+        a user does (`realtime.edits`), in pixels and seconds of the input. selection: a file of such edits, scaled to
+        the input's size.
     lookahead: seconds of the future that a frame may borrow its background from; 0 is what live would see, "all" the
         whole shot, which a first pass over the input learns.
     segmenter, fill: names or paths of models; "telea" fills without a network.
