@@ -34,11 +34,26 @@ def test_the_shipped_graphs_build(task: str, name: str, precision: str) -> None:
         pytest.skip(f"{name} is a {model.card.runtime} model")
     graph = model.graph(precision)
     assert graph is not None
-    shares: list[float] = []
     job = Job(graph, precision, True, ranges_of(model.card), level=0)  # what is asked is whether, not how fast
-    plan, _ = build_plan(trt, job, progress=shares.append)
+    plan, _ = build_plan(trt, job)
     assert len(plan) > 100_000
-    assert all(0 <= share <= 1 for share in shares)
+
+
+def test_a_build_tells_how_far_it_is_and_can_be_interrupted() -> None:
+    model = find_model("swift", "filler")
+    graph = model.graph("fp16")
+    assert graph is not None
+    job = Job(graph, "fp16", True, ranges_of(model.card), level=0)
+    shares: list[float] = []
+    build_plan(trt, job, progress=shares.append)
+    assert len(shares) > 2
+    assert shares == sorted(shares)
+
+    def interrupt(share: float) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        build_plan(trt, job, progress=interrupt)
 
 
 def test_halves_and_floats_that_meet_are_refused_in_tensorrts_words(tmp_path: Path) -> None:
