@@ -15,6 +15,7 @@ from engines.errors import EngineError
 from engines.measure import to_network, working_size
 from engines.runtime import load_engine
 from engines.teach import PERSON, load_tflite
+from realtime.segment import centred
 
 LEFT_OUT = {
     "sinet_naver.pth": "a checkpoint without its network's definition; sinet_softmax.onnx is the same network",
@@ -57,8 +58,12 @@ def ours(model: str, threads: int) -> Peer:
     def prepare(image: np.ndarray) -> np.ndarray:
         return to_network(image, working_size(image.shape[0], image.shape[1], height * width, multiple))
 
-    person = engine.card.classes.index("person")
-    return Peer(engine.card.name, prepare, lambda planes: engine.run(image=planes)["matte"], lambda out: out[0, person])
+    person, threshold = engine.card.classes.index("person"), engine.card.threshold
+
+    def read(output: np.ndarray) -> np.ndarray:
+        return centred(output[0, person], threshold)
+
+    return Peer(engine.card.name, prepare, lambda planes: engine.run(image=planes)["matte"], read)
 
 
 def teachers(folder: Path, threads: int) -> tuple[list[Peer], dict[str, str]]:

@@ -16,6 +16,7 @@ import shutil
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -125,7 +126,11 @@ def run(options: argparse.Namespace) -> None:
     losses["INT8"] = int8.loss
     out = options.out or Path("build/precision") / f"{model.card.task}-{model.card.name}"
     out.mkdir(parents=True, exist_ok=True)
-    about = {**describe_machine(), "pictures": f"{len(taught)} to calibrate, {len(judged)} to judge", "by": quantiser}
+    about = {
+        **describe_machine(),
+        "pictures": f"{len(taught)} to calibrate, {len(judged)} to judge",
+        "by": _named(quantiser),
+    }
     text = _text(model.card, about, losses, int8)
     print(text)
     values = {"about": about, "losses": {name: asdict(loss) for name, loss in losses.items()}}
@@ -218,6 +223,11 @@ def _find(name: str, task: str | None) -> Model:
             return find_model(name, "filler")
         except EngineError:
             raise first from None
+
+
+def _named(quantiser: str) -> str:
+    """A quantiser and its version."""
+    return f"{quantiser} {import_module(quantiser).__version__}"
 
 
 def _path(file: Path | None) -> Path:

@@ -14,6 +14,7 @@ from onnx import TensorProto, helper, numpy_helper
 from engines.card import Card
 
 SIZE = (64, 96)
+WIDE = 32  # channels
 Layer = tuple[str, np.ndarray, str | None]  # name, weights, activation after it
 
 
@@ -32,7 +33,7 @@ def model(inputs: Sequence[tuple[str, int]], output: str, layers: Sequence[Layer
         if activation:
             nodes.append(helper.make_node(activation, [value], [f"{name}.{activation}"], f"{name}.{activation}"))
             value = f"{name}.{activation}"
-    nodes.append(helper.make_node("Identity", [value], [output], "end"))
+    nodes.append(helper.make_node("Identity", [value], [output], "last"))
     sizes = {**dict(inputs), output: layers[-1][1].shape[0]}
     ends = {
         name: helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", count, "h", "w"])
@@ -71,32 +72,38 @@ def save(folder: Path, task: str, content: bytes, inputs: Sequence[str], output:
     return folder
 
 
+def passing_on(channels: int) -> np.ndarray:
+    """Weights of a convolution that leaves its inputs as they are."""
+    return np.eye(channels).reshape(channels, channels, 1, 1)
+
+
 def brightness_segmenter(folder: Path) -> Path:
-    """Marks what is bright: matte = sigmoid of a contrast around the middle."""
-    contrast = np.zeros((4, 3, 1, 1))
-    contrast[:] = 1 / 3
-    edge = np.array([12.0, 0, 0, 0]).reshape(1, 4, 1, 1)
-    layers = [("mean", contrast, None), ("edge", edge, "Sigmoid")]
+    """Marks what is bright: matte = sigmoid of a multiple of the mean. As wide as quantisers find worth their while."""
+    mean, edge = np.full((WIDE, 3, 1, 1), 1 / 3), np.full((1, WIDE, 1, 1), 12.0 / WIDE)
+    layers: list[Layer] = [("mean", mean, None), ("middle", passing_on(WIDE), "Relu"), ("edge", edge, "Sigmoid")]
     return save(folder, "segmenter", model([("image", 3)], "matte", layers), ["image"], "matte")
 
 
 def touchy_segmenter(folder: Path, calm: int) -> Path:
-    """Marks by a faint channel beside a loud one: in the layer "edge" one scale for both loses it.
+    """Marks by faint channels beside loud ones: in the layer "touchy" one scale for both loses them.
 
-    calm: layers after it that INT8 does no harm to.
+    calm: layers after it that INT8 does little harm to.
     """
-    channels = np.stack([np.full((3, 1, 1), 300.0), np.array([1.0, 0, -1.0]).reshape(3, 1, 1) * 0.1])
-    edge = np.array([0.0, 400.0]).reshape(1, 2, 1, 1)
-    layers: list[Layer] = [("channels", channels, None), ("edge", edge, "Sigmoid")]
-    layers += [(f"calm{number}", np.ones((1, 1, 1, 1)), None) for number in range(calm)]
+    colour = np.array([1.0, 0.0, -1.0]).reshape(1, 3, 1, 1)
+    channels = np.concatenate([np.full((WIDE, 3, 1, 1), 300.0), (0.1 * colour).repeat(WIDE, axis=0)])
+    touchy = np.concatenate([np.zeros((WIDE, WIDE, 1, 1)), np.full((WIDE, WIDE, 1, 1), 400.0 / WIDE)], axis=1)
+    layers: list[Layer] = [("channels", channels, None), ("touchy", touchy, "Sigmoid")]
+    layers += [(f"calm{number}", passing_on(WIDE), None) for number in range(calm)]
+    layers.append(("end", np.full((1, WIDE, 1, 1), 1 / WIDE), None))
     return save(folder, "segmenter", model([("image", 3)], "matte", layers), ["image"], "matte")
 
 
-def averaging_filler(folder: Path) -> Path:
+def copying_filler(folder: Path) -> Path:
     """Gives back the picture that it is shown."""
-    keep = np.zeros((3, 4, 1, 1))
-    keep[range(3), range(3)] = 1
-    content = model([("image", 3), ("mask", 1)], "image_filled", [("keep", keep, None)])
+    there, back = np.zeros((WIDE, 4, 1, 1)), np.zeros((3, WIDE, 1, 1))
+    there[range(3), range(3)] = back[range(3), range(3)] = 1
+    layers: list[Layer] = [("there", there, None), ("middle", passing_on(WIDE), None), ("back", back, None)]
+    content = model([("image", 3), ("mask", 1)], "image_filled", layers)
     return save(folder, "filler", content, ["image", "mask"], "image_filled")
 
 
