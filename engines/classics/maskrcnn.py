@@ -133,10 +133,10 @@ def load(card: Card, file: Path) -> InstanceSegmenter:
     EngineError where neither is there, or the file is another.
     """
     own = len(card.classes) == 1
-    network = MaskRCNN(1 if own else LABELS)
     path = file if own else weights_file(file)
     content = path.read_bytes()
     card.check_model(content)
+    network = MaskRCNN(1 if own else LABELS)
     target = network if own else network.body
     try:
         target.load_state_dict(torch.load(io.BytesIO(content), map_location="cpu", weights_only=True))

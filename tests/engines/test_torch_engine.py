@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ from engines.errors import EngineError  # noqa: E402
 from engines.export import saved  # noqa: E402
 from engines.models import find_model  # noqa: E402
 from engines.runtime import load_engine  # noqa: E402
+from realtime.segment import load_segmenter  # noqa: E402
 from tests.engines import tiny  # noqa: E402
 
 
@@ -99,29 +102,40 @@ def test_without_its_weights_mask_rcnn_says_where_they_belong(tmp_path: Path, mo
         card.check_model(b"weights")
 
 
-def dcgan_folder(folder: Path, network: dcgan.DCGAN) -> Path:
-    """A filler's folder as `engines.export dcgan` writes it."""
-    import hashlib
-    import json
-
-    content = saved(network)
-    values = tiny.card_values() | {
-        "task": "filler",
-        "runtime": "torch",
-        "network": "dcgan",
-        "multiple": 1,
-        "sizes": [[64, 64]],
-        "classes": [],
-        "sha256": hashlib.sha256(content).hexdigest(),
-    }
+def exported(folder: Path, module: nn.Module, **card: Any) -> Path:
+    """A model's folder as `engines.export` writes it for torch."""
+    content = saved(module)
+    values = tiny.card_values() | {"runtime": "torch", "sha256": hashlib.sha256(content).hexdigest()} | card
     (folder / "card.json").write_text(json.dumps(values))
     (folder / "model.pt").write_bytes(content)
     return folder
 
 
+def test_mask_rcnn_segments_pictures_and_follows_guidance(tmp_path: Path, monkeypatch: Any) -> None:
+    """Randomly initialised: what it finds is chance, but it comes in the form that the eraser takes."""
+    few: dict[str, Any] = {"rpn_post_nms_top_n_test": 8, "box_score_thresh": 0.0, "depth": 18, "sides": (64, 64)}
+    try:
+        network = maskrcnn.MaskRCNN(1, **few)
+    except EngineError as error:
+        pytest.skip(str(error))
+    monkeypatch.setattr(maskrcnn, "MaskRCNN", lambda classes: network)
+    monkeypatch.setattr(maskrcnn, "LEAST_SCORE", 0.0)
+    inputs = {"image": "float32", "guidance": "float32"}
+    folder = exported(tmp_path, network, network="maskrcnn", classes=["person"], inputs=inputs)
+    segmenter = load_segmenter(str(folder), threads=1)
+    picture = np.random.default_rng(0).integers(0, 256, (64, 96, 3), np.uint8)
+    height, width = segmenter.size(picture)
+    matte, objects = segmenter.look(picture, ["person"], np.ones((2, 3, height, width), np.float32))
+    assert matte is not None
+    assert matte.shape == (height // 2, width // 2)
+    assert 0 <= matte.min() <= matte.max() <= 1
+    assert objects.shape == (2, height // 2, width // 2)
+
+
 def test_a_torch_model_is_an_engine(tmp_path: Path, monkeypatch: Any) -> None:
     small = dcgan.DCGAN((32, 16, 16, 8))
-    folder = dcgan_folder(tmp_path, small)
+    card: dict[str, Any] = {"task": "filler", "network": "dcgan", "multiple": 1, "sizes": [[64, 64]], "classes": []}
+    folder = exported(tmp_path, small, **card)
     monkeypatch.setattr(dcgan, "DCGAN", lambda: small)
     monkeypatch.setattr(dcgan, "Search", lambda: dcgan_search)
     engine = load_engine(folder, "filler", threads=1)
