@@ -19,7 +19,7 @@ from realtime import grabcut, ops
 from realtime.appearance import Appearance
 from realtime.edits import Edit
 from realtime.errors import EraserError
-from realtime.flow import Flow
+from realtime.flow import Flow, Reduced
 from realtime.found import Found, Loss, summed_up
 from realtime.judging import alike, answers, clicked_away, covered, near, united
 from realtime.masks import ON
@@ -144,7 +144,7 @@ class Finder:
 
     def _carry(self, picture: _Picture) -> None:
         """Bring all mattes to this picture."""
-        step = self._flow.step(picture.small)
+        step = self._flow.step(picture)
         if step is None:
             self.objects.fit(picture.size)
             if self._matte is not None and self._matte.shape != picture.size:
@@ -403,12 +403,12 @@ def picture_size(image: np.ndarray, segmenter: Segmenter | None, scale: float = 
     return network_size(image.shape[0], image.shape[1], CLASSICAL_SIZE, 2)
 
 
-class _Picture:
-    """A frame at the mattes' size. image: (H, W, 3) uint8 BGR; small: (h, w, 3); time: seconds."""
+class _Picture(Reduced):
+    """A frame at the mattes' size. time: seconds."""
 
     def __init__(self, image: np.ndarray, size: tuple[int, int], time: float):
-        self.image, self.size, self.time = image, size, time
-        self.small = cv2.resize(image, size[::-1], interpolation=cv2.INTER_AREA)
+        super().__init__(image, size)
+        self.time = time
 
     @cached_property
     def lab(self) -> np.ndarray:

@@ -8,20 +8,40 @@ import cv2
 import numpy as np
 
 
-class Step:
-    """From one picture to the next, both (h, w) uint8 gray; the flow is computed when it is first asked for."""
+class Reduced:
+    """A picture made smaller when that is first asked for, which it often never is.
 
-    def __init__(self, dis: cv2.DISOpticalFlow, before: np.ndarray, after: np.ndarray):
+    image: (H, W, 3) uint8 BGR; size: (h, w).
+    """
+
+    def __init__(self, image: np.ndarray, size: tuple[int, int]):
+        self.image, self.size = image, size
+
+    @cached_property
+    def small(self) -> np.ndarray:
+        """(h, w, 3) uint8 BGR, area average."""
+        return cv2.resize(self.image, self.size[::-1], interpolation=cv2.INTER_AREA)
+
+    @cached_property
+    def gray(self) -> np.ndarray:
+        """(h, w) uint8."""
+        return cv2.cvtColor(self.small, cv2.COLOR_BGR2GRAY)
+
+
+class Step:
+    """From one picture to the next, both of one size; the flow is computed when it is first asked for."""
+
+    def __init__(self, dis: cv2.DISOpticalFlow, before: Reduced, after: Reduced):
         self._dis, self._before, self._after = dis, before, after
 
     @cached_property
     def backward(self) -> np.ndarray:
         """(h, w, 2) float32 (x, y): add it to a pixel of the second picture to get where it was in the first."""
-        return self._dis.calc(self._after, self._before, np.zeros((*self._after.shape, 2), np.float32))
+        return self._dis.calc(self._after.gray, self._before.gray, np.zeros((*self._after.size, 2), np.float32))
 
     @cached_property
     def _sources(self) -> tuple[np.ndarray, np.ndarray]:
-        y, x = np.indices(self._after.shape, dtype=np.float32)
+        y, x = np.indices(self._after.size, dtype=np.float32)
         return x + self.backward[..., 0], y + self.backward[..., 1]
 
     def matte(self, matte: np.ndarray) -> np.ndarray:
@@ -30,7 +50,7 @@ class Step:
 
     def point(self, x: float, y: float) -> tuple[float, float]:
         """Where a pixel of the first picture is in the second."""
-        height, width = self._after.shape
+        height, width = self._after.size
         there_x, there_y = x, y
         for _ in range(3):  # the flow is that of the second picture's pixels: find the one that came from (x, y)
             row, column = round(min(max(there_y, 0), height - 1)), round(min(max(there_x, 0), width - 1))
@@ -40,15 +60,15 @@ class Step:
 
 
 class Flow:
-    """The optical flow of one shot. State: the latest picture, small and gray."""
+    """The optical flow of one shot. State: the latest picture."""
 
     def __init__(self) -> None:
         self._dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
-        self._gray: np.ndarray | None = None
+        self._latest: Reduced | None = None
 
-    def step(self, small: np.ndarray) -> Step | None:
-        """The step to the next picture, (h, w, 3) uint8 BGR; None where the one before is not of its size."""
-        before, self._gray = self._gray, cv2.cvtColor(small, cv2.COLOR_BGR2GRAY)
-        if before is None or before.shape != self._gray.shape:
+    def step(self, picture: Reduced) -> Step | None:
+        """The step to the next picture; None where the one before is not of its size."""
+        before, self._latest = self._latest, picture
+        if before is None or before.size != picture.size:
             return None
-        return Step(self._dis, before, self._gray)
+        return Step(self._dis, before, picture)

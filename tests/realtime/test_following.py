@@ -9,7 +9,7 @@ import pytest
 from realtime import grabcut, judging, ops
 from realtime.appearance import Appearance
 from realtime.edits import Paint
-from realtime.flow import Flow
+from realtime.flow import Flow, Reduced
 from realtime.imprint import imprint
 from realtime.motion import Sight, View
 from realtime.parts import Parts, claimed, hanging_together, part_at
@@ -42,11 +42,11 @@ def iou(first, second):
 def test_flow_carries_mattes_and_points_with_the_picture():
     world = texture(HEIGHT, WIDTH + 20)
     flow = Flow()
-    assert flow.step(world[:, 5:-15]) is None
-    step = flow.step(world[:, 2:-18])
+    assert flow.step(Reduced(world[:, 5:-15], (HEIGHT, WIDTH))) is None
+    step = flow.step(Reduced(world[:, 2:-18], (HEIGHT, WIDTH)))
     assert iou(step.matte(matte(at(80))) >= 0.5, at(83) > 0) > 0.95
     assert step.point(80, 48) == pytest.approx((83, 48), abs=0.5)
-    assert flow.step(world[:40, :60]) is None
+    assert flow.step(Reduced(world, (40, 60))) is None
 
 
 def test_a_part_of_a_matte_is_what_hangs_together():
