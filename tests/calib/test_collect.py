@@ -13,7 +13,9 @@ import pytest
 
 from calib import collect
 from calib.descriptor import describe, spread
+from realtime.live import camera
 from realtime.pictures import read_picture
+from realtime.source import open_source
 from tests.media.clips import Clip
 
 SEEN = 24
@@ -63,6 +65,16 @@ def test_a_long_source_is_read_evenly_to_its_end(tmp_path: Path) -> None:
     assert taken == sorted(taken)
     assert taken[0] < 1.0
     assert taken[-1] > 2.0
+
+
+def test_a_camera_is_watched_for_so_many_seconds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = Clip(frames=75).write(tmp_path / "clip.mp4")  # 3 s, at its own pace
+    monkeypatch.setattr(camera, "open_camera", lambda request: camera.FileCamera(open_source(path)))
+    arguments = ("--seconds", 1.2, "--frames", 4, "--out", tmp_path / "out", "--consent")
+    assert run("--source", "0", *arguments) == 0
+    taken = times(tmp_path / "out")
+    assert len(taken) == 4
+    assert 0.5 < taken[-1] < 2.0
 
 
 def test_where_pictures_are_all_alike_they_are_spread_over_time() -> None:
