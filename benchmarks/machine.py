@@ -7,11 +7,14 @@ import importlib.metadata
 import os
 import platform
 import subprocess
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from realtime.deviceprofile import processor
 
 PACKAGES = ("numpy", "opencv-python", "av", "onnxruntime")
+FOR_SOME = ("onnxruntime-gpu", "tensorrt", "tensorrt-rtx", "cuda-bindings", "torch", "nvidia-modelopt")
 
 
 def describe_machine() -> dict[str, str]:
@@ -20,17 +23,17 @@ def describe_machine() -> dict[str, str]:
         "processor": processor(),
         "cores": str(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()),
         "system": f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",
-        "versions": ", ".join(f"{package} {_version(package)}" for package in PACKAGES),
+        "versions": ", ".join(_versions()),
         "commit": _commit(),
         "date": datetime.date.today().isoformat(),
     }
 
 
-def _version(package: str) -> str:
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return "?"
+def _versions() -> Iterator[str]:
+    """Of the packages that are here: those that every install has, and those that only some have."""
+    for package in (*PACKAGES, *FOR_SOME):
+        with suppress(importlib.metadata.PackageNotFoundError):
+            yield f"{package} {importlib.metadata.version(package)}"
 
 
 def _commit() -> str:

@@ -131,10 +131,9 @@ class Known(Segmenter):
 
 def _engines(model: Model) -> Iterator[Engine]:
     """The model on each runtime that can be used, at each precision; why not is said."""
-    if model.card.runtime != "onnx":
-        return
-    for place in candidates("auto", "auto"):
-        lack = lack_of(place)
+    is_graph = model.card.runtime == "onnx"
+    for place in candidates("auto", "auto") if is_graph else [("torch", "auto")]:
+        lack = lack_of(place) if is_graph else ""
         tries = ("fp16", "fp32", *(("int8",) if "int8" in model.card.graphs else ()))
         for precision in tries if place[0] == "tensorrt" and not lack else ("",):
             what = f"{model.card.task} {model.card.name}, {place[0]} on {place[1]} {precision.upper()}".strip()
@@ -153,7 +152,7 @@ def _load(model: Model, place: tuple[str, str], precision: str) -> Engine:
         from engines.build import Options, load_tensorrt
 
         return load_tensorrt(model, Options(precision))
-    return load_engine(Path(str(model.file)).parent, model.card.task, runtime=runtime, device=device)
+    return load_engine(Path(model.card.where).parent, model.card.task, runtime=runtime, device=device)
 
 
 def room(size: Size, count: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:

@@ -30,7 +30,7 @@ from calib.frames import Inputs, evenly, given, inputs_of, picture_files
 from engines.card import TASKS, Card
 from engines.errors import EngineError
 from engines.measure import hole_psnr
-from engines.models import Model, find_model
+from engines.models import Model, find_model, find_models
 from engines.onnx_engine import OnnxEngine
 from realtime.errors import UsageError
 
@@ -111,6 +111,8 @@ def run(options: argparse.Namespace) -> None:
     except ImportError as error:
         raise UsageError(f"the onnx package is needed ({error}): `pip install .[calib]`") from error
     model = _find(options.model, options.task)
+    if model.card.runtime != "onnx":
+        raise EngineError(f"{model.card.name} is a {model.card.runtime} model: only ONNX models have other precisions")
     files = {precision: model.graph(precision) for precision in ("fp32", "fp16")}
     if None in files.values():
         raise EngineError(f"{model.card.name} has no graphs for GPUs; `python -m engines.graphs FOLDER` makes them")
@@ -195,7 +197,8 @@ def _calibrate(
             break
         print(f"{len(in_full)} of {len(errors)} layers in FP32: {loss.fault}", file=sys.stderr)
         more = worst_layers({name: each for name, each in errors.items() if name not in in_full}, MARGIN / loss.share)
-        if len(in_full) + len(more) > SHARE_IN_FULL * len(errors):
+        more = more[: int(SHARE_IN_FULL * len(errors)) - len(in_full)]
+        if not more:
             break
         in_full = (*in_full, *more)
     return Int8(graph, loss, in_full, errors)
@@ -214,15 +217,8 @@ def worst_layers(errors: dict[str, float], share: float) -> list[str]:
 
 
 def _find(name: str, task: str | None) -> Model:
-    if task is not None:
-        return find_model(name, task)
-    try:
-        return find_model(name, "segmenter")
-    except EngineError as first:
-        try:
-            return find_model(name, "filler")
-        except EngineError:
-            raise first from None
+    """The model of a name; where a segmenter and a filler share it and no task is named, the segmenter."""
+    return find_models(name)[0] if task is None else find_model(name, task)
 
 
 def _named(quantiser: str) -> str:

@@ -115,6 +115,7 @@ def _by_onnxruntime(source: Path, target: Path, feeds: Sequence[Inputs], in_full
             "WeightSymmetric": True,
             "AddQDQPairToWeight": True,  # as TensorRT 8 wants it
             "QuantizeBias": False,
+            "OpTypesToExcludeOutputQuantization": list(MULTIPLIES),  # before an activation its range is far too wide
         },
     )
 
