@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -36,6 +37,8 @@ def count_frames(sizes: Sequence[tuple[int, int]]) -> Iterator[FrameWork]:
         raise EraserError(
             f"the stand-in for a GPU is not here ({error}): count in a checkout of the project"
         ) from error
+    if not any(shutil.which(name) for name in ("g++", "clang++")):
+        raise EraserError("the stand-in for a GPU is built by g++ or clang++: install one of them")
     with tempfile.TemporaryDirectory() as folder:
         device = emulated(Path(folder))
         for size in sizes:

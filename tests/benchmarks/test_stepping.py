@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import time
 from fractions import Fraction
+from pathlib import Path
 from types import SimpleNamespace
+from typing import cast
 
 import numpy as np
 import pytest
 
-from benchmarks.gpu_clock import GpuClock, StageEvents
+from benchmarks.gpu_clock import COPIES, GpuClock, StageEvents
 from benchmarks.latency_tables import Whole, bars_of, steps_text, targets_text
 from benchmarks.stepping import STEP, Gpu, Steps, Times, measure_paced, measure_steps
 from engines import cuda
+from realtime.eraser import Eraser
 from realtime.frame import Frame
+from realtime.ops import Home
+from realtime.selection import Selection
+from tests.cuda.emulator import emulated
 from tests.engines.fake_cuda import FakeCuda
 from tests.realtime.fakes import PaintingFiller
 from tests.realtime.pictures import disc, texture
@@ -23,9 +29,6 @@ MASKS = [disc(90, 160, 40 + 6 * index, 45, 12) for index in range(12)]
 
 
 def an_eraser():
-    from realtime.eraser import Eraser
-    from realtime.selection import Selection
-
     return Eraser(None, PaintingFiller(), Selection(classes=()))
 
 
@@ -101,6 +104,22 @@ def test_waiting_memory_and_copies_are_watched(device: SimpleNamespace) -> None:
     device.wait = lambda: None
     there, back = clock.copies(np.zeros((4, 4, 3), np.uint8))
     assert set(there + back) == {0.25}
+
+
+def test_an_eraser_on_a_device_is_timed_there_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fake = FakeCuda()
+    fake.cudaMemGetInfo = lambda: (0, 600, 1000)  # type: ignore[attr-defined]
+    monkeypatch.setattr(cuda, "api", lambda: fake)
+    device = emulated(tmp_path)
+    eraser = Eraser(None, PaintingFiller(), Selection(classes=()), home=cast(Home, device))
+    steps = measure_steps("masks given", eraser, FRAMES, MASKS, warm_up=8, telea_every=100)
+    assert steps.gpu is not None
+    assert {"mask", "read", "composite", STEP} <= steps.gpu.stages.keys() <= steps.stages.keys()
+    assert steps.gpu.stages[STEP].n == 4
+    assert steps.gpu.enqueue.mean < steps.stages[STEP].mean
+    assert steps.gpu.to_device.n == steps.gpu.to_host.n == COPIES
+    assert 1 <= steps.gpu.waits <= 6
+    assert "waits" in steps_text(steps)
 
 
 def steps_of(milliseconds: float, on_gpu: bool) -> Steps:
