@@ -13,7 +13,7 @@ import json
 import math
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import cv2
@@ -102,6 +102,8 @@ def _measure_all(options: argparse.Namespace, networks: Networks, runs: list[Run
             made = scene(name, options.frames)
             # Told to find people, the eraser would erase those too who are to stay.
             suited = [run for run in runs if run.given or not made.bystanders]
+            if made.near is not None:
+                suited += [replace(run, single=True) for run in runs if run.given]
             yield measure(name, list(made), made.fps, networks, suited, **keep)
     if ROOM in options.clips:
         shots = read_room(options.frames)

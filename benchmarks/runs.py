@@ -35,6 +35,9 @@ class Networks:
     def for_given(self) -> Eraser:
         return Eraser(None, self.filler, Selection(classes=()), Settings())
 
+    def for_single(self) -> Eraser:
+        return Eraser(None, self.filler, Selection(classes=()), Settings(parallax=False))
+
     def for_found(self) -> Eraser:
         return Eraser(self.segmenter, self.filler, Selection(), Settings())
 
@@ -42,21 +45,23 @@ class Networks:
 @dataclass(frozen=True)
 class Run:
     """One configuration of the eraser. lookahead: seconds, infinite for the whole shot, learnt in a first pass; given:
-    hand over the clip's masks, otherwise the eraser finds them.
+    hand over the clip's masks, otherwise the eraser finds them; single: one homography for all that moves past the
+    camera, masks given.
     """
 
     lookahead: float
     given: bool
+    single: bool = False
 
     @property
     def name(self) -> str:
         """As in tables: "eraser 1 s", "eraser all" or, with its own masks, "found 1 s"."""
         reach = f"{self.lookahead:g} s" if math.isfinite(self.lookahead) else "all"
-        return f"{'eraser' if self.given else 'found'} {reach}"
+        return f"{'single' if self.single else 'eraser' if self.given else 'found'} {reach}"
 
     def method(self, clip: Sequence[Masked], fps: float, networks: Networks) -> Method:
         """This run on a clip, to be started when it is called."""
-        make = networks.for_given if self.given else networks.for_found
+        make = networks.for_single if self.single else networks.for_given if self.given else networks.for_found
         if math.isfinite(self.lookahead):
             return lambda: _render(_observed(clip, fps, make(), self.given), round(self.lookahead * fps))
         return lambda: _in_two_passes(clip, fps, make, self.given)

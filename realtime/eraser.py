@@ -61,7 +61,8 @@ class Settings:
     height; shadow: whether shadows that touch the object go with it; segment_interval: seconds for which a matte is
     carried along by optical flow before the network runs again, 0 to run it on every frame, None for what suits the
     engine's device; candidates: whether `Result.things` also names what could be erased; fail_open: whether a frame
-    whose segmentation failed is shown as it is, rather than the plate in its place.
+    whose segmentation failed is shown as it is, rather than the plate in its place; parallax: whether a background at
+    two distances gets two plates.
     """
 
     dilate: int | None = None
@@ -69,6 +70,7 @@ class Settings:
     segment_interval: float | None = None
     candidates: bool = False
     fail_open: bool = False
+    parallax: bool = True
 
 
 @dataclass(frozen=True)
@@ -330,7 +332,9 @@ class Eraser:
                 found, fault = self._look(frame)
                 outside = _outside(view, found, fixed)
                 location = shot.registration.locate(view, outside, shot.plate)
-            second = shot.parallax.find(view, outside, location, shot.plate, shot.second)
+            second = None
+            if self.settings.parallax:
+                second = shot.parallax.find(view, outside, location, shot.plate, shot.second)
             motion, sight = location.motion, shot.parallax.sight or location.sight
             anchored = shot.plate.needs_anchor(motion) or shot.registration.settled
             if anchored:
