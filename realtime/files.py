@@ -30,7 +30,7 @@ from realtime.retracer import Retracer
 from realtime.selection import Box, GivenMasks, Selection
 from realtime.selectionfile import read_selection
 from realtime.shots import find_shots
-from realtime.source import open_source
+from realtime.source import open_source, passes_once
 from realtime.temporary import Temporary, sweep
 from realtime.tracing import Plan, trace
 
@@ -128,8 +128,8 @@ def erase_video(
             outputs.open_masks(save_mask)
         begin = time.perf_counter()
         stages: dict[str, StageTime] = {}
-        follow = bool(timed) and not (source.info.still or _passes_once(input))
-        if timed and _passes_once(input):
+        follow = bool(timed) and not (source.info.still or passes_once(input))
+        if timed and passes_once(input):
             remarks.append(f"{input} passes only once: objects are followed from their times on, not before")
         look = (follow or whole_shot) and part is None
         passes = _Passes(progress, source.info.frames, 1 + look + follow + whole_shot)
@@ -200,7 +200,7 @@ def _check_request(
     whole_shot = lookahead == WHOLE_SHOT
     if not whole_shot and not (isinstance(lookahead, float | int) and math.isfinite(lookahead) and lookahead >= 0):
         raise UsageError(f"the lookahead is {lookahead!r}: give 0 or more seconds, or '{WHOLE_SHOT}'")
-    if whole_shot and _passes_once(input):
+    if whole_shot and passes_once(input):
         raise UsageError(f"lookahead '{WHOLE_SHOT}' reads the input twice, and {input} passes once: save it to a file")
     if start is not None and start < 0:
         raise UsageError(f"the start is {start:g} s: give 0 or more seconds")
@@ -208,10 +208,6 @@ def _check_request(
         raise UsageError(f"the end ({end:g} s) is not after the start ({start:g} s)")
     if dilate is not None and dilate < 0:
         raise UsageError(f"dilate is {dilate} px: give 0 or more")
-
-
-def _passes_once(input: str | Path) -> bool:
-    return "://" in str(input) or Path(input).is_fifo()
 
 
 @contextmanager

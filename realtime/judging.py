@@ -19,6 +19,7 @@ WHOLE_FRAME = 0.7  # share of the picture that no clicked object covers
 MEMBER = 0.05  # share of a group that is too little for one of its people
 GROUP = 1.2  # times its height that a part is wide from which on it is several people
 CLOSE = 0.05  # share of the height up to which what the network left out of a person lies beside its answer
+LIMB = 0.2  # share of a person that one who is seen but for a limb may lack
 UPRIGHT = 0.6  # share of a part's height from which on an answer is a whole person of it
 SCRAP, MOST = 0.3, 0.6  # shares of a person that are too little of one, and that are one
 
@@ -60,12 +61,15 @@ def united(answer: np.ndarray, part: np.ndarray | None) -> np.ndarray:
 
 
 def near(part: np.ndarray, answer: np.ndarray) -> np.ndarray:
-    """What of a class's matte lies close enough to a network's answer to be of the same person, zero elsewhere.
+    """What of a class's matte is of the same person as a network's answer, zero elsewhere.
 
-    Others may hang together with it: a crowd behind somebody.
+    A limb that the network left out may reach anywhere; others who hang together with them, as a crowd behind somebody
+    does, are more than a limb, and of those only what lies close is taken.
     """
-    reach = max(2, round(CLOSE * answer.shape[0]))
-    return np.where(ops.grow(ops.at_least(answer, ON), reach) > 0, part, np.float32(0))
+    inside = ops.at_least(answer, ON)
+    close = ops.grow(inside, max(2, round(CLOSE * answer.shape[0])))
+    rest = cv2.countNonZero(ops.at_least(part, ON) & ~close)
+    return part if rest <= LIMB * cv2.countNonZero(inside) else np.where(close > 0, part, np.float32(0))
 
 
 def _shared(part: np.ndarray, answer: np.ndarray) -> bool:

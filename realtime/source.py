@@ -14,6 +14,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import cv2
@@ -93,6 +94,11 @@ class Source(ABC):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def passes_once(path: str | Path) -> bool:
+    """Whether an input can be read only once: an address or a pipe."""
+    return "://" in str(path) or Path(path).is_fifo()
 
 
 def open_source(path: str, *, start: float | None = None, end: float | None = None) -> Source:

@@ -17,7 +17,7 @@ import numpy as np
 from realtime.errors import EraserError
 from realtime.frame import Frame
 from realtime.shots import GLANCE, Shot, ShotFinder
-from realtime.source import Source, open_source
+from realtime.source import Source, open_source, passes_once
 
 CACHED_BYTES = 256 << 20
 BEHIND = 12  # frames before one that are kept, too, when somebody goes backward
@@ -34,6 +34,8 @@ class Clip:
 
     def __init__(self, path: str, start: float | None = None, end: float | None = None) -> None:
         """path, start, end: as `open_source` takes them. Raises EraserError."""
+        if passes_once(path):
+            raise EraserError(f"{path} passes only once, and no frame can be chosen in it: save it to a file first")
         self._path, self._start, self._end = path, start, end
         with open_source(path, start=start, end=end) as source:
             if source.info.still:

@@ -7,9 +7,9 @@ has found stays until something better comes. Memory: the film and all mattes ar
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +19,6 @@ import numpy as np
 from realtime import ops
 from realtime.bothways import Traced, follow_both_ways
 from realtime.edits import Edit, People, TimedEdit
-from realtime.errors import EraserError
 from realtime.film import Scraps, packed, unpacked
 from realtime.finder import picture_size
 from realtime.masks import ON
@@ -29,6 +28,8 @@ from realtime.strokes import draw
 from realtime.things import Thing, things
 from realtime.tracing import Plan
 from realtime.track import Track
+
+_log = logging.getLogger(__name__)
 
 AROUND = 2.0  # seconds before and after edits, and the frame that is looked at, through which objects are followed
 
@@ -125,11 +126,13 @@ class Follower:
                     return
                 wanted, self._served = self._wanted, self._wanted
             assert wanted is not None, "something was asked"
-            with suppress(Superseded):
-                try:
-                    self._serve(wanted)
-                except EraserError as error:
-                    self.failure = str(error)
+            try:
+                self._serve(wanted)
+            except Superseded:
+                continue
+            except Exception as error:  # the window tells it, and stays: what was selected can still be saved
+                _log.debug("following failed", exc_info=True)
+                self.failure = f"following failed: {error}"
 
     def _serve(self, wanted: Wanted) -> None:
         shot = self._clip.shot(wanted.index)

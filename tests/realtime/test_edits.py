@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import math
 
+import cv2
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,6 +20,7 @@ from realtime.edits import (
     Paint,
     People,
     Restore,
+    Stencil,
     Subtract,
     TimedEdit,
     Undo,
@@ -30,6 +33,7 @@ from realtime.errors import EraserError, UsageError
 from realtime.selection import Box
 from realtime.selectionfile import read_selection, write_selection
 
+PNG = cv2.imencode(".png", np.full((4, 6), 255, np.uint8))[1].tobytes()  # what follows its end is ignored
 NUMBERS = st.integers(-2_000_000, 2_000_000).map(lambda value: value / 1000)
 POINTS = st.tuples(NUMBERS, NUMBERS)
 EDITS = st.one_of(
@@ -38,6 +42,8 @@ EDITS = st.one_of(
     st.builds(
         Paint, st.lists(POINTS, min_size=1).map(tuple), st.integers(1, 99_000).map(lambda r: r / 1000), st.booleans()
     ),
+    st.builds(Stencil, st.sampled_from([b"1", b"2"]).map(lambda text: PNG + text), st.booleans()),
+    st.builds(Erase, NUMBERS, NUMBERS, st.integers(1, 99)),
     st.builds(Move, NUMBERS, NUMBERS, NUMBERS, NUMBERS),
     st.builds(People, st.booleans()),
     st.builds(Undo),
@@ -118,6 +124,14 @@ def broken(**changes):
         (broken(edits=[{"time": 0, "do": "erase", "x": True, "y": 1}]), "'x' is True"),
         (broken(edits=[{"time": 0, "do": "people", "erase": 1}]), "neither true nor false"),
         (broken(edits=[{"time": 0, "do": "paint", "points": [[1]], "radius": 1, "erase": True}]), "pairs"),
+        (broken(edits=[{"time": 0, "do": "erase", "x": 1, "y": 1, "object": 0}]), "'object' is 0"),
+        (broken(edits=[{"time": 0, "do": "stencil", "erase": True}]), "'mask' is None"),
+        (
+            broken(edits=[{"time": 0, "do": "stencil", "mask": "../a.png", "erase": True}]),
+            "the name of a file beside it",
+        ),
+        (broken(edits=[{"time": 0, "do": "stencil", "mask": "none.png", "erase": True}]), "none.png cannot be read"),
+        (broken(edits=[{"time": 0, "do": "stencil", "mask": "selection.json", "erase": True}]), "is no PNG picture"),
         (broken(edits=[{"time": 0, "do": "erase-box", "x": 0, "y": 0, "width": 0, "height": 3}]), "empty"),
     ],
 )

@@ -71,3 +71,8 @@ def test_a_still_is_told_to_go_elsewhere(tmp_path):
     media.write_folder(tmp_path / "one", [numbered(3)], "{:02d}.png")
     with pytest.raises(EraserError, match="erase-live"):
         Clip(str(tmp_path / "one" / "00.png"))
+
+
+def test_what_passes_only_once_is_told_so():
+    with pytest.raises(EraserError, match="passes only once"):
+        Clip("rtsp://127.0.0.1:9/stream")
