@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import math
 import shutil
 import sys
 from collections.abc import Sequence
@@ -27,17 +28,21 @@ from benchmarks.sheets import write_picture
 from benchmarks.tables import markdown_table, number
 from calib.command import exit_code_of
 from calib.frames import Inputs, evenly, given, inputs_of, picture_files
-from engines.card import TASKS, Card
+from engines.card import TASKS, TOLERANCES, Card
 from engines.errors import EngineError
 from engines.measure import hole_psnr
 from engines.models import Model, find_model, find_models
 from engines.onnx_engine import OnnxEngine
+from engines.parity import PROBE, Probe, load_probe, random_inputs
+from engines.parity import judge as judge_parity
 from realtime.errors import UsageError
 
 MOST_IOU, MOST_DB = 0.01, 0.3  # that INT8 may lose
 SHARE_IN_FULL = 0.25  # of the layers that may stay in FP32: above it the engine is hardly INT8
 MARGIN = 0.8  # of what may be lost is aimed at
 TRIES = 3
+SLACK = 1.5  # of the error on a GPU, against that on the CPU
+CHANNELS = {"image": 3, "guidance": 3, "mask": 1}
 LAYER_PICTURES = 3
 SHOWN = 30  # layers in table and plot
 Answers = dict[str, np.ndarray]
@@ -144,7 +149,7 @@ def run(options: argparse.Namespace) -> None:
     write_picture(out / "precision.png", bars(title, [(name, 1000 * error) for name, error in shown]))
     if int8.loss.fault:
         raise EngineError(f"INT8 of {model.card.name} is refused: {int8.loss.fault}; figures in {out}")
-    _write_model(model, int8.graph, out)
+    _write_model(model, int8.graph, out, tolerance_of(model, int8.graph, full))
     print(f"{out} holds the model with its INT8 graph")
 
 
@@ -264,16 +269,35 @@ def _text(card: Card, about: dict[str, str], losses: dict[str, Loss], int8: Int8
     ]) + "\n"  # fmt: skip
 
 
-def _write_model(model: Model, graph: bytes, folder: Path) -> None:
+def tolerance_of(model: Model, graph: bytes, full: OnnxEngine) -> dict[str, float]:
+    """What INT8 engines may differ from FP32 by on the probes of `engines.parity`: SLACK times what this graph does."""
+    size = model.card.sizes[0]
+    inputs = random_inputs({name: CHANNELS[name] for name in model.card.inputs}, *size)
+    probes = [Probe("random inputs", inputs, full.run(**inputs))]
+    if model.beside(PROBE).is_file():
+        probes.append(load_probe(model.beside(PROBE)))
+    figures = judge_parity(OnnxEngine(graph, model.card, precision="int8"), probes).figures
+    limits = {
+        "mean_difference": lambda value: value * SLACK,
+        "iou": lambda value: 1 - (1 - value) * SLACK,
+        "psnr": lambda value: value - 20 * math.log10(SLACK),
+    }
+    return {f"int8 {name}": round(limits[name](value), 6) for name, value in figures.items()}
+
+
+def _write_model(model: Model, graph: bytes, folder: Path, tolerance: dict[str, float]) -> None:
     """Copy the model's files to a folder and add the INT8 graph."""
-    names = [*(f"gpu.{precision}.onnx" for precision in model.card.graphs if precision != "int8"), "probe.npz"]
+    names = [*(f"gpu.{precision}.onnx" for precision in model.card.graphs if precision != "int8"), PROBE]
     (folder / "model.onnx").write_bytes(model.content())
     for name in names:
         if model.beside(name).is_file():
             shutil.copyfile(model.beside(name), folder / name)
     (folder / "gpu.int8.onnx").write_bytes(graph)
     graphs = {**model.card.graphs, "int8": hashlib.sha256(graph).hexdigest()}
-    (folder / "card.json").write_text(replace(model.card, graphs=graphs).to_json(), encoding="utf-8")
+    card = replace(
+        model.card, graphs=graphs, tolerance={**(model.card.tolerance or TOLERANCES[model.card.task]), **tolerance}
+    )
+    (folder / "card.json").write_text(card.to_json(), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -3,7 +3,8 @@
 Stored with a model (`probe.npz`) are inputs and what the model answers to them in FP32; where onnxruntime is installed
 the two are compared on random inputs too, at the size that the engine was built for. What an engine may differ by
 stands in the card's `tolerance`: of a segmenter the mean absolute difference of its mattes and the intersection over
-union (IoU) of its masks, of a filler the PSNR in dB of what it puts into the hole.
+union (IoU) of its masks, of a filler the PSNR in dB of what it puts into the hole. A limit may be for one precision
+alone, which then stands before its name, as in "int8 psnr".
 """
 
 from __future__ import annotations
@@ -89,7 +90,7 @@ def judge(engine: Engine, probes: list[Probe]) -> Verdict:
             smaller_is_better = name == "mean_difference"
             poorer = max if smaller_is_better else min
             worst[name] = poorer(worst.get(name, value), value)
-            limit = limits.get(name)
+            limit = limits.get(f"{engine.precision} {name}", limits.get(name))
             if limit is not None and not (value <= limit if smaller_is_better else value >= limit):
                 sign = "<=" if smaller_is_better else ">="
                 faults.append(f"{name} {value:.4g} on {probe.origin}, where the card wants {sign} {limit:g}")

@@ -15,6 +15,7 @@ import onnx
 from calib import precision
 from engines.models import find_model
 from engines.onnx_engine import OnnxEngine
+from engines.parity import Probe, judge, random_inputs
 from tests.calib import networks
 
 has_modelopt = pytest.mark.skipif(
@@ -47,6 +48,23 @@ def test_a_model_that_passes_is_written_with_its_int8_graph(tmp_path: Path, quan
     assert figures(out)["losses"]["INT8"]["iou"] > 0.99
     assert figures(out)["losses"]["FP16"]["iou"] == 1.0
     assert (out / "precision.png").is_file()
+
+
+@quantisers
+def test_what_an_int8_engine_may_differ_by_is_what_the_graph_itself_does_and_a_little_more(
+    tmp_path: Path, quantiser: str
+) -> None:
+    model, out = networks.copying_filler(tmp_path / "model"), tmp_path / "out"
+    frames = networks.pictures(tmp_path / "frames")
+    assert run(model, frames, out, "--task", "filler", "--with", quantiser) == 0
+    written = find_model(out, "filler")
+    inputs = random_inputs({"image": 3, "mask": 1}, *networks.SIZE)
+    probe = Probe("random inputs", inputs, OnnxEngine(out / "model.onnx", written.card).run(**inputs))
+    graph = written.graph("int8")
+    assert graph is not None
+    verdict = judge(OnnxEngine(graph, written.card, precision="int8"), [probe])
+    assert not verdict.faults
+    assert 0 < verdict.figures["psnr"] - written.card.tolerance["int8 psnr"] < 5
 
 
 @quantisers

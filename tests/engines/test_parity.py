@@ -18,8 +18,8 @@ from engines.parity import PROBE, Probe, judge, load_probe, random_inputs, save_
 class Off:
     """An engine whose answers are wrong in a way that is given."""
 
-    def __init__(self, card: Card, answers: dict[str, np.ndarray]) -> None:
-        self.card, self.answers = card, answers
+    def __init__(self, card: Card, answers: dict[str, np.ndarray], precision: str = "fp16") -> None:
+        self.card, self.answers, self.precision = card, answers, precision
 
     def run(self, **inputs: np.ndarray) -> dict[str, np.ndarray]:
         return self.answers
@@ -108,3 +108,11 @@ def test_random_inputs_are_the_same_each_time_and_have_a_hole_or_a_click() -> No
             np.testing.assert_array_equal(array, two[name])
             assert array.shape == (1, channels[name], 96, 160)
             assert 0 < array.mean() < 1
+
+
+def test_a_limit_for_one_precision_goes_before_the_one_for_all() -> None:
+    card, probe = segmenter_probe()
+    answers = {"matte": np.clip(probe.answers["matte"] + 0.05, 0, 1).astype(np.float32)}
+    card = replace(card, tolerance={**card.tolerance, "int8 mean_difference": 0.1})
+    assert judge(Off(card, answers), [probe]).faults  # type: ignore[arg-type]
+    assert not judge(Off(card, answers, "int8"), [probe]).faults  # type: ignore[arg-type]
