@@ -25,6 +25,7 @@ from realtime.eraser import Eraser, Pending
 from realtime.errors import EraserError
 from realtime.finding import Finding
 from realtime.frame import Frame
+from realtime.hindsight import Hindsight
 from realtime.ledger import Ledger
 from realtime.memory import ShotMemory
 from realtime.plate import Plate
@@ -44,6 +45,7 @@ class Rehearsal:
         self._bounds = [bound for shot in shots for bound in (shot.start, shot.end)]
         self._stretch: int | None = None  # that is watched, counting shots and what is between them
         self._ledger = Ledger(folder / "findings")
+        self._hindsight = Hindsight()
         self._shots: list[ShotMemory | Crossing] = []
         self._plate: Plate | None = None  # of the shot that is watched
         self._seconds: list[ShotMemory] = []  # of second layers, in order
@@ -75,13 +77,16 @@ class Rehearsal:
             self._edge = Edge(memory, pending.epoch, pending.motion, finding.exposure, finding.mask)
             if finding.cut:
                 self._end_crossings(self._edge)
-        self._ledger.append(finding.arrays())
+        for complete in self._hindsight.add(frame.image, finding):
+            self._ledger.append(complete.arrays())
         return pending
 
     def end(self) -> None:
         """The first pass is over."""
         self._end_shot()
         self._end_second()
+        for complete in self._hindsight.end():
+            self._ledger.append(complete.arrays())
         self._ledger.close()
 
     def replay(self, eraser: Eraser, frame: Frame) -> Pending:

@@ -132,6 +132,38 @@ def test_a_moved_object_is_drawn_by_the_second_pass_too(tmp_path):
     assert (results[-1].image[85:95, 175:185] == (20, 20, 230)).all()
 
 
+class Late:
+    """Finds nobody until the frame of a number, counted in runs of the network."""
+
+    def __init__(self, first):
+        self.segmenter, self._runs, self._first = red_segmenter(), 0, first
+        self._run, self.segmenter.engine.run = self.segmenter.engine.run, self.run
+
+    def run(self, image):
+        self._runs += 1
+        answer = self._run(image)
+        return answer if self._runs > self._first else {name: value * 0 for name, value in answer.items()}
+
+
+def test_somebody_who_was_found_late_is_erased_from_the_frames_before_too(tmp_path):
+    pictures = [put(ROOM, disc(HEIGHT, WIDTH, 60 + 4 * (index - 10), 90, 24) * (index >= 10)) for index in range(24)]
+    settings = Settings(dilate=2, segment_interval=0)
+    first = Eraser(Late(14).segmenter, PaintingFiller(), Selection(), settings)
+    rehearsal = rehearsed(tmp_path, pictures, core=first)
+    core = Eraser(red_segmenter(), PaintingFiller(), Selection(), settings)
+    results = replayed(rehearsal, pictures, core)
+    for index in range(11, 20):
+        assert results[index].hole[90, 60 + 4 * (index - 10)]
+    assert not any(result.hole.any() for result in results[:9])
+
+
+def test_masks_from_outside_are_never_carried_back(tmp_path):
+    pictures = [put(ROOM, STANDING)] * 10
+    masks = [STANDING * 0] * 5 + [STANDING] * 5
+    results = replayed(rehearsed(tmp_path, pictures, masks), pictures)
+    assert [bool(result.hole.any()) for result in results] == [False] * 5 + [True] * 5
+
+
 def test_an_input_that_is_longer_the_second_time_is_refused(tmp_path):
     rehearsal = rehearsed(tmp_path, [ROOM] * 2)
     with pytest.raises(EraserError, match="changed"):
