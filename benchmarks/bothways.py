@@ -92,7 +92,8 @@ def measure(clip: Clip, segmenter: Segmenter, method: str) -> tuple[BothWays, np
     before = [score for index, score in scores.items() if index < click]
     after = [score for index, score in scores.items() if index >= click]
     figures = float(np.mean(before)), float(np.mean(after)), min(scores.values()), lost, spent
-    tiles = [_tile(clip.frame(i), found[i], truths[i]) for i in np.linspace(0, clip.length - 1, 8).round().astype(int)]
+    shown_on = [round(step * (clip.length - 1) / 7) for step in range(8)]
+    tiles = [_tile(clip.frame(i), found[i], truths[i]) for i in shown_on]
     return BothWays(clip.name, method, click, clip.length, *figures), np.vstack(
         [np.hstack(tiles[:4]), np.hstack(tiles[4:])]
     )
