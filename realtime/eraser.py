@@ -665,7 +665,8 @@ def _read_again(pending: Pending, hole: Hole) -> tuple[np.ndarray, np.ndarray]:
     """Background and trust of a hole, now: what was SEEN keeps its past, the rest takes what was learnt since."""
     background, trust = pending.background, pending.trust
     stale = ~ops.equals(trust, SEEN)
-    window = ops.neighbourhood(stale & ops.at_least(hole.alpha, 1), 0)
+    shown = stale & ops.at_least(hole.alpha, 1)
+    window, stale = ops.neighbourhood(shown, 0), ops.cropped(stale, shown)
     if window is not None:
         region = window.moved(hole.roi.y0, hole.roi.x0)
         color, now = pending.plate.read(_present_motion(pending), region)
@@ -675,12 +676,17 @@ def _read_again(pending: Pending, hole: Hole) -> tuple[np.ndarray, np.ndarray]:
         ops.copy_where(color, better, background[window.slices])
         ops.copy_where(now, better, trust[window.slices])
         if pending.memory is not None:
-            _remember(pending, pending.memory, window, background, trust)
+            _remember(pending, pending.memory, window, stale, background, trust)
     return background, trust
 
 
-def _remember(pending: Pending, memory: Memory, window: Region, background: np.ndarray, trust: np.ndarray) -> None:
-    """Let the whole shot show, in place, what nothing up to now has SEEN; window: of the hole's roi."""
+def _remember(
+    pending: Pending, memory: Memory, window: Region, stale: np.ndarray, background: np.ndarray, trust: np.ndarray
+) -> None:
+    """Let the whole shot show, in place, what nothing up to now has SEEN.
+
+    window: of the hole's roi; stale: (h, w) uint8 of the roi, where to look.
+    """
     assert pending.hole is not None
     roi = pending.hole.roi
     region = window.moved(roi.y0, roi.x0)
@@ -689,7 +695,7 @@ def _remember(pending: Pending, memory: Memory, window: Region, background: np.n
         recalled = second.joined(recalled, pending.second_memory.recall(second.epoch, second.motion, region))
     color, ever = map(pending.plate.home.sent, recalled)
     here = trust[window.slices]
-    better = ops.at_least(ever, GUESSED) & ~ops.equals(here, SEEN) & ops.not_below(ever, here)
+    better = stale[window.slices] & ops.at_least(ever, GUESSED) & ~ops.equals(here, SEEN) & ops.not_below(ever, here)
     ops.copy_where(color, better, background[window.slices])
     ops.copy_where(ever, better, here)
 

@@ -29,10 +29,9 @@ class Patch:
 class Shown:
     """A frame with a patch in place: NumPy arrays, as in `realtime.eraser.Result`.
 
-    fade: for the next frame; hole_pixels, seen_pixels: how many were
-    replaced, and by what had been SEEN. Of a device, which is not asked otherwise: unseen, guessed: how many of them
-    nothing is known of, and only a guess; invented, invented_here: how many pixels of the plate and of the rectangle
-    around the hole are invented.
+    fade: for the next frame; hole_pixels, seen_pixels: how many were replaced, and by what had been SEEN. For a device
+    alone, else 0: unseen, guessed: how many pixels of the hole nothing is known of, and of its rectangle only a guess;
+    invented, invented_here: how many of the plate and of that rectangle are invented.
     """
 
     image: np.ndarray

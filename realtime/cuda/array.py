@@ -90,6 +90,10 @@ class DeviceArray:
         pitch = math.prod(shape[1:]) * self.dtype.itemsize
         return DeviceArray(self.device, self._block, self.address, shape, self.dtype, pitch)
 
+    def as_grid(self, height: int, width: int) -> DeviceArray:
+        """Something of another shape for a kernel to run over; it has no values of its own."""
+        return DeviceArray(self.device, self._block, self.address, (height, width), self.dtype, self.pitch)
+
     def __getitem__(self, key: tuple[slice, ...] | slice) -> DeviceArray:
         rows, columns = key if isinstance(key, tuple) else (key, slice(None))
         (y0, y1, down), (x0, x1, right) = rows.indices(self.shape[0]), columns.indices(self.shape[1])

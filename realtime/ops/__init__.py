@@ -47,6 +47,7 @@ __all__ = [
     "corrected",
     "count",
     "count_later",
+    "cropped",
     "difference",
     "differs",
     "differs_beyond_light",
@@ -271,6 +272,11 @@ def look_up(image: np.ndarray, table: np.ndarray) -> np.ndarray:
 
 
 # Masks.
+
+
+def cropped(mask: np.ndarray, to: np.ndarray) -> np.ndarray:
+    """A (H, W) uint8 mask, but 0 outside the smallest rectangle that holds all that is set in another one."""
+    return _of(mask).cropped(mask, to)
 
 
 def grow(mask: np.ndarray, radius: int) -> np.ndarray:

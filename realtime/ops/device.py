@@ -61,10 +61,8 @@ def _bounds(mask: DeviceArray) -> DeviceArray:
 
 
 def _runs(mask: DeviceArray) -> DeviceArray:
-    """Stands for the runs of pixels in which a mask is counted; it has a shape, and no values of its own."""
-    return DeviceArray(
-        mask.device, mask._block, mask.address, (mask.shape[0], -(-mask.shape[1] // RUN)), mask.dtype, mask.pitch
-    )
+    """The runs of pixels in which a mask is counted."""
+    return mask.as_grid(mask.shape[0], -(-mask.shape[1] // RUN))
 
 
 def warp(image: DeviceArray, matrix: np.ndarray, size: Size, *, cubic: bool = True) -> DeviceArray:
@@ -179,6 +177,12 @@ def copy_where(source: DeviceArray, where: DeviceArray, target: DeviceArray) -> 
 
 def put(target: DeviceArray, where: DeviceArray, value: int) -> None:
     target.device.run("put_u8", target, target, where, int(value))
+
+
+def cropped(mask: DeviceArray, to: DeviceArray) -> DeviceArray:
+    result = mask.device.empty(mask.shape)
+    mask.device.run("crop", result, mask, _bounds(to), result)
+    return result
 
 
 def grow(mask: DeviceArray, radius: int) -> DeviceArray:
@@ -316,8 +320,7 @@ def difference(frame: DeviceArray, background: DeviceArray, step: int) -> Device
 
 def usual(difference: DeviceArray, where: DeviceArray, limit: float) -> DeviceArray:
     device, every = difference.device, host.SAMPLED
-    height, width = _thin(difference, every)
-    samples = DeviceArray(device, where._block, where.address, (height, width), where.dtype, where.pitch)  # a shape
+    samples = difference.as_grid(*_thin(difference, every))
     counts = device.zeros((3, LEVELS + 2 * FINE), np.int32)
     levels, fine = counts[:, :LEVELS], counts[:, LEVELS:]
     middle, median = device.zeros((3, 4), np.int32), device.zeros((3, 2), np.float32)

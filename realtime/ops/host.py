@@ -167,6 +167,13 @@ def put(target: np.ndarray, where: np.ndarray, value: int) -> None:
     target[where > 0] = value
 
 
+def cropped(mask: np.ndarray, to: np.ndarray) -> np.ndarray:
+    result, region = np.zeros_like(mask), bounding_region(to)
+    if region is not None:
+        result[region.slices] = mask[region.slices]
+    return result
+
+
 def grow(mask: np.ndarray, radius: int) -> np.ndarray:
     if radius <= 0:
         return mask

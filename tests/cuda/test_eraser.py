@@ -13,8 +13,9 @@ from realtime.eraser import Eraser, Settings
 from realtime.rehearsal import Rehearsal
 from realtime.segment import Segmenter
 from realtime.selection import Box, Selection
+from tests.realtime import test_parallax as parallax
 from tests.realtime.fakes import PaintingFiller, RedEngine
-from tests.realtime.pictures import disc, frame, look, put, texture
+from tests.realtime.pictures import disc, frame, look, psnr, put, texture
 
 HEIGHT, WIDTH, FRAMES = 120, 212, 16
 WORLD = (texture(300, 500) * 0.6 + 60).astype(np.uint8)
@@ -84,6 +85,34 @@ def test_both_ways_give_the_same(device, kind, masks, lookahead):
     held_against(run(cpu, kind, masks, lookahead), run(gpu, kind, masks, lookahead))
     assert cpu.stats.fills == gpu.stats.fills
     assert abs(cpu.stats.coverage - gpu.stats.coverage) < 0.001
+
+
+def test_near_and_far_backgrounds_have_a_plate_each_on_a_device(device):
+    """Which of the two is the main one hangs on a hair, so that the pictures may differ from the CPU's."""
+    core = Eraser(None, PaintingFiller(), Selection(classes=()), Settings(dilate=2), home=device)
+    for index in range(22):
+        mask, truth = disc(parallax.HEIGHT, parallax.WIDTH, 30 + 5 * index, 100, 28), parallax.background(index, 2.0)
+        result = core.step(frame(put(truth, mask), index), mask)
+    assert core.stats.parallax > 10
+    assert psnr(result.image, truth, mask) > 22
+
+
+def test_a_background_that_sways_gives_the_same(device):
+    def swaying(home):
+        core = Eraser(None, PaintingFiller(), Selection(classes=()), home=home)
+        for index in range(24):
+            water = look(WORLD, ops.translation(-150 + 4 * np.sin(index / 2), -90), HEIGHT, WIDTH)
+            picture = np.where(
+                disc(HEIGHT, WIDTH, 130, 60, 45)[..., None] > 0, water, WORLD[90 : 90 + HEIGHT, 5 : 5 + WIDTH]
+            )
+            mask = disc(HEIGHT, WIDTH, 40 + 5 * index, 60, 17)
+            waiting = core.observe(frame(put(picture, mask), index), mask)
+            renewed.append(waiting.finding.renewed is not None)
+            yield core.render(waiting)
+
+    renewed: list = []
+    held_against(swaying(ops.HOST), swaying(device))
+    assert any(renewed)
 
 
 class DeviceEngine(RedEngine):

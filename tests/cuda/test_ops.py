@@ -74,6 +74,8 @@ EXACT = {
     "grown by a square": (lambda mask: ops.grow_square(mask, 6), SPECKS),
     "grown in proportion": (lambda mask: ops.grow_square(mask, ops.reach(mask, 8, 4, 30)), MASK),
     "grown at most": (lambda mask: ops.grow_square(mask, ops.reach(mask, 1, 4, 30)), MASK),
+    "cropped": (ops.cropped, SPECKS, MASK[:, ::-1] & disc(HEIGHT, WIDTH, 60, 30, 25)),
+    "cropped to nothing": (ops.cropped, SPECKS, MASK * 0),
     "shrunk": (lambda mask: ops.shrink(mask, 2), MASK),
     "opened": (lambda mask: ops.opened(mask, 2), SPECKS),
     "levels resized": (lambda levels: ops.resize_levels(levels, (22, 40)), LEVELS),

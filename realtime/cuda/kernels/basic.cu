@@ -132,3 +132,11 @@ extern "C" __global__ void bound(Array mask, Array runs, Array bounds) {
   atomicMax(found + 2, mask.width - first);
   atomicMax(found + 3, last + 1);
 }
+
+// A mask, 0 outside the rectangle that `bound` found.
+extern "C" __global__ void crop(Array mask, Array bounds, Array out) {
+  PIXEL_OF(out);
+  const int* found = row<int>(bounds, 0);
+  const bool inside = y >= out.height - found[0] && y < found[1] && x >= out.width - found[2] && x < found[3];
+  at<u8>(out, y, x) = inside ? at<u8>(mask, y, x) : 0;
+}
