@@ -161,6 +161,20 @@ def spot(edit: Erase | EraseBox) -> tuple[float, float]:
     return edit.box.x + (edit.box.w - 1) / 2, edit.box.y + (edit.box.h - 1) / 2
 
 
+def moved(edits: Iterable[TimedEdit]) -> dict[int, tuple[float, float]]:
+    """By how much objects are shown displaced, by number, as far as that is said where they are chosen."""
+    edits = list(edits)
+    chosen = {
+        (timed.time, spot(edit)): edit.number for timed in edits if isinstance(edit := timed.edit, Erase | EraseBox)
+    }
+    total: dict[int, tuple[float, float]] = {}
+    for timed in edits:
+        if isinstance(move := timed.edit, Move) and (number := chosen.get((timed.time, (move.x, move.y)))) is not None:
+            dx, dy = total.get(number, (0.0, 0.0))
+            total[number] = dx + move.dx, dy + move.dy
+    return total
+
+
 def settled(edits: Iterable[TimedEdit]) -> list[TimedEdit]:
     """The edits by time, without those that were taken back; objects are numbered in the order of their choice.
 

@@ -18,7 +18,7 @@ import numpy as np
 
 from realtime import ops
 from realtime.bothways import Traced, follow_both_ways
-from realtime.edits import Edit, People, TimedEdit
+from realtime.edits import Edit, Move, People, TimedEdit, moved
 from realtime.film import Scraps, packed, unpacked
 from realtime.finder import picture_size
 from realtime.masks import ON
@@ -40,6 +40,11 @@ class Wanted:
 
     edits: tuple[TimedEdit, ...]
     index: int
+
+    @property
+    def following(self) -> list[TimedEdit]:
+        """The edits that have to do with where objects are, not with where they are shown."""
+        return [timed for timed in self.edits if not isinstance(timed.edit, Move)]
 
 
 class Superseded(Exception):
@@ -96,6 +101,9 @@ class Follower:
         if not tracks and index in self._traced:
             traced, there = self._traced[index]
             tracks = traced.tracks(there)
+        displaced = moved(wanted.edits) if wanted else {}
+        for track in tracks:
+            track.dx, track.dy = displaced.get(track.number, (0.0, 0.0))
         time = self._clip.times[index]
         shown = [track for track in tracks if track.number in numbers or track.role == "keep"]
         taken = [track.matte for track in shown]
@@ -136,7 +144,7 @@ class Follower:
 
     def _serve(self, wanted: Wanted) -> None:
         shot = self._clip.shot(wanted.index)
-        edits = [timed for timed in wanted.edits if self._clip.index(timed.time) in shot]
+        edits = [timed for timed in wanted.following if self._clip.index(timed.time) in shot]
         indexed = [(self._clip.index(timed.time), timed.edit) for timed in edits if not isinstance(timed.edit, People)]
         people = any(isinstance(timed.edit, People) and timed.edit.erase for timed in wanted.edits)
         known = self._followed[0] if self._followed else []
@@ -200,7 +208,9 @@ class Follower:
     def _differs(self) -> bool:
         """Whether what is wanted now calls for other work than that under way."""
         wanted, served = self._wanted, self._served
-        return wanted is None or served is None or wanted.edits != served.edits or wanted.index not in self._part
+        if wanted is None or served is None or wanted.following != served.following:
+            return True
+        return wanted.index not in self._part
 
 
 class _Smalls:

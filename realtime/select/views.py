@@ -85,7 +85,7 @@ def draw_frame(sight: Sight, state: SelectState) -> np.ndarray:
         if not thing.mask.size:
             continue
         shape = smoothed(thing.mask, height)
-        if thing.state == "erased":
+        if thing.state == "erased" or (thing.state == "candidate" and state.people):
             tint(picture, thing.roi, shape, hue(thing.number), TINT)
         elif thing.state == "lost":
             tint(picture, thing.roi, _hatched(shape, height), AMBER, PALE + TINT)

@@ -7,7 +7,7 @@ import time
 import numpy as np
 import pytest
 
-from realtime.edits import Add, Erase, Paint, TimedEdit
+from realtime.edits import Add, Erase, Move, Paint, TimedEdit
 from realtime.select.clip import Clip
 from realtime.select.follower import Follower, Wanted
 from realtime.select.session import stencilled
@@ -100,6 +100,16 @@ def test_a_correction_shows_in_its_frame(clip, follower):
     settle(follower, click, index=30)
     settle(follower, click, TimedEdit(1.5, Add(30 + 1.5 * 15, 40, 1)), index=15)
     assert iou(found(follower, clip, 15), ball(15)) > 0.7
+
+
+def test_a_move_shows_at_once_in_every_frame(clip, follower):
+    x = round(30 + 1.5 * 30)
+    click, move = TimedEdit(3.0, Erase(x, 40, 1)), TimedEdit(3.0, Move(x, 40, 20, -5))
+    settle(follower, click, index=30)
+    version = follower.version
+    settle(follower, click, move, index=30)
+    assert follower.version == version + 1  # the frame itself was looked at again, but nothing was followed anew
+    assert [thing.moved for thing in follower.things(15, clip.frame(15)) if thing.state == "erased"] == [(20, -5)]
 
 
 def test_strokes_are_shown_in_the_frames_around(clip, follower):
