@@ -4,7 +4,7 @@ INT8 is calibrated on every second picture and judged on the others, like FP16, 
 segmenter, the PSNR of a filler against the picture that its hole was cut into. Where INT8 loses too much, the layers
 that lose most stay in FP32, a quarter of them at most; a model that still loses more than 1 % IoU or 0.3 dB is refused.
 One that passes is written to a folder of its own, with `gpu.int8.onnx` beside the others: for `engines.build`, and for
---segmenter and --fill. The graphs run on onnxruntime's CPU here, whose FP16 rounds as a GPU's does but sums in FP32.
+--segmenter and --fill. All of this runs on the CPU: FP16 as FP32 whose every value is rounded, INT8 as Q/DQ defines it.
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--with",
         dest="quantiser",
         choices=("modelopt", "onnxruntime"),
-        help="what quantises (default: modelopt; onnxruntime, which loses more, where that is not installed)",
+        help="what quantises (default: modelopt, or onnxruntime where that is not installed)",
     )
     parser.add_argument("--threads", type=int, help="of the networks (default: all cores)")
     parser.add_argument("--out", type=Path, metavar="FOLDER", help="default build/precision/TASK-NAME")
@@ -112,24 +112,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def run(options: argparse.Namespace) -> None:
     """Measure, write figures and, where INT8 passes, the model; EngineError where it is refused."""
     try:
-        from calib.quantize import usual_quantiser
+        from calib.half import rounded_to_half
+        from calib.quantize import usual_quantiser, with_plain_weights
     except ImportError as error:
         raise UsageError(f"the onnx package is needed ({error}): `pip install .[calib]`") from error
     model = _find(options.model, options.task)
     if model.card.runtime != "onnx":
         raise EngineError(f"{model.card.name} is a {model.card.runtime} model: only ONNX models have other precisions")
-    files = {precision: model.graph(precision) for precision in ("fp32", "fp16")}
-    if None in files.values():
+    graph = model.graph("fp32")
+    if graph is None:
         raise EngineError(f"{model.card.name} has no graphs for GPUs; `python -m engines.graphs FOLDER` makes them")
     quantiser = options.quantiser or usual_quantiser()
-    full = OnnxEngine(_path(files["fp32"]), model.card, threads=options.threads)
+    full = OnnxEngine(graph, model.card, threads=options.threads)
     feeds = list(inputs_of(evenly(picture_files(options.frames), options.limit), full))
     judged = feeds[1::2] if len(feeds) < 4 else [feed for i, feed in enumerate(feeds) if i % 4 in (1, 2)]
     taught = [feed for feed in feeds if not any(feed is each for each in judged)]
     answers = [full.run(**given(model.card, feed)) for feed in judged]
-    half = OnnxEngine(_path(files["fp16"]), model.card, precision="fp16", threads=options.threads)
+    half = OnnxEngine(rounded_to_half(with_plain_weights(graph)), model.card, precision="fp16", threads=options.threads)
     losses = {"FP16": judge(half, judged, answers)}
-    int8 = _calibrate(_path(files["fp32"]), model.card, taught, judged, answers, quantiser, options.threads)
+    int8 = _calibrate(graph, model.card, taught, judged, answers, quantiser, options.threads)
     losses["INT8"] = int8.loss
     out = options.out or Path("build/precision") / f"{model.card.task}-{model.card.name}"
     out.mkdir(parents=True, exist_ok=True)
@@ -229,11 +230,6 @@ def _find(name: str, task: str | None) -> Model:
 def _named(quantiser: str) -> str:
     """A quantiser and its version."""
     return f"{quantiser} {import_module(quantiser).__version__}"
-
-
-def _path(file: Path | None) -> Path:
-    assert file is not None, "looked for before"
-    return file
 
 
 def _fill_psnr(feed: Inputs, filled: np.ndarray) -> float:

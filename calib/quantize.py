@@ -1,7 +1,7 @@
 """INT8 as explicit Q/DQ: a graph in FP32 in, the same graph with quantised layers out.
 
 By nvidia-modelopt (extra `calib`) or, where that is missing, by the static quantiser that comes with onnxruntime, which
-costs more accuracy and needs the onnx package alone. Both are told what TensorRT can run: signed 8 bits, symmetric, one
+needs the onnx package alone. Both are told what TensorRT can run: signed 8 bits, symmetric, one
 scale per tensor of activations and per channel of weights. What is not quantised stays in FP32.
 """
 
@@ -26,7 +26,7 @@ MULTIPLIES = ("Conv", "ConvTranspose", "Gemm", "MatMul")
 
 
 def usual_quantiser() -> str:
-    """The better one of those that are installed."""
+    """modelopt, whose placing of Q and DQ is made for TensorRT, where it is installed."""
     return "modelopt" if util.find_spec("modelopt") else "onnxruntime"
 
 
