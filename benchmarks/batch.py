@@ -47,12 +47,14 @@ MACHINES = 100  # of the estimate
 
 @dataclass(frozen=True)
 class Run:
-    """A batch of `files` files. seconds: from the call to its return, starting workers included."""
+    """A batch of `files` files. seconds: from the call to its return, starting workers included; cpu: of the processors,
+    all processes together, seconds, None where they aren't known."""
 
     name: str
     files: int
     frames: int
     seconds: float
+    cpu: float | None = None
 
     @property
     def per_hour(self) -> float:
@@ -156,13 +158,19 @@ def _write(path: Path, width: int, height: int, frames: int, mirrored: bool = Fa
 
 
 def _batch(folder: Path, name: str, **how: Any) -> Run:
-    begun = time.monotonic()
+    begun, used = time.monotonic(), _cpu()
     result = erase_batch(folder / "in", folder / name.replace(" ", "-"), **how)
-    seconds = time.monotonic() - begun
+    seconds, cpu = time.monotonic() - begun, None if "cluster" in how else _cpu() - used
     if result.counts["done"] != len(result.outcomes):
         raise EraserError("\n".join(result.table()))
     print(f"{name}: {len(result.outcomes)} files in {seconds:.1f} s", file=sys.stderr)
-    return Run(name, len(result.outcomes), sum(outcome.frames for outcome in result.outcomes), seconds)
+    return Run(name, len(result.outcomes), sum(outcome.frames for outcome in result.outcomes), seconds, cpu)
+
+
+def _cpu() -> float:
+    """Processor time of this process and of those that it has started and that have ended, seconds."""
+    times = os.times()
+    return times.user + times.system + times.children_user + times.children_system
 
 
 def _empty(folder: Path, pool: Pool) -> float:
@@ -225,10 +233,17 @@ def speed_text(runs: Sequence[Run], pieces: Sequence[Run], empty: dict[str, floa
     """The figures as Markdown."""
     first = runs[0]
     rows = [
-        [one.name, number(one.seconds), number(one.per_hour, 0), number(one.frames / one.seconds), _gain(first, one)]
+        [
+            one.name,
+            number(one.seconds),
+            number(one.per_hour, 0),
+            number(one.frames / one.seconds),
+            _gain(first, one),
+            number(one.cpu),
+        ]
         for one in runs
     ]
-    header = ["batch", "seconds", "files an hour", "frames/s", "of the first"]
+    header = ["batch", "seconds", "files an hour", "frames/s", "of the first", "processor s"]
     text = f"\n### {first.files} files of {first.frames // first.files} frames\n\n{markdown_table(header, rows)}\n"
     costs = [[name, number(1e3 * seconds, 1)] for name, seconds in empty.items()]
     text += f"\n### A file that takes no time\n\n{markdown_table(['batch', 'ms a file'], costs)}\n"
