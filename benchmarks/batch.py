@@ -25,7 +25,7 @@ import numpy as np
 
 from benchmarks.command import exit_code_of
 from benchmarks.kills import Survived, kill_often, picture_sums
-from benchmarks.machine import describe_machine
+from benchmarks.machine import describe_machine, priority
 from benchmarks.movie import write_movie
 from benchmarks.scenes import crossing
 from benchmarks.tables import markdown_table, number, percent
@@ -47,8 +47,8 @@ MACHINES = 100  # of the estimate
 
 @dataclass(frozen=True)
 class Run:
-    """A batch of `files` files. seconds: from the call to its return, starting workers included; cpu: of the processors,
-    all processes together, seconds, None where they aren't known."""
+    """A batch of `files` files. seconds: from the call to its return, starting workers included; cpu: seconds of the
+    processors, all processes together, None where they aren't known."""
 
     name: str
     files: int
@@ -96,7 +96,7 @@ def _size(text: str) -> tuple[int, int]:
 def run(options: argparse.Namespace) -> None:
     """Measure what `options` ask for; print and write the tables."""
     load = f"{os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else "?"
-    machine = {**describe_machine(), "load before": load}
+    machine = {**describe_machine(), "load before": load, "priority": priority()}
     with tempfile.TemporaryDirectory() as folder:
         name, text, data = (_kills if options.kills else _speed)(options, Path(folder))
     print(text)

@@ -22,7 +22,7 @@ from pathlib import Path
 
 from benchmarks.command import exit_code_of
 from benchmarks.latency import BUSY, FPS, picture_size
-from benchmarks.machine import describe_machine
+from benchmarks.machine import describe_machine, priority
 from benchmarks.movie import write_movie
 from benchmarks.scenes import crossing
 from benchmarks.stepping import Times
@@ -170,7 +170,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 def run(options: argparse.Namespace) -> None:
     """Measure what `options` ask for; print and write the tables."""
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
-    machine = {**describe_machine(), "load before": number(load, 2), "priority": _priority()}
+    machine = {**describe_machine(), "load before": number(load, 2), "priority": priority()}
     runs = []
     with tempfile.TemporaryDirectory() as folder:
         sizes = options.sizes[:1] if options.soak else options.sizes
@@ -192,13 +192,6 @@ def run(options: argparse.Namespace) -> None:
     print(text)
     _write(options, machine, runs, text)
     print(f"Written to {options.out}")
-
-
-def _priority() -> str:
-    """How this process is scheduled: a real-time policy keeps other programs from taking the processor away."""
-    if not hasattr(os, "sched_getscheduler"):
-        return "usual"
-    return "usual" if os.sched_getscheduler(0) == os.SCHED_OTHER else "real-time, before other programs"
 
 
 def _write_clip(folder: Path, width: int, height: int) -> Path:

@@ -29,6 +29,13 @@ def describe_machine() -> dict[str, str]:
     }
 
 
+def priority() -> str:
+    """How this process is scheduled: a real-time policy keeps other programs from taking the processor away."""
+    if not hasattr(os, "sched_getscheduler"):
+        return "usual"
+    return "usual" if os.sched_getscheduler(0) == os.SCHED_OTHER else "real-time, before other programs"
+
+
 def _versions() -> Iterator[str]:
     """Of the packages that are here: those that every install has, and those that only some have."""
     for package in (*PACKAGES, *FOR_SOME):
