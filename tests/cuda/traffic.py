@@ -2,8 +2,8 @@
 
     python -m tests.cuda.traffic 1920x1080
 
-Runs the eraser on the CPU stand-in of a device and counts. Estimates, not measurements: each array that a kernel is given
-is taken to cross the memory bus once, and each kernel to cost LAUNCH at least.
+Runs the eraser on the CPU stand-in of a device and counts. Estimates, not measurements: each array that a kernel is
+given is taken to cross the memory bus once, and each kernel to cost LAUNCH at least.
 """
 
 from __future__ import annotations
@@ -11,17 +11,18 @@ from __future__ import annotations
 import sys
 import tempfile
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 
 from realtime.cuda.array import DeviceArray
 from realtime.cuda.device import Device
 from realtime.eraser import Eraser, Settings
-from realtime.segment import Segmenter
+from realtime.ops import Home
 from realtime.selection import Selection
 from tests.cuda.emulator import Emulator, library
 from tests.cuda.test_eraser import camera
-from tests.realtime.fakes import PaintingFiller, RedEngine
+from tests.realtime.fakes import PaintingFiller, red_segmenter
 from tests.realtime.pictures import disc, frame, look, put, texture
 
 LAUNCH = 3e-6  # seconds: what a small kernel takes at least, from start to start
@@ -46,9 +47,8 @@ def counts(kind: str, height: int, width: int) -> tuple[float, float]:
     found = []
     with tempfile.TemporaryDirectory() as folder:
         device = Counted(Emulator(library(Path(folder))))
-        core = Eraser(
-            Segmenter(RedEngine()), PaintingFiller(), Selection(), Settings(segment_interval=0.0), home=device
-        )
+        settings = Settings(segment_interval=0.0)
+        core = Eraser(red_segmenter(), PaintingFiller(), Selection(), settings, home=cast(Home, device))
         for index in range(SEEN + ERASED):
             picture = look(world, camera(kind, index), height, width)
             if index >= SEEN:
