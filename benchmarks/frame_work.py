@@ -13,8 +13,8 @@ from typing import Any, cast
 
 import numpy as np
 
+from benchmarks.made_room import Known, room
 from benchmarks.work import FrameWork
-from calib.device import Known, room
 from engines.runtime import DEFAULT_SEGMENTER, load_engine
 from realtime.cuda.array import DeviceArray
 from realtime.eraser import Eraser

@@ -18,9 +18,9 @@ from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 
-import cv2
 import numpy as np
 
+from benchmarks.made_room import Known, room
 from benchmarks.tables import markdown_table, number
 from calib.command import exit_code_of
 from engines.card import TASKS
@@ -35,8 +35,6 @@ from realtime.eraser import Eraser
 from realtime.fill import TeleaFiller
 from realtime.frame import Frame
 from realtime.live.governor import NETWORK_SCALES
-from realtime.ops import HOST, Home
-from realtime.segment import Segmenter
 
 WARM_UP, RUNS, SECONDS = 3, 40, 1.5  # runs that don't count; that do, at most; and for at most so long
 FRAME_SIZES = ((360, 640), (720, 1280), (1080, 1920))
@@ -116,19 +114,6 @@ def frame_time(size: Size) -> FrameTime:
     return FrameTime(known.engine.device, size, round(float(np.median(times[FRAMES // 3 :])), 3))
 
 
-class Known(Segmenter):
-    """Finds what it was told is there; its engine only says where it would have run."""
-
-    mask: np.ndarray
-
-    def look(
-        self, image: np.ndarray, classes: Sequence[str], guidance: np.ndarray, home: Home = HOST
-    ) -> tuple[np.ndarray | None, np.ndarray]:
-        height, width = guidance.shape[2] // 2, guidance.shape[3] // 2
-        matte = cv2.resize(self.mask, (width, height), interpolation=cv2.INTER_AREA) / np.float32(255)
-        return matte, np.zeros((len(guidance), height, width), np.float32)
-
-
 def _engines(model: Model) -> Iterator[Engine]:
     """The model on each runtime that can be used, at each precision; why not is said."""
     is_graph = model.card.runtime == "onnx"
@@ -153,20 +138,6 @@ def _load(model: Model, place: tuple[str, str], precision: str) -> Engine:
 
         return load_tensorrt(model, Options(precision))
     return load_engine(Path(model.card.where).parent, model.card.task, runtime=runtime, device=device)
-
-
-def room(size: Size, count: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Pictures, (H, W, 3) uint8 BGR, and masks, (H, W) uint8, of something upright that crosses a room."""
-    height, width = size
-    rng = np.random.default_rng(0)
-    coarse = rng.integers(40, 216, (height // 12, width // 12, 3)).astype(np.uint8)
-    room = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC)
-    for index in range(count):
-        mask = np.zeros(size, np.uint8)
-        middle = round(width * (0.2 + 0.6 * index / count)), height // 2
-        cv2.ellipse(mask, middle, (width // 12, round(height * 0.4)), 0, 0, 360, 255, cv2.FILLED)
-        noise = rng.normal(0, 1.5, room.shape)
-        yield np.where(mask[..., None] > 0, np.uint8(20), (room + noise).clip(0, 255).astype(np.uint8)), mask
 
 
 def _rounded(height: float, width: float, multiple: int) -> Size:
