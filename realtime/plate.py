@@ -292,7 +292,12 @@ class Plate:
         said = evidence.usable, evidence.doubtful, evidence.changed
         ops.refresh(color, trust, glimpsed, age, image, *said, patience=patience, settled=SETTLED, share=REFRESH)
         if evidence.renewed is not None:
-            ops.copy_where(ops.to_float(image), evidence.renewed & evidence.usable & ops.equals(trust, SEEN), color)
+            newest = evidence.renewed & evidence.usable
+            there = ops.neighbourhood(newest, 0)
+            if there is not None:
+                within = there.slices
+                seen = newest[within] & ops.equals(trust[within], SEEN)
+                ops.copy_where(ops.to_float(image[within]), seen, color[within])
 
     def _canvas_window(self, region: Region) -> Region | None:
         """A region in anchor coordinates as canvas indices, None where it is not wholly on the canvas."""

@@ -17,6 +17,7 @@ from realtime.motion import View
 from realtime.plate import SETTLED
 
 SHARE = 1.0 / 16.0  # of a frame in the running mean and spread
+FINE = 240  # rows of a view from which half of them tell enough
 SWAYS = 5.0  # grey levels of spread from which a pixel sways
 EDGES = 0.7  # of a neighbourhood's range that misregistration may add to the spread while the camera moves
 REACH = 2.5, 10.0  # spreads, and grey levels more, by which a pixel that sways may lie off its mean
@@ -28,7 +29,7 @@ BRIEF = 10  # frames in the open, at least, before what prevails is believed
 class Restless:
     """Tells restless pixels of one shot.
 
-    State, at view size: mean and spread of each pixel's brightness; where any is known; for how many frames in the open
+    State: mean and spread of each pixel's brightness; where any is known; for how many frames in the open
     it has been as the plate says, and for how many in a row other than that.
     """
 
@@ -42,12 +43,15 @@ class Restless:
     def step(
         self, view: View, exposure: Exposure, open: np.ndarray, changed: np.ndarray, step: np.ndarray
     ) -> np.ndarray:
-        """Where the plate should take what the next frame shows, at once: (h, w) uint8 at view size.
+        """Where the plate should take what the next frame shows, at once: uint8, at the view's size or half of it.
 
-        exposure: of the frame; open: (h, w) uint8, 255 where the frame shows background; changed: the same, where it is
-        other than the plate; step: 3x3, pixels of the frame before -> this frame's.
+        exposure: of the frame; open: (h, w) uint8 at view size, 255 where the frame shows background; changed: 255
+        where it is other than the plate; step: 3x3, pixels of the frame before -> this frame's.
         """
-        gray = cv2.cvtColor(view.color, cv2.COLOR_BGR2GRAY).astype(np.float32)
+        coarse = 2 if min(view.size) >= FINE else 1
+        size = view.size[0] // coarse, view.size[1] // coarse
+        gray = cv2.cvtColor(ops.resize(view.color, size), cv2.COLOR_BGR2GRAY).astype(np.float32)
+        open, changed = ops.at_least(ops.resize(open, size), 255), ops.at_least(ops.resize(changed, size), 128)
         if not exposure.neutral:
             gray = (gray - float(exposure.offset.mean())) / float(exposure.gain.mean())
         if self._mean is None or self._mean.shape != gray.shape:
@@ -56,7 +60,8 @@ class Restless:
             return np.zeros_like(open)
         still = np.array_equal(step, np.eye(3))
         if not still:
-            self._carry(view.from_frame(step), view.size)
+            to_small = ops.scaling(view.size, size)
+            self._carry(to_small @ view.from_frame(step) @ np.linalg.inv(to_small), size)
         # Where it was hidden until now, what shows is the first that is known.
         cv2.copyTo(gray, open & ~self._known, self._mean)
         sways = self._learn(gray, open, still)
