@@ -13,6 +13,7 @@ import numpy as np
 
 from realtime.cuda.array import DeviceArray, Shape
 from realtime.cuda.driver import Argument, Driver
+from realtime.errors import EraserError
 
 BLOCK = 32, 8  # threads: a warp lies along a row
 UINT8 = np.dtype(np.uint8)
@@ -53,14 +54,22 @@ class Pool:
     def take(self, nbytes: int) -> Block:
         nbytes = _size_class(nbytes)
         idle = self._idle[nbytes]
-        if not idle:
-            self.allocations += 1
-            idle.append(self._allocate(nbytes))
-        return Block(idle.pop(), nbytes, self._back)
+        return Block(idle.pop() if idle else self._new(nbytes), nbytes, self._back)
 
     def close(self) -> None:
         """Free what nothing uses, and all else as soon as it is given back."""
         self._closed = True
+        self._free_idle()
+
+    def _new(self, nbytes: int) -> int:
+        self.allocations += 1
+        try:
+            return self._allocate(nbytes)
+        except EraserError:  # memory of sizes that nobody asks for any longer may be what is missing
+            self._free_idle()
+            return self._allocate(nbytes)
+
+    def _free_idle(self) -> None:
         for addresses in self._idle.values():
             while addresses:
                 self._free(addresses.pop())

@@ -158,7 +158,8 @@ class CudaDriver:
         """What a call returned besides its status; EraserError where that is not success."""
         status, *values = answer
         if int(status) != 0:
-            raise EraserError(f"the GPU failed: {_name_of(status)}")
+            advice = "it has too little memory for this" if "OUT_OF_MEMORY" in _name_of(status) else "try it again"
+            raise EraserError(f"the GPU failed ({_name_of(status)}): {advice}, or choose --device cpu")
         return values[0] if len(values) == 1 else tuple(values)
 
 

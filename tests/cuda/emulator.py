@@ -52,7 +52,7 @@ def library(folder: Path) -> Path:
 
 class Emulator:
     """A driver whose device is the CPU. calls: how often each of the driver's calls was made; launches: each kernel;
-    copies_in: bytes of each copy to the device.
+    copies_in: bytes of each copy to the device. backwards: set its value to run the last thread of each kernel first.
     """
 
     name = "the CPU, for tests"
@@ -60,6 +60,7 @@ class Emulator:
 
     def __init__(self, kernels: Path) -> None:
         self._kernels = ctypes.CDLL(str(kernels))
+        self.backwards = ctypes.c_int.in_dll(self._kernels, "backwards")
         self._queue: list = []
         self._memory: dict[int, ctypes.Array] = {}
         self.calls: Counter[str] = Counter()
@@ -77,6 +78,7 @@ class Emulator:
         return self.allocate(nbytes)
 
     def free(self, address: int) -> None:
+        self._run()  # as the driver's does
         del self._memory[address]
 
     def free_pinned(self, address: int) -> None:
@@ -99,6 +101,10 @@ class Emulator:
 
     def wait(self) -> None:
         self.calls["wait"] += 1
+        self._run()
+
+    def _run(self) -> None:
+        """Do what is queued."""
         queue, self._queue = self._queue, []
         for work in queue:
             if callable(work):

@@ -9,6 +9,8 @@ struct Index {
   unsigned x, y, z;
 };
 static thread_local Index threadIdx, blockIdx, blockDim;
+extern "C" int backwards;
+int backwards = 0;  // whether the last thread of the last block comes first
 
 #define __global__
 #define __device__
@@ -34,12 +36,11 @@ static void call(void (*kernel)(A...), void** parameters, std::index_sequence<I.
 template <class... A>
 static void run(void (*kernel)(A...), const unsigned* grid, const unsigned* block, void** parameters) {
   blockDim = {block[0], block[1], block[2]};
-  for (unsigned by = 0; by < grid[1]; ++by)
-    for (unsigned bx = 0; bx < grid[0]; ++bx)
-      for (unsigned ty = 0; ty < block[1]; ++ty)
-        for (unsigned tx = 0; tx < block[0]; ++tx) {
-          blockIdx = {bx, by, 0};
-          threadIdx = {tx, ty, 0};
-          call(kernel, parameters, std::index_sequence_for<A...>{});
-        }
+  const unsigned threads = block[0] * block[1], count = grid[0] * grid[1] * threads;
+  for (unsigned i = 0; i < count; ++i) {
+    const unsigned number = backwards ? count - 1 - i : i, which = number / threads, thread = number % threads;
+    blockIdx = {which % grid[0], which / grid[0], 0};
+    threadIdx = {thread % block[0], thread / block[0], 0};
+    call(kernel, parameters, std::index_sequence_for<A...>{});
+  }
 }

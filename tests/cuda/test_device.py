@@ -5,6 +5,7 @@ import gc
 import numpy as np
 import pytest
 
+from realtime.errors import EraserError
 from tests.realtime.pictures import texture
 
 PICTURE = texture(40, 60)
@@ -64,6 +65,23 @@ def test_memory_that_was_used_is_used_again(device):
     for _ in range(5):
         frame()
     assert device.driver.calls["allocate"] == asked == device.memory.allocations + device.pinned.allocations
+
+
+def test_memory_that_lies_idle_is_freed_where_there_is_too_little(device, monkeypatch):
+    def scarce(nbytes):
+        if sum(len(block) for block in device.driver._memory.values()) + nbytes > 100_000:
+            raise EraserError("the GPU failed (CUDA_ERROR_OUT_OF_MEMORY): it has too little memory for this")
+        return allocate(nbytes)
+
+    allocate = device.driver.allocate
+    monkeypatch.setattr(device.memory, "_allocate", scarce)
+    device.empty((60_000, 1))
+    kept = device.full((90_000, 1), 5)
+    with pytest.raises(EraserError, match="too little memory"):
+        device.empty((60_000, 1))
+    del kept
+    gc.collect()
+    device.empty((60_000, 1))
 
 
 def test_close_gives_all_memory_back(device):

@@ -43,6 +43,21 @@ def written(function):
     return changed
 
 
+def learnt(*layers):
+    """The plate's layers after `ops.refresh`."""
+    ops.refresh(*layers, patience=3, settled=6, share=0.125)
+    return layers[:4]
+
+
+def drawn(seed, *values):
+    """(H, W) uint8 of values drawn at random."""
+    return np.random.default_rng(seed).choice(values, SIZE).astype(np.uint8)
+
+
+PLATE = FLOATS, LEVELS, drawn(8, 0, 255), drawn(9, 0, 1, 2, 3, 5, 6, 254, 255)
+SAID = drawn(10, 0, 255, 255), drawn(11, 0, 255), drawn(12, 0, 0, 255)
+
+
 EXACT = {
     "invert": (lambda mask: ~mask, MASK),
     "and": (lambda first, second: first & second, SPECKS, LEVELS),
@@ -106,6 +121,8 @@ WITHIN = {  # by which uint8 values may differ, or float32 ones
     "floats made smaller": (1e-3, lambda image: ops.resize(image, (34, 60)), FLOATS),
     "picture made larger": (1, lambda image: ops.resize(image, (180, 320)), PICTURE),
     "floats made larger": (1e-3, lambda image: ops.resize(image, (180, 320)), FLOATS),
+    "plate refreshed": (1e-4, learnt, *PLATE, OTHER, *SAID),
+    "plate refreshed by floats": (1e-4, learnt, *PLATE, FLOATS[::-1].copy(), *SAID),
     "composite": (1, ops.composite, PICTURE, OTHER, ALPHA),
     "difference": (1e-4, lambda frame, background: ops.difference(frame, background, 2), PICTURE, FLOATS),
     "mean of known": (
@@ -160,6 +177,16 @@ def test_it_is_nearly_the_same_on_a_device(device, name):
     for expected, result in both(device, *case):
         assert 0 < np.count_nonzero(expected) < expected.size
         assert np.mean(result != expected) <= share
+
+
+@pytest.mark.parametrize("name", [*EXACT, *WITHIN, *NEARLY])
+def test_the_order_of_threads_does_not_matter(device, name):
+    case = EXACT[name] if name in EXACT else (WITHIN | NEARLY)[name][1:]
+    results = []
+    for device.driver.backwards.value in (1, 0):
+        results.append([result for _, result in both(device, *case)])
+    for backward, forward in zip(*results, strict=True):
+        assert np.array_equal(backward, forward)
 
 
 def test_what_is_set_is_counted_and_found(device):
