@@ -33,6 +33,7 @@ from realtime.segment import Segmenter
 from realtime.shots import Shot
 from realtime.source import Source, open_source
 
+READING = 0.2  # share of a frame's work that reading it is, for the progress
 ROUNDING_S = 1e-4  # by which times are missed at most when a part of a file is asked for
 
 
@@ -50,13 +51,12 @@ class Span:
 
 @dataclass
 class Trace:
-    """What the pass found. shots: those that hold edits; frames: how many were read; notes, unused: remarks for the
-    user; people: from when on every person is erased, or no longer, seconds of the frames' clock.
+    """What the pass found. shots: those that hold edits; notes, unused: remarks for the user; people: from when on
+    every person is erased, or no longer, seconds of the frames' clock.
     """
 
     shots: list[Traced] = field(default_factory=list)
     people: list[tuple[float, bool]] = field(default_factory=list)
-    frames: int = 0
     notes: list[str] = field(default_factory=list)
     unused: list[str] = field(default_factory=list)
     stages: dict[str, StageTime] = field(default_factory=dict)
@@ -144,6 +144,7 @@ class _Tracer:
         self._progress = progress
         self._scraps = Scraps(folder / "objects")
         self._times = StageTimes()
+        self._worked = 0.0  # frames, with shares
         self._everybody = bool(plan.classes)
 
     def shared_out(self, edits: Sequence[TimedEdit], spans: Sequence[Span], start: float) -> list[list[TimedEdit]]:
@@ -175,8 +176,7 @@ class _Tracer:
                 for frame, _ in reader.channel:
                     size = size or picture_size(frame.image, self._plan.segmenter)
                     self._film.append(ops.resize(frame.image, size), frame.time)
-                    self.done.frames += 1
-                    self._progress(Progress(self.done.frames, None, ()))
+                    self._tell(READING)
                 crew.wait()
         finally:
             self._inputs.still_read = "reader" in crew.hanging
@@ -201,12 +201,15 @@ class _Tracer:
     def _follow(self, edits: Sequence[tuple[int, Edit]]) -> Traced:
         numbers = [number for _, edit in edits if (number := getattr(edit, "number", None)) is not None]
         people, free = self._everybody, max(numbers, default=0) + 1
+        indices, length = [index for index, _ in edits], len(self._film.times)
+        steps = length - min(indices) + max(indices)  # that two walks take
         begin = time.perf_counter()
 
         def tell(*_: object) -> None:
             nonlocal begin
             begin, before = time.perf_counter(), begin
             self._times.add({"following": (begin - before) * 1e3})
+            self._tell((1 - READING) * length / steps)
 
         try:
             return follow_both_ways(
@@ -214,6 +217,11 @@ class _Tracer:
             )
         except SegmentationFault as fault:
             raise EraserError(str(fault)) from fault
+
+    def _tell(self, share: float) -> None:
+        """So much more of a frame's work is done."""
+        self._worked += share
+        self._progress(Progress(int(self._worked + 1e-6), None, ()))
 
     def _leave_out(self, timed: TimedEdit, why: str) -> None:
         self.done.unused.append(f"{timed.time:g} s {why}: what was to be selected then is not erased")
