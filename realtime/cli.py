@@ -190,6 +190,13 @@ class DilateType(click.ParamType):
 @click.option("--end", type=TimeType(), metavar="TIME", help="End before this: seconds or H:MM:SS.")
 @click.option("--codec", metavar="NAME", help="Video codec of the output.  [default: the input's, where possible]")
 @click.option(
+    "--hwaccel",
+    type=click.Choice(["auto", "none"]),
+    default="none",
+    show_default=True,
+    help="Whether a GPU encodes the output, where one can and --codec names nothing else.",
+)
+@click.option(
     "--crf",
     type=click.FloatRange(min=0),
     metavar="NUMBER",
@@ -279,6 +286,8 @@ def _what_to_do(given: Mapping[str, Any]) -> dict[str, Any]:
     """What the command's parameters say of any file, as `erase_video` takes it."""
     options = {name: value for name, value in given.items() if name not in (*ALONE, "select", *batch.PARAMETERS)}
     options["shadow"] = not options.pop("no_shadow")
+    if options.pop("hwaccel") == "auto" and options["codec"] is None:
+        options["codec"] = "gpu"
     options["target"] = ",".join(classes) if (classes := options.pop("classes")) else None
     chosen = _chosen(**{name: options.pop(name) for name in ("clicks", "no_clicks", "boxes", "follow", "move")})
     return options | chosen

@@ -34,6 +34,8 @@ _ENCODERS = {
     "vp8": ("libvpx",),
     "prores": ("prores_ks",),
 }
+GPU = "gpu"  # as a codec: the input's, by the GPU where one takes it
+_BY_GPU = {"h264": "h264_nvenc", "hevc": "hevc_nvenc", "av1": "av1_nvenc"}
 _ALIASES = {"x264": "h264", "h265": "hevc", "x265": "hevc", "avc": "h264", "mpeg2": "mpeg2video"}
 _TITLES = {
     "h264": "H.264",
@@ -149,6 +151,7 @@ def choose_encoder(
     """The encoder for pictures of `pixel_format`.
 
     source_codec: the input's codec, which the output follows unless `codec` names another one; empty for pictures.
+    codec: GPU follows it too, and a note says whether a GPU encodes it. None does interlaced or HDR pictures here.
     first: a frame whose HDR metadata the stream is to carry.
     field_order: AVFieldOrder of interlaced pictures, 0 or 1 for others.
     lossless: every sample must come back from the decoder as it was given.
@@ -157,13 +160,16 @@ def choose_encoder(
     """
     accepted = container.supported_codecs | _UNLISTED.get(container.format.name, set())
     wanted = shape_of(pixel_format)
+    by_gpu, codec = codec == GPU, None if codec == GPU else codec
+    able = by_gpu and field_order < 2 and not (lossless or crf == 0) and not _hdr_parameters("libx265", first)
     for codec_name, encoder, held in _candidates(
-        wanted, pixel_format, width, height, accepted, _chain(codec, source_codec, wanted, container, accepted)
+        wanted, pixel_format, width, height, accepted, _chain(codec, source_codec, wanted, container, accepted), able
     ):
         options = _options(encoder, crf, first, field_order, lossless or crf == 0)
         if _opens(container, encoder, held, width, height, options):
             notes = _notes(container, source_codec, codec_name, wanted, shape_of(held), asked=codec is not None)
-            return Choice(encoder, held, options, tuple(notes))
+            said = [_note_of_gpu(encoder)] if by_gpu else []
+            return Choice(encoder, held, options, (*notes, *said))
     if codec is not None:
         raise EraserError(
             f"{_title(codec)} cannot be written into {_extension(container)} files ({wanted.text}, {width}x{height})."
@@ -196,12 +202,19 @@ def _chain(
 
 
 def _candidates(
-    wanted: Shape, pixel_format: str, width: int, height: int, accepted: Iterable[str], chain: Sequence[str]
+    wanted: Shape,
+    pixel_format: str,
+    width: int,
+    height: int,
+    accepted: Iterable[str],
+    chain: Sequence[str],
+    by_gpu: bool,
 ) -> Iterator[tuple[str, str, str]]:
-    """(codec, encoder, pixel format), the best first."""
+    """(codec, encoder, pixel format), the best first; by_gpu: of equals, an encoder of the GPU before others."""
     ranked = []
     for position, codec in enumerate(chain):
-        for encoder in _ENCODERS.get(codec, (codec,)):
+        gpu = (_BY_GPU[codec],) if by_gpu and codec in _BY_GPU else ()
+        for encoder in (*gpu, *_ENCODERS.get(codec, (codec,))):
             if encoder not in accepted:
                 continue
             for name in _formats(encoder):
@@ -210,7 +223,8 @@ def _candidates(
                     continue
                 loss, spare = _distance(wanted, held)
                 kind = 0 if not any(loss) and not any(spare) else 1 if not any(loss) else 2
-                ranked.append(((kind, loss, position, spare, name != pixel_format), (codec, encoder, name)))
+                rank = kind, loss, position, spare, encoder not in gpu, name != pixel_format
+                ranked.append((rank, (codec, encoder, name)))
     return (choice for _, choice in sorted(ranked))
 
 
@@ -373,6 +387,12 @@ def _notes(
         yield f"{_title(codec)} does not take {wanted.text} of this size: written as {held.text}, every sample kept."
     elif not held.holds(wanted) and not wanted.alpha:
         yield f"{wanted.text} video is converted to {held.text}, the nearest that {_title(codec)} takes here."
+
+
+def _note_of_gpu(encoder: str) -> str:
+    if encoder in _BY_GPU.values():
+        return f"The GPU encodes the video ({encoder})."
+    return f"No GPU here encodes this video: the CPU does ({encoder})."
 
 
 def _title(codec: str) -> str:

@@ -85,7 +85,8 @@ def erase_video(
         whole shot, which a first pass over the input learns.
     segmenter, fill: names or paths of models; "telea" fills without a network.
     device: "auto", "cpu" or "cuda". runtime: "auto", "onnxruntime", "tensorrt" or "torch". threads: per network.
-    start, end: seconds; only this part is written. codec, crf: None follows the input's codec at high quality.
+    start, end: seconds; only this part is written. codec, crf: None follows the input's codec at high quality; a codec
+        "gpu" follows it by a GPU's encoder, where one takes it.
     dilate: pixels by which the hole is larger than the mask; None finds a good value. shadow: erase shadows too.
     preview: also write before, mask and after side by side. save_mask: also write the hole as it was replaced.
     report: also write the report as JSON. overwrite: replace files that exist.

@@ -89,3 +89,30 @@ def test_what_cannot_be_is_said(tmp_path: Path) -> None:
 )
 def test_png_takes_the_nearest_format(pixel_format: str, nearest: str) -> None:
     assert nearest_format("png", pixel_format) == nearest
+
+
+def test_without_a_gpu_the_cpu_encodes_and_a_note_says_so(tmp_path: Path) -> None:
+    chosen = choice(tmp_path, "mp4", "yuv420p", source_codec="h264", codec="gpu")
+    if chosen.encoder != "libx264":
+        pytest.skip("there is a GPU that encodes")
+    assert chosen.notes == ("No GPU here encodes this video: the CPU does (libx264).",)
+
+
+def test_a_gpu_encodes_what_it_can(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As far as can be told where none is: every encoder is taken to open."""
+    monkeypatch.setattr("realtime.encoders._opens", lambda *arguments: True)
+
+    def encoder(source_codec: str, pixel_format: str = "yuv420p", **options: object) -> str:
+        chosen = choice(tmp_path, "mp4", pixel_format, source_codec=source_codec, codec="gpu", **options)  # type: ignore[arg-type]
+        assert shape_of(chosen.pixel_format) == shape_of(pixel_format)
+        return chosen.encoder
+
+    if "h264_nvenc" not in av.codecs_available:
+        pytest.skip("this FFmpeg has no encoders for GPUs")
+    assert (encoder("h264"), encoder("hevc", "yuv420p10le"), encoder("av1")) == (
+        "h264_nvenc",
+        "hevc_nvenc",
+        "av1_nvenc",
+    )
+    assert encoder("h264", field_order=2) == encoder("h264", lossless=True) == "libx264"
+    assert choice(tmp_path, "mp4", "yuv420p", source_codec="h264").encoder == "libx264"
