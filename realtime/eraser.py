@@ -364,6 +364,7 @@ class Eraser:
         return Finding(
             shot.new, motion, anchored, exposure, mask, keep, changed, found.foreign, imprint, patience, displaced,
             shown, fault, second=second, renewed=renewed if renewed.any() else None,
+            between=location.blank,
         )  # fmt: skip
 
     def learn(self, frame: Frame, finding: Finding, timer: StageTimer | None = None) -> Pending:

@@ -18,14 +18,14 @@ from realtime.things import Thing
 class Finding:
     """What `Eraser.find` works out of a frame, and `Eraser.learn` takes.
 
-    cut: a shot begins with this frame; between: it lies between two shots, and no plate may learn from it. motion: 3x3,
-    anchor -> frame pixels; anchored: the plate is to move to this frame. exposure: of the frame relative to the plate.
-    mask: (H, W) uint8, 255 = erase; keep: (H, W) uint8, 255 on what must stay though it touches the mask. changed: (h,
-    w) uint8, 255 where the frame shows other background than the plate; foreign: 255 on what is neither erased nor
-    background; imprint: 255 where the plate holds what was no background after all; of any size, None where there is
-    nothing. patience: frames in a row before the plate believes what the mask leaves free. displaced: objects to be
-    drawn elsewhere; things, fault: as in `realtime.eraser.Result`. second: of a background at two distances, what lies
-    at the other; renewed: (h, w) uint8, as in `Evidence`, None where nothing is.
+    cut: a shot begins with this frame; between: it lies between two shots, or is blank, and no plate may learn from it.
+    motion: 3x3, anchor -> frame pixels; anchored: the plate is to move to this frame. exposure: of the frame relative
+    to the plate. mask: (H, W) uint8, 255 = erase; keep: (H, W) uint8, 255 on what must stay though it touches the mask.
+    changed: (h, w) uint8, 255 where the frame shows other background than the plate; foreign: 255 on what is neither
+    erased nor background; imprint: 255 where the plate holds what was no background after all; of any size, None where
+    there is nothing. patience: frames in a row before the plate believes what the mask leaves free. displaced: objects
+    to be drawn elsewhere; things, fault: as in `realtime.eraser.Result`. second: of a background at two distances, what
+    lies at the other; renewed: (h, w) uint8, as in `Evidence`, None where nothing is.
     """
 
     cut: bool

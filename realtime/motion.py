@@ -247,9 +247,10 @@ def _read(plate: Plate, motion: np.ndarray, size: tuple[int, int]) -> tuple[np.n
 class Location:
     """Where a frame lies on the plate.
 
-    motion: 3x3, anchor -> frame pixels; step: 3x3, previous frame's pixels -> this frame's; lost: this
-    picture and the plate have nothing in common (a scene cut); tracked: enough corners agreed on the motion, or there
-    are too few to tell; agreement: share of the corners that agree on where the frame lies on the plate.
+    motion: 3x3, anchor -> frame pixels; step: 3x3, previous frame's pixels -> this frame's; lost: this picture and the
+    plate have nothing in common (a scene cut); tracked: enough corners agreed on the motion, or there are too few to
+    tell; agreement: share of the corners that agree on where the frame lies on the plate; blank: the frame shows
+    nothing of the background that it could be found by.
     """
 
     motion: np.ndarray
@@ -258,6 +259,7 @@ class Location:
     sight: Sight
     tracked: bool = True
     agreement: float = 1.0
+    blank: bool = False
 
 
 class Registration:
@@ -283,6 +285,9 @@ class Registration:
         if self._view is None:
             self._view, self._rest = view, CORNERS_LAST
             return Location(self._motion, np.eye(3), False, Sight.of(plate, self._motion, view, self._foreseen))
+        if _is_plain(view.color, usable) and self._view.contrast.std() >= PLAIN:
+            # A flash, or a covered lens: what comes after is found from what was before.
+            return Location(self._motion, np.eye(3), False, Sight.of(plate, self._motion, view), blank=True)
         before = self._motion
         corners = self._corners_of(view, usable)
         followed = self._follow(view, corners) if self._rest == 0 else None
@@ -399,6 +404,11 @@ def _corner_shift(first: np.ndarray, second: np.ndarray, size: tuple[int, int]) 
     corners = ops.region_corners(ops.Region(0, size[0], 0, size[1]))
     apart = ops.transform_points(first @ np.linalg.inv(second), corners) - corners
     return float(np.linalg.norm(apart, axis=1).max())
+
+
+def _is_plain(color: np.ndarray, where: np.ndarray) -> bool:
+    """Whether a (h, w, 3) uint8 picture shows nothing where a mask is set."""
+    return bool(cv2.meanStdDev(color, mask=where)[1].max() < PLAIN)
 
 
 def _normalised(matrix: np.ndarray) -> np.ndarray:

@@ -62,7 +62,8 @@ class Rehearsal:
         if before not in (None, self._stretch):
             eraser.reset()
         between = self._stretch % 2 == 0
-        finding = replace(eraser.find(frame, given, timer).fetched(eraser.home), between=between)
+        finding = eraser.find(frame, given, timer).fetched(eraser.home)
+        finding = replace(finding, between=between or finding.between)
         if finding.cut:
             self._end_shot()
             self._shots.append(Crossing(self._edge) if between else ShotMemory(self._folder, f"{len(self._shots)}"))

@@ -23,6 +23,15 @@ def test_targets_are_met_missed_or_not_measured():
     assert verdicts["masks given, lookahead 1 s, whole hole: pan"] == "not measured"
 
 
+def test_two_plates_are_held_against_one_homography():
+    scenes = {
+        "parallax": {"eraser all": {"psnr_all": 27.0}, "single all": {"psnr_all": 21.0}, "Telea": {"psnr_all": 28.0}}
+    }
+    verdicts = {target.name: target.verdict for target in check_targets(scenes)}
+    assert verdicts["lookahead all against single all: parallax"] == "yes"
+    assert verdicts["lookahead all against Telea: parallax"] == "NO"
+
+
 def test_a_table_is_aligned_markdown():
     lines = markdown_table(["name", "dB"], [["a", number(3.14159)], ["bcdefg", number(None)], ["x", percent(0.5, 0)]])
     assert lines.splitlines() == [

@@ -94,6 +94,17 @@ def test_what_was_somebody_passing_gives_way_to_what_prevails(passing):
     assert psnr(result.image, ROOM, body) > 30
 
 
+def test_a_flash_leaves_the_plate_as_it_was():
+    body = disc(HEIGHT, WIDTH, 100, 60, 20)
+    core = Eraser(None, PaintingFiller(), Selection(classes=()), Settings(dilate=2))
+    for index in range(10):
+        core.observe(frame(noisy(ROOM), index), NOTHING)
+    core.step(frame(put(np.full_like(ROOM, 250), body), 10), body)
+    result = core.step(frame(noisy(put(ROOM, body)), 11), body)
+    assert core.stats.cuts == 0
+    assert psnr(result.image, ROOM, body) > 35
+
+
 def test_a_screen_behind_somebody_shows_what_it_showed_last():
     first, second = (put(ROOM, SCREEN, color) for color in ((200, 60, 60), (60, 200, 60)))
     core = Eraser(None, PaintingFiller(), Selection(classes=()), Settings(dilate=2))
