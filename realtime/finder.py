@@ -43,7 +43,8 @@ class SegmentationFault(EraserError):
 class Finder:
     """Finds what to erase in the frames of a job, given in order.
 
-    State: the latest mattes of classes and objects, their picture, when the network last ran. Not thread-safe.
+    State: the latest mattes of classes and objects, their picture, when the network last ran. patience: seconds between
+    two searches for a lost object. Not thread-safe.
     """
 
     def __init__(
@@ -61,6 +62,7 @@ class Finder:
         """
         self._home = home
         self.interval, self.scale = interval, 1.0
+        self.patience = SEEK
         self.objects = Objects(people=bool(classes))
         self.parts = Parts(self.objects.numbers)
         self.heard: list[Track] = []  # the objects that the latest edits spoke of, or that were planted
@@ -207,10 +209,12 @@ class Finder:
                 plane[shown > 0] = 1.0
 
     def _hint(self, track: Track, picture: _Picture) -> tuple[np.ndarray, list[Click]]:
-        """Where to look for an object that was lost: where it was, and, in turn, where its colours are."""
+        """Where to look for a lost object: in turn where it was, where it would have gone, where its colours are."""
         track.sought += 1
-        if track.state == "lost" and track.sought % 2:
+        if track.state == "lost" and track.sought % 3 == 1:
             return track.hole(picture.time), []
+        if track.state == "lost" and track.sought % 3 == 2 and np.isfinite(track.seen):
+            return track.expected(picture.time), []
         region = self._likely(track, picture)
         x, y = (region.x0 + region.x1 - 1) / 2, (region.y0 + region.y1 - 1) / 2
         return np.zeros_like(track.matte), [Click(x, y, True, picture.time)]
@@ -268,7 +272,7 @@ class Finder:
 
     def _seeks(self, picture: _Picture) -> bool:
         """Whether lost objects are sought in this frame."""
-        if abs(picture.time - self._sought) >= SEEK:
+        if abs(picture.time - self._sought) >= self.patience:
             self._sought = picture.time
         return self._sought == picture.time
 

@@ -81,6 +81,7 @@ class Plan:
     def finder(self, people: bool, first_number: int = 1) -> Finder:
         """One that has seen nothing; first_number: of the objects that no edit has numbered."""
         finder = Finder(self.segmenter, self.classes, 0.0, watch=self.segmenter is not None)
+        finder.patience = 0.0
         finder.objects.people = people
         finder.objects.numbers = itertools.count(first_number)
         finder.parts = Parts(finder.objects.numbers)

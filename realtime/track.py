@@ -136,16 +136,19 @@ class Track:
         absent = time - self.seen
         if not np.isfinite(absent):
             return 0.0
-        height, coasting = matte.shape[0], min(absent, COAST)
-        x, y = _centre(self.matte)
-        there = _centre(matte)
-        apart = np.hypot(there[0] - x - coasting * self.speed[0], there[1] - y - coasting * self.speed[1])
-        may = (
-            (RETURN_AT_ONCE + RETURN_RATE * absent) * height
-            + np.sqrt(self.usual / np.pi)
-            + coasting * np.hypot(*self.speed)
-        )
+        height, there = matte.shape[0], _centre(matte)
+        coast = min(absent, COAST) * np.array(self.speed)
+        # It stayed with the background, or went on as it went in a picture that a camera holds on it.
+        apart = min(float(np.hypot(*(np.array(there) - start - coast))) for start in (_centre(self.matte), self.place))
+        may = (RETURN_AT_ONCE + RETURN_RATE * absent) * height + np.sqrt(self.usual / np.pi) + np.hypot(*coast)
         return float(apart / may)
+
+    def expected(self, time: float) -> np.ndarray:
+        """Where a lost object would be had it gone on as it went, (h, w) float32."""
+        if self.last is None or self.last.shape != self.matte.shape:
+            return self.matte
+        dx, dy = min(time - self.seen, COAST) * np.array(self.speed)
+        return ops.warp_soft(self.last, ops.translation(dx, dy), (self.last.shape[0], self.last.shape[1]))
 
     def familiar(self, matte: np.ndarray, lab: np.ndarray) -> np.ndarray:
         """A matte without those of its parts that look much less like the object than another part of it does."""
