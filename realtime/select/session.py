@@ -30,7 +30,7 @@ from realtime.strokes import draw, place, stencil
 from realtime.temporary import Temporary
 from realtime.tracing import Plan
 
-OFTEN = 0.1  # seconds between two pictures of the progress
+OFTEN = 0.1  # seconds between two pictures of what is under way
 MESSAGE = 4.0  # seconds for which a message stays
 
 
@@ -99,15 +99,19 @@ class _Session:
         self._clip, self._follower, self._selection = clip, follower, selection
         self._message, self._until = "", 0.0
         self._known: tuple[object, ...] = ()
+        self._looked = 0.0
         self._sight: Sight | None = None
 
     def look(self, state: SelectState) -> Sight:
         """What there is to show; has the follower do what is to be done for it."""
         self._follower.ask(Wanted(state.log, state.index))
         message = self._message if time.monotonic() < self._until else ""
-        known = state.index, state.log, self._follower.version, self._follower.busy, message, self._follower.failure
-        if self._sight is None or known != self._known:
-            self._known = known
+        asked = state.index, state.log
+        known = *asked, self._follower.version, self._follower.busy, message, self._follower.failure
+        # While much is found, drawing all of it at once would only hold up finding more.
+        hurried = self._follower.busy and asked == self._known[:2] and time.monotonic() - self._looked < OFTEN
+        if self._sight is None or (known != self._known and not hurried):
+            self._known, self._looked = known, time.monotonic()
             image = self._clip.frame(state.index)
             things = self._follower.things(state.index, image)
             painted = self._painted(state, (image.shape[0], image.shape[1]))
