@@ -27,7 +27,7 @@ class Method:
 
     name: str
     fill: Fill
-    drawn: Fill
+    drawn: Fill | None = None
 
 
 def classical() -> list[Method]:
@@ -38,7 +38,7 @@ def classical() -> list[Method]:
         return lambda image, hole: cv2.inpaint(image, hole, RADIUS, flag)
 
     found = [(name, inpaint(flag)) for name, flag in ways.items()]
-    return [Method(name, fill, fill) for name, fill in [*found, ("membrane", quick_fill)]]
+    return [Method(name, fill) for name, fill in [*found, ("membrane", quick_fill)]]
 
 
 def networks(models: Sequence[str], threads: int) -> list[Method]:
@@ -48,7 +48,7 @@ def networks(models: Sequence[str], threads: int) -> list[Method]:
         engine = load_engine(model, "filler", device="cpu", threads=threads)
         name, eraser = engine.card.name, NetworkFiller(engine)
         methods.append(Method(name, _alone(engine, pasted=True), _alone(engine, pasted=False)))
-        methods.append(Method(f"{name}, as erased", eraser.fill, eraser.fill))
+        methods.append(Method(f"{name}, as erased", eraser.fill))
     return methods
 
 

@@ -120,7 +120,8 @@ def _score(ruler: Ruler, methods: Sequence[Method], cases: Sequence[Case]) -> di
 
 def _show(folder: Path, methods: Sequence[Method], cases: Sequence[Case]) -> None:
     """The contact sheet of the same holes for all methods, and the page on which a person rates them."""
-    shown = [cases[index * len(cases) // SHOWN] for index in range(min(SHOWN, len(cases)))]
+    count = min(SHOWN, len(cases))
+    shown = [cases[index * len(cases) // count] for index in range(count)]
     filled = {method.name: [method.fill(case.shown, case.hole) for case in shown] for method in methods}
     rows = [
         (case.name, [case.shown, *(pictures[number] for pictures in filled.values()), case.truth])
@@ -140,7 +141,7 @@ def _figure(methods: Sequence[Method], cases: Sequence[Case]) -> np.ndarray:
     for case in cases:
         mask = cv2.cvtColor(case.hole, cv2.COLOR_GRAY2BGR)
         for method in methods:
-            if method.drawn is not method.fill:
+            if method.drawn is not None:
                 panels = [case.truth, mask, method.drawn(case.shown, case.hole), method.fill(case.shown, case.hole)]
                 rows.append((f"{method.name}: {case.name}", panels))
     return contact_sheet(["original", "mask", "network output", "pasted result"], rows, case.truth.shape[1])

@@ -114,4 +114,11 @@ def test_all_fillers_are_measured_on_photos(tmp_path, eraser_data):
     assert {"Telea", "Navier-Stokes", "membrane", "swift", "swift, as erased"} <= scores.keys()
     assert all(0 < row["perceptual"] < 2 for row in scores.values())
     assert filling.main(["--limit", "1", "--figure", "--threads", "1", "--out", str(tmp_path)]) == 0
-    assert cv2.imread(str(tmp_path / "figure.png")).shape[1] == 4 * 256
+    assert cv2.imread(str(tmp_path / "figure.png")).shape == (20 + 20 + 256, 4 * 256, 3)
+
+
+def test_the_sheet_shows_no_hole_twice(tmp_path):
+    cases = list(holed([photo(seed) for seed in range(3)], [person()], UNDER))
+    filling._show(tmp_path, classical(), cases)
+    assert cv2.imread(str(tmp_path / "filling.png")).shape == (20 + 3 * (20 + 256), 5 * 256, 3)
+    assert (tmp_path / "rating.html").read_text(encoding="utf-8").count("data:image/jpeg") == 9
