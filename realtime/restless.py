@@ -19,7 +19,7 @@ from realtime.plate import SETTLED
 SHARE = 1.0 / 16.0  # of a frame in the running mean and spread
 FINE = 240  # rows of a view from which half of them tell enough
 SWAYS = 5.0  # grey levels of spread from which a pixel sways
-EDGES = 0.7  # of a neighbourhood's range that misregistration may add to the spread while the camera moves
+EDGES = 1.2  # of a neighbourhood's range that misregistration may add to the spread while the camera moves
 REACH = 2.5, 10.0  # spreads, and grey levels more, by which a pixel that sways may lie off its mean
 SURPRISE = 1.5, 6.0  # the same that may be learnt at once: more is somebody passing
 WIDTH = 0.08  # share of the height: what switches is wider than anybody moves from frame to frame
