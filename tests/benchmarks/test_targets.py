@@ -32,6 +32,14 @@ def test_two_plates_are_held_against_one_homography():
     assert verdicts["lookahead all against Telea: parallax"] == "NO"
 
 
+def test_what_is_invented_is_held_against_telea():
+    scenes = {"sway": {"eraser 0 s": {"psnr_all": 12.0}, "eraser 1 s": {"psnr_all": 11.8}, "Telea": {"psnr_all": 10.9}}}
+    verdicts = {target.name: target.verdict for target in check_targets(scenes)}
+    assert verdicts["above Telea, eraser 0 s: sway"] == "yes"
+    assert verdicts["above Telea, eraser 1 s: sway"] == "NO"
+    assert verdicts["above Telea, eraser 1 s: zoom"] == "not measured"
+
+
 def test_a_table_is_aligned_markdown():
     lines = markdown_table(["name", "dB"], [["a", number(3.14159)], ["bcdefg", number(None)], ["x", percent(0.5, 0)]])
     assert lines.splitlines() == [

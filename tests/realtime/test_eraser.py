@@ -64,6 +64,19 @@ def test_the_past_is_shown_before_the_future():
     assert psnr(results[8].image, door_closed, masks[8]) > 40
 
 
+def test_what_the_camera_brings_into_the_hole_is_filled_around_what_was_guessed_before():
+    wide = (texture(HEIGHT, 2 * WIDTH) * 0.6 + 60).astype(np.uint8)
+    hole = disc(HEIGHT, WIDTH, WIDTH - 20, 90, 50)
+    views = [wide[:, 5 * index : 5 * index + WIDTH] for index in range(16)]
+    filler = PaintingFiller()
+    run(eraser(filler=filler), [put(view, hole) for view in views], [hole] * len(views))
+    (_, first), *_, (image, last) = filler.asked
+    guessed = disc(HEIGHT, WIDTH, WIDTH - 40, 90, 20) > 0
+    assert first[guessed].all()
+    assert not last[guessed].any()
+    assert np.abs(image[guessed].astype(int) - filler.color).mean() < 5
+
+
 def test_a_guess_is_made_once_reused_and_replaced_when_the_background_shows():
     hole = disc(HEIGHT, WIDTH, 160, 90, 30)
     masks = [hole] * 12 + [np.zeros_like(hole)] * 3 + [hole] * 3
