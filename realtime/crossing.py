@@ -9,10 +9,12 @@ import numpy as np
 
 from realtime import ops
 from realtime.exposure import Exposure
+from realtime.filljob import quick_fill
 from realtime.memory import Memory
 from realtime.ops import Region
-from realtime.plate import SEEN
+from realtime.plate import SEEN, UNSEEN
 
+BRIDGE = 4  # pixels to one of the bridge over what a shot never shows
 STRIDE = 3  # pixels, each way, to one that is looked at for the shares
 
 
@@ -31,8 +33,14 @@ class Edge:
     mask: np.ndarray
 
     def background(self, region: Region) -> tuple[np.ndarray, np.ndarray]:
-        """As `Memory.recall`, in the frame's own exposure; (h, w, 3) float32."""
+        """As `Memory.recall`, in the frame's own exposure; (h, w, 3) float32.
+
+        What the shot never shows is bridged smoothly: a guess would stay while the film dissolves into something else.
+        """
         color, trust = self.memory.recall(self.epoch, self.motion, region)
+        unknown = ops.equals(trust, UNSEEN)
+        if ops.count(unknown):
+            color = quick_fill(color, unknown, BRIDGE)
         return self.exposure.apply(color), trust
 
 
@@ -62,17 +70,17 @@ class Mixture:
     mask: np.ndarray
 
     def recall(self, epoch: int, motion: np.ndarray, region: Region) -> tuple[np.ndarray, np.ndarray]:
-        """As `Memory.recall`; the camera is taken to stand still while a film dissolves."""
+        """As `Memory.recall`, all of it taken for SEEN; the camera is taken to stand still while a film dissolves."""
         height, width = self.mask.shape
         whole = Region(0, height, 0, width)
         black = np.zeros((height, width, 3), np.float32), np.full((height, width), SEEN, np.uint8)
         (one, trust), (other, other_trust) = (
             black if edge is None else edge.background(whole) for edge in (self.crossing.before, self.crossing.after)
         )
-        trust = np.minimum(trust, other_trust)
-        share = self._share(one, other, ops.equals(trust, SEEN) & ~self.mask)
+        known = ops.equals(np.minimum(trust, other_trust), SEEN)
+        share = self._share(one, other, known & ~self.mask)
         mixed = cv2.addWeighted(one[region.slices], 1 - share, other[region.slices], share, 0)
-        return ops.to_uint8(mixed), trust[region.slices].copy()
+        return ops.to_uint8(mixed), np.full((region.height, region.width), SEEN, np.uint8)
 
     def _share(self, one: np.ndarray, other: np.ndarray, known: np.ndarray) -> float:
         """The second picture's share in the frame, 0 to 1, by least squares where both backgrounds are known."""

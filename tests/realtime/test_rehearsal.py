@@ -102,6 +102,16 @@ def test_a_dissolve_shows_both_backgrounds_and_neither_plate_learns_from_it(tmp_
     assert all(psnr(results[i].image, backgrounds[i], STANDING) > 36 for i in range(5, 35))
 
 
+def test_what_one_shot_never_shows_does_not_stay_while_it_dissolves_into_the_next(tmp_path):
+    other = np.clip(ROOM[::-1].astype(int) - 70, 0, 255).astype(np.uint8)
+    faded = [cv2.addWeighted(ROOM, 1 - share, other, share, 0) for share in np.linspace(0, 1, 12)[1:-1]]
+    pictures = [put(picture, STANDING) for picture in (*[ROOM] * 10, *faded, *[other] * 5)] + [other] * 5
+    masks = [STANDING * (index < 25) for index in range(30)]
+    shots = [Shot(0, seconds(10)), Shot(seconds(20), math.inf)]
+    results = replayed(rehearsed(tmp_path, pictures, masks, shots=shots), pictures)
+    assert psnr(results[19].image, faded[-1], STANDING) > 25
+
+
 def test_what_faded_out_or_fades_in_is_erased_throughout_a_dissolve(tmp_path):
     pictures, nothing = [ROOM] * 30, STANDING * 0
     masks = [nothing] * 9 + [STANDING] + [nothing] * 20
