@@ -12,7 +12,7 @@ from realtime.exposure import Exposure
 from realtime.filljob import quick_fill
 from realtime.memory import Memory
 from realtime.ops import Region
-from realtime.plate import SEEN, UNSEEN
+from realtime.plate import GUESSED, SEEN, UNSEEN, Plate
 
 BRIDGE = 4  # pixels to one of the bridge over what a shot never shows
 STRIDE = 3  # pixels, each way, to one that is looked at for the shares
@@ -23,7 +23,7 @@ class Edge:
     """The last frame of a shot, or its first one.
 
     memory: of the shot; epoch, motion, exposure: of the frame, as in `Pending` and `Finding`; mask: (H, W) uint8, what
-    was erased from it.
+    was erased from it. plate: of the pass that renders, which holds what was invented for the shot; None before it.
     """
 
     memory: Memory
@@ -31,17 +31,27 @@ class Edge:
     motion: np.ndarray
     exposure: Exposure
     mask: np.ndarray
+    plate: Plate | None = None
 
     def background(self, region: Region) -> tuple[np.ndarray, np.ndarray]:
         """As `Memory.recall`, in the frame's own exposure; (h, w, 3) float32.
 
-        What the shot never shows is bridged smoothly: a guess would stay while the film dissolves into something else.
+        What the shot never shows is as it was invented for it, or bridged smoothly.
         """
         color, trust = self.memory.recall(self.epoch, self.motion, region)
         unknown = ops.equals(trust, UNSEEN)
+        if self.plate is not None:
+            invented, there = self.plate.home.fetch(*self._invented(self.plate, region))
+            ops.copy_where(invented, unknown & there, color)
+            unknown = unknown & ~there
         if ops.count(unknown):
             color = quick_fill(color, unknown, BRIDGE)
         return self.exposure.apply(color), trust
+
+    def _invented(self, plate: Plate, region: Region) -> tuple[np.ndarray, np.ndarray]:
+        """What a plate holds of a region, (h, w, 3) uint8 BGR, and where it holds anything, (h, w) uint8."""
+        color, trust = plate.read(self.motion @ np.linalg.inv(plate.since(self.epoch)), region)
+        return color, ops.at_least(trust, GUESSED)
 
 
 @dataclass

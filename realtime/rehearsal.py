@@ -47,10 +47,11 @@ class Rehearsal:
         self._ledger = Ledger(folder / "findings")
         self._hindsight = Hindsight()
         self._shots: list[ShotMemory | Crossing] = []
-        self._plate: Plate | None = None  # of the shot that is watched
+        self._plate: Plate | None = None  # of the shot that is watched, or replayed
         self._seconds: list[ShotMemory] = []  # of second layers, in order
         self._second_plate: Plate | None = None  # of the one that is watched
         self._second = -1  # that is replayed
+        self._lent: Crossing | None = None  # the latest that is replayed
         self._edge: Edge | None = None  # the last frame of the latest shot
         self._records: Iterator[dict[str, np.ndarray]] | None = None
         self._shot = -1  # that is replayed
@@ -101,12 +102,23 @@ class Rehearsal:
         memory = self._shots[self._shot]
         if isinstance(memory, Crossing):
             finding = replace(finding, mask=memory.mask(finding.mask))
+            self._lend_plate(memory)
         pending = eraser.learn(frame, finding)
+        if isinstance(memory, ShotMemory):
+            self._plate = pending.plate
         pending.memory = memory.seen_in(frame.image, finding.mask) if isinstance(memory, Crossing) else memory
         if finding.second is not None:
             self._second += finding.second.begun
             pending.second_memory = self._seconds[self._second]
         return pending
+
+    def _lend_plate(self, crossing: Crossing) -> None:
+        """Let a crossing show what was invented for the shot before it; only the latest one holds a plate."""
+        if self._lent is not None and self._lent is not crossing and self._lent.before is not None:
+            self._lent.before = replace(self._lent.before, plate=None)
+        if crossing.before is not None:
+            crossing.before = replace(crossing.before, plate=self._plate)
+        self._lent = crossing
 
     def _watch_second(self, finding: Finding) -> None:
         """Keep what is known of the second layer where it ends, or moves its anchor."""
