@@ -23,6 +23,7 @@ EDGES = 1.2  # of a neighbourhood's range that misregistration may add to the sp
 REACH = 2.5, 10.0  # spreads, and grey levels more, by which a pixel that sways may lie off its mean
 SURPRISE = 1.5, 6.0  # the same that may be learnt at once: more is somebody passing
 WIDTH = 0.08  # share of the height: what switches is wider than anybody moves from frame to frame
+STAYS = 3  # frames in which what switched must be so before it is believed: who runs has gone on by then
 BRIEF = 10  # frames in the open, at least, before what prevails is believed
 
 
@@ -30,7 +31,7 @@ class Restless:
     """Tells restless pixels of one shot.
 
     State: mean and spread of each pixel's brightness; where any is known; for how many frames in the open
-    it has been as the plate says, and for how many in a row other than that.
+    it has been as the plate says, and for how many in a row other than that; where these began with a switch.
     """
 
     def __init__(self) -> None:
@@ -39,6 +40,7 @@ class Restless:
         self._known: np.ndarray = np.zeros((0, 0), np.uint8)
         self._alike: np.ndarray = self._known
         self._other: np.ndarray = self._known
+        self._switched: np.ndarray = self._known
 
     def step(
         self, view: View, exposure: Exposure, open: np.ndarray, changed: np.ndarray, step: np.ndarray
@@ -56,7 +58,8 @@ class Restless:
             gray = (gray - float(exposure.offset.mean())) / float(exposure.gain.mean())
         if self._mean is None or self._mean.shape != gray.shape:
             self._mean, self._spread = gray, np.zeros_like(gray)
-            self._known, self._alike, self._other = open.copy(), np.zeros_like(open), np.zeros_like(open)
+            self._known = open.copy()
+            self._alike, self._other, self._switched = (np.zeros_like(open) for _ in range(3))
             return np.zeros_like(open)
         still = np.array_equal(step, np.eye(3))
         if not still:
@@ -66,15 +69,17 @@ class Restless:
         cv2.copyTo(gray, open & ~self._known, self._mean)
         sways = self._learn(gray, open, still)
         alike, other = open & ~changed, open & changed
-        switches = self._switching(other)
+        self._switched |= self._switching(other)
         ones = np.ones_like(open)
         cv2.copyTo(cv2.add(self._other, ones), other, self._other)
         self._other[alike > 0] = 0
+        self._switched[alike > 0] = 0
+        switches = other & self._switched & ops.at_least(self._other, STAYS)
         prevails = other & ops.at_least(self._other, BRIEF) & ops.not_below(self._other, self._alike)
         renewed = sways | switches | prevails
         self._alike = np.minimum(self._alike + (alike & ones), np.uint8(SETTLED))
         self._alike[(switches | prevails) > 0] = 1
-        self._other[renewed > 0] = 0
+        self._other[renewed > 0] = self._switched[renewed > 0] = 0
         self._known |= open
         return renewed
 
@@ -82,7 +87,7 @@ class Restless:
         """Move all that is known with the camera."""
         assert self._mean is not None
         self._mean, self._spread = (ops.warp(each, matrix, size, cubic=False) for each in (self._mean, self._spread))
-        self._known = ops.warp_mask(self._known, matrix, size)
+        self._known, self._switched = (ops.warp_mask(each, matrix, size) for each in (self._known, self._switched))
         self._alike, self._other = (
             cv2.warpPerspective(each, matrix, size[::-1], flags=cv2.INTER_NEAREST)
             for each in (self._alike, self._other)

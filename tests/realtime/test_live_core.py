@@ -23,7 +23,7 @@ INNER = disc(HEIGHT, WIDTH, 160, 90, 18) > 0
 
 def eraser(defer=None, filler=None, **options):
     segmenter = red_segmenter()
-    segmenter.engine.card.sizes = ((HEIGHT, WIDTH),)
+    segmenter.default_size = (HEIGHT, WIDTH)
     settings = Settings(segment_interval=0.0, **options)
     return Eraser(segmenter, filler or PaintingFiller(), Selection(), settings, defer)
 
