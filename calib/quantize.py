@@ -21,7 +21,6 @@ from onnx import numpy_helper
 from calib.frames import Inputs
 from engines.errors import EngineError
 
-QUANTISERS = ("modelopt", "onnxruntime")
 MULTIPLIES = ("Conv", "ConvTranspose", "Gemm", "MatMul")
 
 

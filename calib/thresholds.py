@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -32,6 +31,7 @@ from calib.labelled import read_labelled
 from engines.models import Model, find_model
 from engines.runtime import DEFAULT_SEGMENTER
 from realtime.errors import UsageError
+from realtime.report import write_text
 from realtime.segment import load_segmenter
 
 WEIGHT = 4.0  # of leftover against damage
@@ -89,9 +89,7 @@ def run(options: argparse.Namespace) -> None:
 def store(model: Model, threshold: float, growth: float) -> None:
     """Write threshold and growth into the model's card, whole or not at all."""
     path = Path(model.card.where)
-    beside = path.with_name(f"{path.name}.tmp")
-    beside.write_text(replace(model.card, threshold=threshold, growth=growth).to_json(), encoding="utf-8")
-    os.replace(beside, path)
+    write_text(path, replace(model.card, threshold=threshold, growth=growth).to_json())
     print(f"stored in {path}")
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import tempfile
+from contextlib import suppress
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from engines.cache import cache_folder, write_whole
 from realtime.errors import EraserError
 
 FILES = "common.cuh", "basic.cu", "resize.cu", "warp.cu", "morphology.cu", "light.cu", "plate.cu", "parts.cu"
@@ -41,10 +41,10 @@ def compile_kernels(architecture: str) -> bytes:
 def cached_kernels(architecture: str, folder: Path | None = None) -> bytes:
     """As `compile_kernels`, from disk where this very source was compiled for it before.
 
-    folder: None for the user's cache. Files are put in place whole, so that processes may share them; a cache that
-    cannot be written costs nothing but the time to compile (about 1 s).
+    folder: None for `kernels` in the user's cache. Files are put in place whole, so that processes may share them; a
+    cache that cannot be written costs nothing but the time to compile (about 1 s).
     """
-    folder = folder or cache_folder()
+    folder = folder or cache_folder() / "kernels"
     file = folder / f"kernels-{_key(architecture)}.cubin"
     try:
         content = file.read_bytes()
@@ -53,21 +53,9 @@ def cached_kernels(architecture: str, folder: Path | None = None) -> bytes:
     if content.startswith(b"\x7fELF"):
         return content
     cubin = compile_kernels(architecture)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=folder, prefix=".kernels-", delete=False) as written:
-            written.write(cubin)
-        os.replace(written.name, file)
-    except OSError:
-        pass
+    with suppress(OSError):
+        write_whole(file, cubin)
     return cubin
-
-
-def cache_folder() -> Path:
-    """Where compiled kernels are kept: OBJECT_ERASER_CACHE, or the user's cache folder."""
-    given = os.environ.get("OBJECT_ERASER_CACHE")
-    base = given or os.path.join(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "object-eraser")
-    return Path(base) / "kernels"
 
 
 def _key(architecture: str) -> str:

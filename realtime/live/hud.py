@@ -29,7 +29,21 @@ RED: Color = (90, 90, 255)
 _SHADE = 0.3  # of the picture's light that is left behind words
 _LINE = 1.4  # distance of two baselines, in font sizes
 
-Table = tuple[tuple[str, tuple[tuple[str, str], ...]], ...]  # columns: a title, and keys with their meanings
+Rows = tuple[tuple[str, str], ...]  # keys with their meanings
+Table = tuple[tuple[str, Rows], ...]  # columns, each with its title
+
+SELECTING: Rows = (  # what means the same in every window
+    ("left drag", "erase what fills the box"),
+    ("shift + click", "add to the object"),
+    ("ctrl + click", "take away from it"),
+    ("alt + drag", "move the object"),
+    ("m", "move with a plain drag, on / off"),
+    ("e", "brush on / off: drag paints,"),
+    ("", "shift + drag rubs out"),
+    ("[  ]", "brush smaller, larger"),
+    ("p", "every person on / off"),
+    ("u   c", "undo, clear"),
+)
 
 HELP: Table = (
     (
@@ -37,16 +51,7 @@ HELP: Table = (
         (
             ("left click", "erase this object and follow it"),
             ("right click", "show it again"),
-            ("left drag", "erase what fills the box"),
-            ("shift + click", "add to the object"),
-            ("ctrl + click", "take away from it"),
-            ("alt + drag", "move the object"),
-            ("m", "move with a plain drag, on / off"),
-            ("e", "brush on / off: drag paints,"),
-            ("", "shift + drag rubs out"),
-            ("[  ]", "brush smaller, larger"),
-            ("p", "every person on / off"),
-            ("u   c", "undo, clear"),
+            *SELECTING,
         ),
     ),
     (

@@ -10,7 +10,19 @@ import cv2
 import numpy as np
 
 from realtime import ops
-from realtime.live.hud import AMBER, DIM, RED, WHITE, Part, Table, block_size, draw_block, draw_help, font_size
+from realtime.live.hud import (
+    AMBER,
+    DIM,
+    RED,
+    SELECTING,
+    WHITE,
+    Part,
+    Table,
+    block_size,
+    draw_block,
+    draw_help,
+    font_size,
+)
 from realtime.live.text import BOLD, draw_text, text_width
 from realtime.live.ui import Carry, Tool
 from realtime.live.views import VISIBLE_COLOR, ghost, hue, outline, smoothed, tint
@@ -27,16 +39,7 @@ HELP: Table = (
         (
             ("left click", "erase this object, in all of its shot"),
             ("right click", "do not erase it after all"),
-            ("left drag", "erase what fills the box"),
-            ("shift + click", "add to the object"),
-            ("ctrl + click", "take away from it"),
-            ("alt + drag", "move the object"),
-            ("m", "move with a plain drag, on / off"),
-            ("e", "brush on / off: drag paints,"),
-            ("", "shift + drag rubs out"),
-            ("[  ]", "brush smaller, larger"),
-            ("p", "every person on / off"),
-            ("u   c", "undo, clear"),
+            *SELECTING,
         ),
     ),
     (

@@ -48,7 +48,7 @@ def environment(kernels_folder):
     return os.environ | {
         "LD_LIBRARY_PATH": str(kernels_folder),
         "KERNELS": str(library(kernels_folder)),
-        "OBJECT_ERASER_CACHE": str(kernels_folder),
+        "ERASER_CACHE": str(kernels_folder),
         "PYTHONPATH": os.pathsep.join(sys.path),
     }
 
