@@ -7,30 +7,26 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import onnx
 
-from calib.frames import Inputs, given
 from calib.quantize import MULTIPLIES
 from engines.card import Card
+from engines.half import error_of
 from engines.onnx_engine import OnnxEngine
 
-Answers = dict[str, np.ndarray]
+Arrays = dict[str, np.ndarray]
 
 
 def layer_errors(
-    quantised: bytes, card: Card, feeds: Sequence[Inputs], answers: Sequence[Answers], threads: int | None
+    quantised: bytes, card: Card, feeds: Sequence[Arrays], answers: Sequence[Arrays], threads: int | None
 ) -> dict[str, float]:
-    """Root mean square difference of all outputs from those in FP32, per layer that multiplies, the largest first.
+    """What is lost against FP32, as `error_of` says, per layer that multiplies, the largest first.
 
-    quantised: the Q/DQ graph; answers: of FP32 to each of the feeds.
+    quantised: the Q/DQ graph; feeds, answers: inputs, and what FP32 answers to them.
     """
     errors = {}
     for name, alone in _one_at_a_time(onnx.load_model_from_string(quantised)):
         engine = OnnxEngine(alone, card, precision="int8", threads=threads)
-        squares = []
-        for feed, answer in zip(feeds, answers, strict=True):
-            found = engine.run(**given(card, feed))
-            squares += [float(np.mean((found[output] - answer[output]) ** 2)) for output in answer]
+        errors[name] = error_of(engine, feeds, answers)
         engine.close()
-        errors[name] = float(np.mean(squares)) ** 0.5
     return dict(sorted(errors.items(), key=lambda item: -item[1]))
 
 

@@ -19,6 +19,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -36,6 +37,9 @@ from engines.onnx_engine import OnnxEngine
 from engines.parity import PROBE, Probe, load_probe, random_inputs
 from engines.parity import judge as judge_parity
 from realtime.errors import UsageError
+
+if TYPE_CHECKING:
+    import onnx
 
 MOST_IOU, MOST_DB = 0.01, 0.3  # that INT8 may lose
 SHARE_IN_FULL = 0.25  # of the layers that may stay in FP32: above it the engine is hardly INT8
@@ -112,8 +116,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def run(options: argparse.Namespace) -> None:
     """Measure, write figures and, where INT8 passes, the model; EngineError where it is refused."""
     try:
-        from calib.half import rounded_to_half
         from calib.quantize import usual_quantiser, with_plain_weights
+        from engines.half import half_errors, rounded_to_half
     except ImportError as error:
         raise UsageError(f"the onnx package is needed ({error}): `pip install .[calib]`") from error
     model = _find(options.model, options.task)
@@ -128,9 +132,12 @@ def run(options: argparse.Namespace) -> None:
     judged = feeds[1::2] if len(feeds) < 4 else [feed for i, feed in enumerate(feeds) if i % 4 in (1, 2)]
     taught = [feed for feed in feeds if not any(feed is each for each in judged)]
     answers = [full.run(**given(model.card, feed)) for feed in judged]
-    half = OnnxEngine(rounded_to_half(with_plain_weights(graph)), model.card, precision="fp16", threads=options.threads)
+    plain = with_plain_weights(graph)
+    half = OnnxEngine(rounded_to_half(plain), model.card, precision="fp16", threads=options.threads)
     losses = {"FP16": judge(half, judged, answers)}
-    int8 = _calibrate(graph, model.card, taught, judged, answers, quantiser, options.threads)
+    few = [given(model.card, feed) for feed in judged[:LAYER_PICTURES]]
+    halved = half_errors(plain, model.card, few, answers[:LAYER_PICTURES], options.threads)
+    int8 = _calibrate(plain, model.card, taught, judged, answers, quantiser, options.threads)
     losses["INT8"] = int8.loss
     out = options.out or Path("build/precision") / f"{model.card.task}-{model.card.name}"
     out.mkdir(parents=True, exist_ok=True)
@@ -139,15 +146,20 @@ def run(options: argparse.Namespace) -> None:
         "pictures": f"{len(taught)} to calibrate, {len(judged)} to judge",
         "by": _named(quantiser),
     }
-    text = _text(model.card, about, losses, int8)
+    text = _text(model.card, about, losses, halved, int8)
     print(text)
     values = {"about": about, "losses": {name: asdict(loss) for name, loss in losses.items()}}
-    values |= {"in_full": list(int8.in_full), "layers": int8.errors}
+    values |= {"in_full": list(int8.in_full), "layers": {"FP16": halved, "INT8": int8.errors}}
     (out / "precision.md").write_text(text, encoding="utf-8")
     (out / "precision.json").write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
-    shown = list(int8.errors.items())[:SHOWN]
-    title = f"{model.card.name}: error of the answer, in thousandths, with one layer alone in INT8"
-    write_picture(out / "precision.png", bars(title, [(name, 1000 * error) for name, error in shown]))
+    charts = [
+        bars(
+            f"{model.card.name}: error of the answer, in thousandths, with one layer alone in {precision}",
+            _worst(errors),
+        )
+        for precision, errors in (("INT8", int8.errors), ("FP16", halved))
+    ]
+    write_picture(out / "precision.png", np.vstack(charts))
     if int8.loss.fault:
         raise EngineError(f"INT8 of {model.card.name} is refused: {int8.loss.fault}; figures in {out}")
     _write_model(model, int8.graph, out, tolerance_of(model, int8.graph, full))
@@ -177,7 +189,7 @@ def judge(engine: OnnxEngine, feeds: Sequence[Inputs], answers: Sequence[Answers
 
 
 def _calibrate(
-    path: Path,
+    plain: onnx.ModelProto,
     card: Card,
     taught: Sequence[Inputs],
     judged: Sequence[Inputs],
@@ -187,9 +199,9 @@ def _calibrate(
 ) -> Int8:
     """Quantise, and keep more layers in FP32 until the loss is small enough or there are too many of them."""
     from calib.layers import layer_errors
-    from calib.quantize import quantise, with_plain_weights
+    from calib.quantize import quantise
+    from engines.half import worst_layers
 
-    plain = with_plain_weights(path)
     fed = [given(card, feed) for feed in taught]
     in_full: tuple[str, ...] = ()
     errors: dict[str, float] = {}
@@ -197,8 +209,8 @@ def _calibrate(
         graph = quantise(plain, fed, in_full, quantiser)
         loss = judge(OnnxEngine(graph, card, precision="int8", threads=threads), judged, answers)
         if not errors:
-            few = slice(0, LAYER_PICTURES)
-            errors = layer_errors(graph, card, judged[few], answers[few], threads)
+            few = [given(card, feed) for feed in judged[:LAYER_PICTURES]]
+            errors = layer_errors(graph, card, few, answers[:LAYER_PICTURES], threads)
         if not loss.fault or not left:
             break
         print(f"{len(in_full)} of {len(errors)} layers in FP32: {loss.fault}", file=sys.stderr)
@@ -208,18 +220,6 @@ def _calibrate(
             break
         in_full = (*in_full, *more)
     return Int8(graph, loss, in_full, errors)
-
-
-def worst_layers(errors: dict[str, float], share: float) -> list[str]:
-    """The fewest layers without which the error of all falls to `share`, if their errors add up like noise."""
-    wanted = share**2 * sum(error**2 for error in errors.values())
-    rest, taken = sum(error**2 for error in errors.values()), []
-    for name, error in errors.items():
-        if rest <= wanted:
-            break
-        rest -= error**2
-        taken.append(name)
-    return taken
 
 
 def _find(name: str, task: str | None) -> Model:
@@ -240,7 +240,12 @@ def _fill_psnr(feed: Inputs, filled: np.ndarray) -> float:
     return hole_psnr(pictures[0], pictures[1], feed["mask"][0, 0] > 0)
 
 
-def _text(card: Card, about: dict[str, str], losses: dict[str, Loss], int8: Int8) -> str:
+def _worst(errors: dict[str, float]) -> list[tuple[str, float]]:
+    """Name and error, in thousandths, of the layers that are shown."""
+    return [(name, 1000 * error) for name, error in list(errors.items())[:SHOWN]]
+
+
+def _text(card: Card, about: dict[str, str], losses: dict[str, Loss], halved: dict[str, float], int8: Int8) -> str:
     rows = [
         [
             name,
@@ -252,16 +257,16 @@ def _text(card: Card, about: dict[str, str], losses: dict[str, Loss], int8: Int8
         for name, loss in losses.items()
     ]
     header = ["against FP32", "mask IoU", "worst picture", "fill PSNR", "dB below", "mean difference", "verdict"]
-    layers = [
-        [name, f"{1000 * error:.2f}", "FP32" if name in int8.in_full else "INT8"] for name, error in int8.errors.items()
-    ]
+    layers = [[name, f"{error:.2f}", "FP32" if name in int8.in_full else "INT8"] for name, error in _worst(int8.errors)]
     return "\n\n".join([
         f"# Precision of the {card.task} {card.name}",
         "\n".join(f"- {key}: {value}" for key, value in about.items()),
         markdown_table(header, rows),
         f"Of {len(int8.errors)} layers {len(int8.in_full)} stay in FP32. Root mean square error of the answer, in "
         "thousandths, with one layer alone in INT8:",
-        markdown_table(["layer", "error", "runs in"], layers[:SHOWN]),
+        markdown_table(["layer", "error", "runs in"], layers),
+        "The same with one layer alone in FP16:",
+        markdown_table(["layer", "error"], [[name, f"{error:.3f}"] for name, error in _worst(halved)]),
     ]) + "\n"  # fmt: skip
 
 

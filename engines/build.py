@@ -1,8 +1,9 @@
-"""`python -m engines.build MODEL... [--precision fp16|fp32|int8]`: TensorRT engines, built here and kept in a cache.
+"""`python -m engines.build MODEL... [--precision fp16|mixed|fp32|int8]`: TensorRT engines, built and kept in a cache.
 
 Loading a model with TensorRT does the same when the cache holds no engine for it: it takes a minute or so, once for
 each model, GPU and version of TensorRT. Each engine must give the model's answers (`engines.parity`); one that does not
-is refused with the figures and built again at the next higher precision, up to FP32.
+is refused with the figures and built again at the next higher precision: FP16, FP16 with the layers that lose most by
+it in FP32 (mixed), and FP32 as a whole.
 """
 
 from __future__ import annotations
@@ -29,8 +30,8 @@ from engines.parity import PROBE, Probe, judge, load_probe, random_inputs
 from engines.tensorrt_build import Job, Range, build_plan, tensorrt_module, version_of
 from engines.tensorrt_engine import TensorRtEngine
 
-PRECISIONS = ("fp16", "fp32", "int8")
-CHAINS = {"int8": ("int8", "fp16", "fp32"), "fp16": ("fp16", "fp32"), "fp32": ("fp32",)}  # after one that was refused
+PRECISIONS = ("int8", "fp16", "mixed", "fp32")  # of which each one that is refused is followed by the next
+MAKERS = {"int8": "python -m calib.precision", "mixed": "python -m engines.graphs"}  # of graphs that a model may lack
 DEFAULT = ("fp16", "fp32")  # what can be built of any model
 OBJECTS = 8  # that are guided to in one picture; more take several runs
 STRETCH = 4  # the largest side of a picture over the shorter side of the size that the card recommends
@@ -89,10 +90,11 @@ def load_tensorrt(
     if options is None and not again and (found := _built_last(shop, model)):
         return found
     options = options or Options()
-    for precision in CHAINS[options.precision]:
-        found = _unless_refused(_Making(shop, model, options, precision), again)
-        if found is not None:
-            return found
+    for precision in PRECISIONS[PRECISIONS.index(options.precision) :]:
+        if precision in (options.precision, *DEFAULT, *model.card.graphs):
+            found = _unless_refused(_Making(shop, model, options, precision), again)
+            if found is not None:
+                return found
     raise EngineError(
         f"TensorRT does not give the answers of {model.card.name} at any precision; choose another --runtime"
     )
@@ -124,8 +126,8 @@ class _Making:
     def __init__(self, shop: _Shop, model: Model, options: Options, precision: str) -> None:
         self.shop, self.model = shop, model
         graph = model.graph(precision)
-        if graph is None and precision == "int8":
-            raise EngineError(f"{model.card.name} has no INT8 graph; `python -m calib.precision` makes one")
+        if graph is None and precision in MAKERS:
+            raise EngineError(f"{model.card.name} has no graph in {precision.upper()}; `{MAKERS[precision]}` makes one")
         content = model.content()
         path = graph or Path(str(model.file))
         ranges = ranges_of(model.card, options.sizes)

@@ -1,12 +1,14 @@
 """`python -m engines.graphs FOLDER...`: beside a model, the graphs that GPUs run, and answers to hold engines against.
 
 A model.onnx is made for CPUs: it computes in FP32 and skips what a frame doesn't ask for by an If, which TensorRT can't
-build. So each model has the same graph twice more, without branches: `gpu.fp16.onnx` computes in FP16 between FP32
-inputs and outputs (TensorRT 11 takes the types that it finds; earlier ones are told to do the same) and `gpu.fp32.onnx`
-in FP32. Both take their weights out of model.onnx, as external data at the place where they lie in that file, so the
-three are one set of weights. `probe.npz` holds a picture and what the model answers to it, for `engines.parity`.
+build. So each model has the same graph three times more, without branches: `gpu.fp16.onnx` computes in FP16 between
+FP32 inputs and outputs (TensorRT 11 takes the types that it finds; earlier ones are told to do the same),
+`gpu.mixed.onnx` too, but for the layers that lose most by it, and `gpu.fp32.onnx` in FP32. All take their weights out
+of model.onnx, as external data at the place where they lie in that file, so the four are one set of weights.
+`probe.npz` holds a picture and what the model answers to it, for `engines.parity`.
 
-`engines.export` calls this; the command is for models that exist already. It writes the card anew.
+`engines.export` calls this; the command is for models that exist already. It writes the card anew. Which layers lose
+most is measured, one rounded at a time (`engines.half`): it takes 20 s or so.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,17 +28,21 @@ from onnx.reference import ReferenceEvaluator
 from engines.cache import write_whole
 from engines.card import TOLERANCES, Card, load_card
 from engines.errors import EngineError
+from engines.half import half_errors, set_nodes, with_readers, worst_layers
 from engines.onnx_engine import OnnxEngine
-from engines.parity import PROBE, save_probe
+from engines.parity import PROBE, load_probe, save_probe
 
-PRECISIONS = ("fp16", "fp32")
+PRECISIONS = ("fp32", "fp16", "mixed")
+REST = 0.25  # of FP16's error that the mixed graph may keep
+MOST = 0.25  # of the layers that it may have in FP32
 SHARED = 256  # bytes from which on a weight is worth a reference instead of a copy
-# Sums over a whole picture leave the range of FP16, or lose what a pixel adds: they are computed in FP32.
-IN_FULL = ("ReduceMean", "ReduceSum", "ReduceL2", "Softmax", "InstanceNormalization")
 FOLDED = (
     *("Add", "Cast", "Concat", "ConstantOfShape", "Div", "Gather", "Mod", "Mul"),
     *("Reshape", "Slice", "Squeeze", "Sub", "Transpose", "Unsqueeze"),
 )
+# Sums over a whole picture leave the range of FP16, or lose what a pixel adds: they are computed in FP32.
+IN_FULL = ("ReduceMean", "ReduceSum", "ReduceL2", "Softmax", "InstanceNormalization")
+FP32_LAYERS = "layers in FP32"  # the property of a mixed graph that names them, one a line
 ALWAYS_FULL = {"Resize": (1, 2)}  # inputs that ONNX defines as FP32 whatever the others are
 
 
@@ -44,29 +50,41 @@ def add_graphs(folder: Path) -> None:
     """Write the GPU graphs of `folder`/model.onnx beside it and their checksums into its card."""
     card, content = load_card(folder / "card.json"), (folder / "model.onnx").read_bytes()
     card.check_model(content)
+    _add_probe(folder, content, card)
     checksums = {}
     for precision in PRECISIONS:
-        graph = gpu_graph(content, precision)
-        checksums[precision] = hashlib.sha256(graph).hexdigest()
+        in_full = sensitive_layers(folder / "gpu.fp32.onnx", card) if precision == "mixed" else ()
+        graph = gpu_graph(content, precision, in_full)
         write_whole(folder / f"gpu.{precision}.onnx", graph)
-    _add_probe(folder, content, card)
+        checksums[precision] = hashlib.sha256(graph).hexdigest()
     tolerance = card.tolerance or TOLERANCES[card.task]
     write_whole(folder / "card.json", replace(card, graphs=checksums, tolerance=tolerance).to_json().encode())
 
 
-def gpu_graph(content: bytes, precision: str) -> bytes:
+def sensitive_layers(path: Path, card: Card) -> list[str]:
+    """The layers of a graph that are to stay in FP32 where the rest is FP16: what loses most on the probe."""
+    probe = load_probe(path.parent / PROBE)
+    model = onnx.load(path)
+    answers = OnnxEngine(path, card, threads=1).run(**probe.inputs)
+    errors = half_errors(model, card, [probe.inputs], [answers], threads=1)
+    return with_readers(model, worst_layers(errors, REST), int(MOST * len(errors)))
+
+
+def gpu_graph(content: bytes, precision: str, in_full: Collection[str] = ()) -> bytes:
     """The graph of a model.onnx (its bytes) without branches; its weights refer to that file.
 
-    precision: "fp16" or "fp32", of the arithmetic; inputs and outputs are FP32. Of each If the first branch is taken,
-    which must give what the If gives, whatever its condition (`engines.export.only_if_guided` makes such ones).
+    precision: "fp16", "mixed" or "fp32", of the arithmetic; inputs and outputs are FP32. in_full: of "mixed", the names
+    of the nodes in FP32. Of each If the first branch is taken, which must give what the If gives, whatever its
+    condition (`engines.export.only_if_guided` makes such ones).
     """
     model = onnx.load_model_from_string(content)
     graph = model.graph
     _take_branches(graph)
     _fold_numbers(model)
     _drop_unused(graph)
-    if precision == "fp16":
-        _compute_in_half(model)
+    if precision != "fp32":
+        _compute_in_half(model, in_full)
+        helper.set_model_props(model, {FP32_LAYERS: "\n".join(in_full)} if in_full else {})
     _drop_unused(graph)
     _share_weights(graph, content)
     return model.SerializeToString()
@@ -111,7 +129,7 @@ def _take_branches(graph: onnx.GraphProto) -> None:
         names = {inner.name: outer for inner, outer in zip(branch.output, node.output, strict=True)}
         nodes += [_renamed(item, names) for item in branch.node]
         graph.initializer.extend(branch.initializer)
-    _set_nodes(graph, nodes)
+    set_nodes(graph, nodes)
 
 
 def _fold_numbers(model: onnx.ModelProto) -> None:
@@ -130,7 +148,7 @@ def _fold_numbers(model: onnx.ModelProto) -> None:
     part = helper.make_model(helper.make_graph(steps, "", [], outputs, weights), opset_imports=model.opset_import)
     values = ReferenceEvaluator(part).run(None, {})
     folded = dict(zip(computed, values, strict=True))
-    _set_nodes(
+    set_nodes(
         graph,
         [
             helper.make_node("Constant", [], node.output, value=numpy_helper.from_array(np.asarray(folded[name])))
@@ -153,40 +171,65 @@ def _drop_unused(graph: onnx.GraphProto) -> None:
             kept.append(node)
             used |= set(node.input)
     weights = [item for item in graph.initializer if item.name in used]
-    _set_nodes(graph, kept[::-1])
+    set_nodes(graph, kept[::-1])
     del graph.initializer[:]
     graph.initializer.extend(weights)
 
 
-def _compute_in_half(model: onnx.ModelProto) -> None:
-    """Every FP32 value becomes FP16, but for the graph's inputs and outputs and the operators in IN_FULL."""
+def _compute_in_half(model: onnx.ModelProto, in_full: Collection[str]) -> None:
+    """Every FP32 value becomes FP16, but for the graph's inputs and outputs, and what nodes in FP32 hand each other."""
     graph = model.graph
     floats = _float_values(model)
     halves = {item.name for item in graph.initializer if item.data_type == TensorProto.FLOAT16}
-    full = {node.input[index] for node in graph.node for index in _full_inputs(node)}
+    full = {node.input[index] for node in graph.node for index in _full_inputs(node)} | _weights_of(graph, in_full)
     names = {item.name: f"{item.name}.half" for item in (*graph.input, *graph.output) if item.name in floats}
+    wide = {names[item.name]: item.name for item in graph.input if item.name in names}  # FP16 value -> it in FP32
     for weight in graph.initializer:
         if weight.data_type == TensorProto.FLOAT and weight.name not in full:
             weight.CopyFrom(numpy_helper.from_array(_half(numpy_helper.to_array(weight)), weight.name))
-    nodes = [_cast(item.name, names[item.name], TensorProto.FLOAT16) for item in graph.input if item.name in names]
+    nodes = [_cast(name, half, TensorProto.FLOAT16) for half, name in wide.items()]
     for node in graph.node:
         if node.op_type == "Cast" and node.input[0] in halves:  # a weight: it is needed as it is stored
             names[node.output[0]] = node.input[0]
-        elif node.op_type in IN_FULL:
-            nodes += _between_casts(_renamed(node, names), floats | set(names.values()))
+        elif node.op_type in IN_FULL or node.name in in_full:
+            nodes += _between_casts(_renamed(node, names), (floats | set(names.values())) - full, wide)
         else:
             nodes.append(_typed_half(_renamed(node, names), full))
-    nodes += [_cast(names[item.name], item.name, TensorProto.FLOAT) for item in graph.output if item.name in names]
-    _set_nodes(graph, nodes)
+    for item in graph.output:
+        if item.name in names:
+            nodes.append(_widened(names[item.name], item.name, wide))
+    set_nodes(graph, nodes)
     del graph.value_info[:]
 
 
-def _between_casts(node: onnx.NodeProto, floats: set[str]) -> Iterator[onnx.NodeProto]:
-    """The node computing in FP32 among values of FP16."""
-    wide = {name: f"{name}.{node.output[0]}.full" for name in (*node.input, *node.output) if name in floats}
-    yield from (_cast(name, wide[name], TensorProto.FLOAT) for name in dict.fromkeys(node.input) if name in wide)
-    yield _renamed(node, wide)
-    yield from (_cast(wide[name], name, TensorProto.FLOAT16) for name in node.output if name in wide)
+def _weights_of(graph: onnx.GraphProto, chosen: Collection[str]) -> set[str]:
+    """The names of constants that no other nodes than the chosen take."""
+    constants = {item.name for item in graph.initializer}
+    constants |= {node.output[0] for node in graph.node if node.op_type == "Constant"}
+    theirs = {name for node in graph.node if node.name in chosen for name in node.input}
+    others = {name for node in graph.node if node.name not in chosen for name in node.input}
+    return (theirs - others) & constants
+
+
+def _between_casts(node: onnx.NodeProto, floats: set[str], wide: dict[str, str]) -> Iterator[onnx.NodeProto]:
+    """The node computing in FP32 among values of FP16. wide: FP16 value -> it in FP32, where there is one already."""
+    results = {name: f"{name}.full" for name in node.output if name in floats}
+    names = dict(results)
+    for name in node.input:
+        if name in floats and name not in names:
+            names[name] = wide.get(name) or f"{name}.{node.output[0]}.full"
+            if name not in wide:
+                yield _cast(name, names[name], TensorProto.FLOAT)
+    yield _renamed(node, names)
+    yield from (_cast(full, name, TensorProto.FLOAT16) for name, full in results.items())
+    wide |= results
+
+
+def _widened(half: str, result: str, wide: dict[str, str]) -> onnx.NodeProto:
+    """The node that gives an output of the graph in FP32."""
+    if half in wide:
+        return helper.make_node("Identity", [wide[half]], [result])
+    return _cast(half, result, TensorProto.FLOAT)
 
 
 def _typed_half(node: onnx.NodeProto, full: set[str]) -> onnx.NodeProto:
@@ -249,11 +292,6 @@ def _renamed(node: onnx.NodeProto, names: dict[str, str]) -> onnx.NodeProto:
     for values in (node.input, node.output):
         values[:] = [names.get(name, name) for name in values]
     return node
-
-
-def _set_nodes(graph: onnx.GraphProto, nodes: list[onnx.NodeProto]) -> None:
-    del graph.node[:]
-    graph.node.extend(nodes)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -39,8 +39,9 @@ class Range:
 class Job:
     """What to build.
 
-    precision: "fp16", "fp32" or "int8". typed: whether the graph itself says so (`engines.graphs` makes such ones, and
-    one with QuantizeLinear does); otherwise it is FP32, and TensorRT 8 and 10 choose by themselves. workspace: bytes
+    precision: "fp16", "mixed" (of FP16 and FP32), "fp32" or "int8". typed: whether the graph itself says so
+    (`engines.graphs` makes such ones, and one with QuantizeLinear does); otherwise it is FP32, and TensorRT 8 and 10
+    choose by themselves. workspace: bytes
     that a layer may use besides its inputs and outputs. level: builder optimisation level, 0 to 5, None for TensorRT's.
     """
 
@@ -113,6 +114,8 @@ def build_plan(
         raise failure(logger, f"TensorRT can't read {job.graph}")
     config = builder.create_builder_config()
     cache = _configure(trt, config, job, timing)
+    if job.typed and job.precision in ("fp16", "mixed") and _chooses_types(trt, job):
+        _keep_full(trt, config, network)
     config.add_optimization_profile(_profile(builder, network, job))
     monitor = None
     if progress is not None and hasattr(trt, "IProgressMonitor"):
@@ -171,7 +174,7 @@ def _configure(trt: Any, config: Any, job: Job, timing: bytes) -> Any | None:
     if job.precision == "fp32":
         config.clear_flag(trt.BuilderFlag.TF32)  # who asks for FP32 wants all of its digits
     if _chooses_types(trt, job):
-        for flag in {"fp32": (), "fp16": ("FP16",), "int8": ("FP16", "INT8")}[job.precision]:
+        for flag in {"fp32": (), "int8": ("FP16", "INT8")}.get(job.precision, ("FP16",)):
             config.set_flag(getattr(trt.BuilderFlag, flag))
     if not hasattr(trt.NetworkDefinitionCreationFlag, "STRONGLY_TYPED") and hasattr(trt.BuilderFlag, "FP16"):
         sources = trt.TacticSource.EDGE_MASK_CONVOLUTIONS, trt.TacticSource.JIT_CONVOLUTIONS
@@ -191,6 +194,17 @@ def _chooses_types(trt: Any, job: Job) -> bool:
     if not hasattr(trt.BuilderFlag, "FP16"):
         return False
     return not (job.typed and hasattr(trt.NetworkDefinitionCreationFlag, "STRONGLY_TYPED"))
+
+
+def _keep_full(trt: Any, config: Any, network: Any) -> None:
+    """Ask TensorRT 8, which may compute in FP16 whatever it likes, for FP32 where the graph has it on both sides."""
+    config.set_flag(trt.BuilderFlag.PREFER_PRECISION_CONSTRAINTS)  # whether it did, the answers tell
+    for layer in map(network.get_layer, range(network.num_layers)):
+        around = [layer.get_input(index) for index in range(layer.num_inputs)]
+        around += [layer.get_output(index) for index in range(layer.num_outputs)]
+        types = {tensor.dtype for tensor in around if tensor is not None}
+        if layer.num_inputs and types == {trt.DataType.FLOAT}:
+            layer.precision = trt.DataType.FLOAT
 
 
 def _profile(builder: Any, network: Any, job: Job) -> Any:

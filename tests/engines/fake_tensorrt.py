@@ -25,8 +25,8 @@ class Member(int):
 
 
 class FakeTensorRt:
-    """The module. built: what was built so far, as dicts; broken: whether engines give wrong answers in FP16; dead:
-    whether nothing starts."""
+    """The module. built: what was built so far, as dicts; broken: precisions in which engines give wrong answers;
+    dead: whether nothing starts."""
 
     __name__ = "tensorrt"
 
@@ -34,7 +34,8 @@ class FakeTensorRt:
         self.__version__ = version
         self.offer, self.cuda, self.inputs = offer, cuda, inputs
         self.built: list[dict[str, Any]] = []
-        self.broken = self.dead = False
+        self.broken: tuple[str, ...] = ()
+        self.dead = False
         self.contexts = 0
 
     def __getattr__(self, name: str) -> Any:
@@ -120,9 +121,10 @@ class _Builder:
             "flags": [name for name in names if hasattr(flags, name) and self.flags == 1 << int(getattr(flags, name))],
             "allowed": [
                 name
-                for name in ("FP16", "INT8")
+                for name in ("FP16", "INT8", "PREFER_PRECISION_CONSTRAINTS")
                 if hasattr(self.trt.BuilderFlag, name) and getattr(self.trt.BuilderFlag, name) in config.flags
             ],
+            "kept": [layer.name for layer in network._inner.layers if layer.precision is not None],
             "graph": network._inner.graph,
             "shapes": config.profile.shapes,
             "fixed": [tensor.shape for tensor in network._inner.tensors],
@@ -138,7 +140,7 @@ class _Builder:
             if not all([*goes_on, monitor.step_complete("outer", 1)]):
                 return None
         self.trt.built.append(job)
-        factor = 2.5 if self.trt.broken and "fp32" not in job["graph"] else 2.0
+        factor = 2.5 if any(precision in job["graph"] for precision in self.trt.broken) else 2.0
         return json.dumps({"shapes": job["shapes"], "factor": factor}).encode()
 
 
@@ -149,14 +151,45 @@ class _Network:
         self.trt = trt
         self.num_inputs = len(trt.inputs)
         self.tensors = [_Tensor(name) for name in trt.inputs]
+        half, full = trt.DataType.HALF, trt.DataType.FLOAT
+        self.layers = [
+            _Layer(trt, "weight", (), full),
+            _Layer(trt, "half", (half, None), half),
+            _Layer(trt, "widened", (half,), full),
+            _Layer(trt, "full", (full, None), full),
+        ]
+        self.num_layers = len(self.layers)
 
     def get_input(self, index: int) -> Any:
         return self.trt.strict("ITensor", self.tensors[index])
 
+    def get_layer(self, index: int) -> Any:
+        return self.trt.strict("ILayer", self.layers[index])
+
 
 class _Tensor:
-    def __init__(self, name: str) -> None:
-        self.name, self.shape = name, (-1, 3, -1, -1)
+    def __init__(self, name: str, dtype: int | None = None) -> None:
+        self.name, self.shape, self.dtype = name, (-1, 3, -1, -1), dtype
+
+
+class _Layer:
+    """precision: what was asked for; inputs: their types, None for one that is left out."""
+
+    num_outputs = 1
+    precision: int | None = None
+
+    def __init__(self, trt: FakeTensorRt, name: str, inputs: tuple[int | None, ...], output: int) -> None:
+        self.trt, self.name, self.inputs, self.output = trt, name, inputs, output
+        self.num_inputs = len(inputs)
+
+    def get_input(self, index: int) -> Any:
+        return None if self.inputs[index] is None else self._tensor(self.inputs[index])
+
+    def get_output(self, index: int) -> Any:
+        return self._tensor(self.output)
+
+    def _tensor(self, kind: int | None) -> Any:
+        return self.trt.strict("ITensor", _Tensor(self.name, kind))
 
 
 class _Parser:

@@ -14,6 +14,7 @@ from engines.card import load_card
 from engines.errors import EngineError
 from engines.models import Model, available_models, find_model
 from engines.onnx_engine import OnnxEngine
+from engines.parity import PROBE, load_probe
 
 MODELS = [(task, name) for task in ("segmenter", "filler") for name in available_models(task)]
 onnx_models = pytest.mark.parametrize(
@@ -43,9 +44,10 @@ def test_the_graph_in_fp32_gives_the_very_answers_of_the_model(model: Model) -> 
 
 
 @onnx_models
-def test_the_graph_in_fp16_gives_nearly_those(model: Model) -> None:
+@pytest.mark.parametrize("precision", ["fp16", "mixed"])
+def test_the_graphs_in_fp16_give_nearly_those(model: Model, precision: str) -> None:
     expected = OnnxEngine(model.content(), model.card, threads=1).run(**inputs_of(model))
-    graph = model.graph("fp16")
+    graph = model.graph(precision)
     assert graph is not None
     found = OnnxEngine(graph, model.card, threads=1).run(**inputs_of(model))
     for name, answer in expected.items():
@@ -55,7 +57,7 @@ def test_the_graph_in_fp16_gives_nearly_those(model: Model) -> None:
 @onnx_models
 def test_graphs_have_no_branch_and_hold_no_second_copy_of_the_weights(model: Model) -> None:
     onnx = pytest.importorskip("onnx", reason="onnx is not installed (extra `train`)")
-    for precision in ("fp16", "fp32"):
+    for precision in ("fp16", "mixed", "fp32"):
         graph = model.graph(precision)
         assert graph is not None
         assert graph.stat().st_size < 200_000
@@ -65,10 +67,73 @@ def test_graphs_have_no_branch_and_hold_no_second_copy_of_the_weights(model: Mod
 @onnx_models
 def test_the_shipped_graphs_are_those_of_the_shipped_model(model: Model) -> None:
     graphs = pytest.importorskip("engines.graphs", reason="onnx is not installed (extra `train`)")
-    for precision in ("fp16", "fp32"):
+    for precision in graphs.PRECISIONS:
         shipped = model.graph(precision)
         assert shipped is not None
-        assert graphs.gpu_graph(model.content(), precision) == shipped.read_bytes()
+        in_full = layers_in_fp32(shipped) if precision == "mixed" else ()
+        assert graphs.gpu_graph(model.content(), precision, in_full) == shipped.read_bytes()
+
+
+def layers_in_fp32(graph: Path) -> list[str]:
+    """The layers that a mixed graph says to compute in FP32."""
+    onnx, graphs = pytest.importorskip("onnx"), pytest.importorskip("engines.graphs")
+    properties = {item.key: item.value for item in onnx.load(graph, load_external_data=False).metadata_props}
+    return properties[graphs.FP32_LAYERS].split("\n")
+
+
+@onnx_models
+def test_a_mixed_graph_computes_a_few_layers_in_fp32(model: Model) -> None:
+    onnx = pytest.importorskip("onnx", reason="onnx is not installed (extra `train`)")
+    path = model.graph("mixed")
+    assert path is not None
+    graph = onnx.shape_inference.infer_shapes(onnx.load(path)).graph
+    kinds = {item.name: item.type.tensor_type.elem_type for item in (*graph.value_info, *graph.output)}
+    in_fp32 = set(layers_in_fp32(path))
+    layers = [node for node in graph.node if node.op_type == "Conv"]
+    assert 0 < len(in_fp32) < len(graph.node) / 4
+    for node in layers:
+        half = kinds[node.output[0]] == onnx.TensorProto.FLOAT16
+        assert half == (node.name not in in_fp32), node.name
+    assert any(node.name in in_fp32 for node in layers)
+
+
+@onnx_models
+def test_a_mixed_graph_loses_less_than_half_of_what_fp16_loses(model: Model) -> None:
+    torch = pytest.importorskip("torch", reason="torch is not installed (extra `train`)")
+    from engines.onnx_torch import OnnxGraph
+
+    torch.set_num_threads(1)
+    probe, full = load_probe(model.beside(PROBE)), model.graph("fp32")
+    assert full is not None
+    answers = OnnxEngine(full, model.card, threads=1).run(**probe.inputs)
+    errors = []
+    for precision in ("fp16", "mixed"):
+        path = model.graph(precision)
+        assert path is not None
+        found = OnnxGraph(path, "cpu")(**{name: torch.from_numpy(array) for name, array in probe.inputs.items()})
+        errors.append(sum(float(((found[name].numpy() - answer) ** 2).mean()) for name, answer in answers.items()))
+    assert errors[1] < 0.5**2 * errors[0]
+
+
+def test_layers_in_fp32_hand_each_other_values_that_were_never_rounded() -> None:
+    onnx = pytest.importorskip("onnx", reason="onnx is not installed (extra `train`)")
+    from engines.graphs import gpu_graph
+
+    model = onnx.parser.parse_model(
+        """<ir_version: 8, opset_import: ["" : 17]>
+        g (float[n, 3, h, w] image) => (float[n, 3, h, w] matte)
+        { x = Mul(image, third)  y = Add(x, third)  matte = Sub(y, third) }"""
+    )
+    third = np.full((1, 3, 1, 1), 1 / 3, np.float32)
+    model.graph.initializer.append(onnx.numpy_helper.from_array(third, "third"))
+    for node, name in zip(model.graph.node, ("first", "second", "last"), strict=True):
+        node.name = name
+    content = model.SerializeToString()
+    whole = onnx.load_model_from_string(gpu_graph(content, "mixed", ["first", "second", "last"])).graph
+    assert [node.op_type for node in whole.node] == ["Mul", "Add", "Sub", "Identity"]
+    part = onnx.load_model_from_string(gpu_graph(content, "mixed", ["first", "second"])).graph
+    assert [node.op_type for node in part.node] == ["Cast", "Mul", "Cast", "Add", "Cast", "Sub", "Cast"]
+    assert {item.data_type for item in part.initializer} == {onnx.TensorProto.FLOAT16}  # the last one takes it so
 
 
 def test_weights_of_one_value_refer_to_places_of_their_own() -> None:

@@ -68,7 +68,7 @@ def tiny_model(folder: Path, trt: FakeTensorRt, guided: bool = False) -> Model:
     trt.inputs = ("image", "guidance") if guided else ("image",)
     graphs = {}
     folder.mkdir(parents=True, exist_ok=True)
-    for precision in ("fp16", "fp32", "int8"):
+    for precision in ("fp16", "mixed", "fp32", "int8"):
         content = f"{precision} {guided}".encode()
         (folder / f"gpu.{precision}.onnx").write_bytes(content)
         graphs[precision] = hashlib.sha256(content).hexdigest()
@@ -95,13 +95,16 @@ def test_an_engine_gives_the_models_answers(tmp_path: Path, trt: FakeTensorRt, c
 
 def test_types_are_asked_for_as_the_version_wants_it(tmp_path: Path, trt: FakeTensorRt, cache: EngineCache) -> None:
     model = tiny_model(tmp_path, trt)
-    for precision in ("fp16", "fp32", "int8"):
+    for precision in ("fp16", "mixed", "fp32", "int8"):
         load(model, cache, precision=precision)
     jobs = [(job["graph"], job["flags"], job["allowed"]) for job in trt.built]
     major = trt.__version__.split(".")[0]
     flags = {"8": ["EXPLICIT_BATCH"], "10": ["STRONGLY_TYPED"]}.get(major, [])
-    allowed = [["FP16"], [], ["FP16", "INT8"]] if major == "8" else [[], [], []]
-    graphs = ["gpu.fp16.onnx", "gpu.fp32.onnx", "gpu.int8.onnx"]
+    half = ["FP16", "PREFER_PRECISION_CONSTRAINTS"]
+    allowed = [half, half, [], ["FP16", "INT8"]] if major == "8" else [[], [], [], []]
+    graphs = ["gpu.fp16.onnx", "gpu.mixed.onnx", "gpu.fp32.onnx", "gpu.int8.onnx"]
+    kept = [["full"], ["full"], [], []] if major == "8" else [[], [], [], []]  # the others keep to the graph themselves
+    assert [job["kept"] for job in trt.built] == kept
     assert all(bool(job["sources"]) == (major == "8") for job in trt.built)  # the others need no cuDNN by themselves
     assert jobs == [(graph, flags, kinds) for graph, kinds in zip(graphs, allowed, strict=True)]
 
@@ -125,7 +128,7 @@ def test_a_model_without_graphs_gets_fp16_from_tensorrt_or_a_word_how(
         with pytest.raises(EngineError, match=r"says FP32; `python -m engines\.graphs"):
             load(model, cache)
         assert load(model, cache, precision="fp32").precision == "fp32"
-    with pytest.raises(EngineError, match=r"has no INT8 graph; `python -m calib\.precision`"):
+    with pytest.raises(EngineError, match=r"has no graph in INT8; `python -m calib\.precision`"):
         load(model, cache, precision="int8")
 
 
@@ -341,24 +344,36 @@ def test_a_damaged_engine_is_built_again(tmp_path: Path, trt: FakeTensorRt, cach
     assert len(trt.built) == 2
 
 
-def test_an_engine_with_wrong_answers_is_refused_with_the_figures_and_fp32_is_taken(
+@pytest.mark.parametrize(("broken", "taken"), [(("fp16",), "mixed"), (("fp16", "mixed"), "fp32"), (("int8",), "fp16")])
+def test_an_engine_with_wrong_answers_is_refused_with_the_figures_and_the_next_precision_is_taken(
+    tmp_path: Path, trt: FakeTensorRt, cache: EngineCache, broken: tuple[str, ...], taken: str
+) -> None:
+    trt.broken = broken
+    asked = "int8" if "int8" in broken else "fp16"
+    said: list[str] = []
+    assert load(tiny_model(tmp_path, trt), cache, said, precision=asked).precision == taken
+    refusals = [line for line in said if "does not give the model's answers: mean_difference" in line]
+    tried = [job["graph"].split(".")[1] for job in trt.built]
+    assert tried[-1] == taken
+    assert len(refusals) == len([entry for entry in cache.entries()[0] if entry.refused]) == len(tried) - 1
+    assert load(tiny_model(tmp_path, trt), cache).precision == taken
+    load(tiny_model(tmp_path, trt), cache, precision=asked)
+    assert len(trt.built) == len(tried)  # what was refused once is not built again
+
+
+def test_a_model_without_a_mixed_graph_goes_from_fp16_to_fp32(
     tmp_path: Path, trt: FakeTensorRt, cache: EngineCache
 ) -> None:
-    trt.broken = True
-    said: list[str] = []
-    engine = load(tiny_model(tmp_path, trt), cache, said)
-    assert engine.precision == "fp32"
-    assert any("FP16 does not give the model's answers: mean_difference" in line for line in said)
-    assert [job["graph"] for job in trt.built] == ["gpu.fp16.onnx", "gpu.fp32.onnx"]
-    refused = [entry for entry in cache.entries()[0] if entry.refused]
-    assert len(refused) == 1
-    assert load(tiny_model(tmp_path, trt), cache).precision == "fp32"
-    load(tiny_model(tmp_path, trt), cache, precision="fp16")
-    assert len(trt.built) == 2  # what was refused once is not built again
+    model = tiny_model(tmp_path, trt)
+    del model.card.graphs["mixed"]
+    trt.broken = ("fp16",)
+    assert load(model, cache).precision == "fp32"
+    with pytest.raises(EngineError, match=r"has no graph in MIXED; `python -m engines\.graphs"):
+        load(model, cache, precision="mixed")
 
 
 def test_no_engine_is_used_when_all_are_wrong(tmp_path: Path, trt: FakeTensorRt, cache: EngineCache) -> None:
-    trt.broken = True
+    trt.broken = ("model",)
     model = find_model(tiny.save(tmp_path), "segmenter")  # it has no graphs: FP32 is what each version can build
     with pytest.raises(EngineError, match="at any precision; choose another --runtime"):
         load(model, cache, precision="fp32")

@@ -26,7 +26,7 @@ def test_a_graph_builds_for_one_size_alone(task: str) -> None:
     assert plan
 
 
-@pytest.mark.parametrize("precision", ["fp16", "fp32"])
+@pytest.mark.parametrize("precision", ["fp16", "mixed", "fp32"])
 @pytest.mark.parametrize(("task", "name"), MODELS)
 def test_the_shipped_graphs_build(task: str, name: str, precision: str) -> None:
     model = find_model(name, task)
