@@ -25,7 +25,7 @@ import numpy as np
 
 from engines.errors import EngineError
 
-LONGEST_SIDE = 384
+LONGEST_SIDE = 512
 NON_COMMERCIAL = ("cmask_", "imnet_")  # prefixes of pictures that default weights must not learn from
 FAULTY = frozenset({"hsd_0052", "hsd_0110"})  # masks known to be wrong
 HELD_BOXES = 150

@@ -16,7 +16,7 @@ from engines.data import Picture, cut_things
 from engines.guidance import distort, guide
 from engines.holes import HoleMaker, blob, box, pole, random_hole, silhouettes, strokes
 
-SEGMENTER_SHAPES = ((192, 224), (256, 224), (224, 320), (256, 256), (288, 288), (224, 384), (288, 416))
+SEGMENTER_SHAPES = ((224, 256), (256, 256), (224, 384), (288, 288), (320, 224), (288, 416), (416, 288), (288, 512))
 LEAST_OBJECT = 0.004  # of the picture: what is smaller is not meant by anybody
 FILLER_SHAPES = ((128, 128), (128, 128), (160, 160), (160, 160), (192, 192), (256, 256))
 
@@ -47,9 +47,9 @@ class SegmenterSamples(Dataset[tuple[Tensor, Tensor, Tensor, Tensor]]):
     image (3, H, W) uint8 RGB; label (1, H, W) uint8: 0, 255 person, 127 inside a person's box; guidance (3, H, W)
     uint8, 255 is one; object (1, H, W) uint8: 255 what the guidance means.
 
-    All samples of one batch (`i // batch`) share one of `shapes`. Half are people and things pasted over backgrounds;
-    the rest are real pictures with masks, people-free pictures, and pictures of which only boxes around people are
-    known.
+    All samples of one batch (`i // batch`) share one of `shapes`. Two fifths are people and things pasted over
+    backgrounds; the rest are real pictures with masks, people-free pictures, and pictures of which only boxes around
+    people are known.
     """
 
     def __init__(
@@ -79,11 +79,11 @@ class SegmenterSamples(Dataset[tuple[Tensor, Tensor, Tensor, Tensor]]):
         shape = _shape_of_batch(self.shapes, self.seed, index // self.batch)
         rng = np.random.default_rng((self.seed, 0, index))
         kind = rng.random()
-        if kind < 0.5:
+        if kind < 0.4:
             canvas = self._composite(rng, shape)
-        elif kind < 0.75:
+        elif kind < 0.7:
             canvas = self._real(rng, shape)
-        elif kind < 0.9 and self.boxed:
+        elif kind < 0.87 and self.boxed:
             canvas = self._boxed(rng, shape)
         else:
             canvas = self._free(rng, shape)

@@ -17,7 +17,7 @@ from torch import Tensor, nn  # noqa: E402
 from torch.nn import functional as F  # noqa: E402
 
 from engines import augment, data, guidance, holes, losses, measure, samples, teach  # noqa: E402
-from engines.backbone import EfficientNetLite  # noqa: E402
+from engines.backbone import Depthwise, EfficientNetLite  # noqa: E402
 from engines.errors import EngineError  # noqa: E402
 from engines.filler import Filler, smooth_guess  # noqa: E402
 from engines.plot import main as plot_command  # noqa: E402
@@ -292,6 +292,25 @@ def test_boxes_teach_that_nobody_is_outside_and_somebody_inside() -> None:
 
     assert loss(person_inside) < loss(nobody)
     assert loss(person_inside) < loss(everywhere)
+
+
+def test_an_outline_counts_more_than_what_is_far_from_it() -> None:
+    label = torch.zeros(1, 1, 64, 64, dtype=torch.uint8)
+    label[..., 16:48, 16:48] = 255
+    right = torch.where(F.max_pool2d(label.float(), 2) > 0, 8.0, -8.0)
+    near, far = right.clone(), right.clone()
+    near[..., 12:20, 8] *= -1
+    far[..., 0, 12:20] *= -1
+    assert losses.matte_loss(near, label)["bce"] > 2 * losses.matte_loss(far, label)["bce"]
+
+
+def test_mixed_precision_on_a_cpu_leaves_depthwise_convolutions_exact() -> None:
+    layer = Depthwise(8, 3, 2)
+    x = torch.rand(2, 8, 16, 16).bfloat16()
+    with torch.autocast("cpu", torch.bfloat16):
+        mixed = layer(x)
+    assert mixed.dtype == torch.bfloat16
+    assert torch.equal(mixed, layer(x.float()).bfloat16())
 
 
 def test_the_smooth_guess_keeps_a_flat_colour() -> None:
