@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from engines.errors import EngineError
 
 if TYPE_CHECKING:
+    from engines.recipes import Recipe
     from engines.training import Task
 
 OURS = ("segmenter", "filler")
@@ -36,3 +38,16 @@ def make_task(name: str, data: Path, **options: Any) -> Task:
         raise EngineError(f"{name} takes no --{unknown[0].replace('_', '-')}; leave it out")
     made: Task = kind(data, **options)
     return made
+
+
+def recipe_of(task: str, size: str = "swift") -> Recipe:
+    """How a task's network of a size is exported; EngineError for a size that the task has not."""
+    from engines.classics.recipes import CLASSIC_RECIPES
+    from engines.recipes import RECIPES
+    from engines.segmenter import SIZES, Segmenter
+
+    if size == "swift":
+        return {**RECIPES, **CLASSIC_RECIPES}[task]
+    if task != "segmenter":
+        raise EngineError(f"there is no {task} of size {size}; leave --size out")
+    return replace(RECIPES[task], network=lambda: Segmenter(size), size=SIZES[size].picture, largest=14_000_000)

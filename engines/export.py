@@ -26,11 +26,11 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
 from engines.card import Card
-from engines.catalog import NAMES
+from engines.catalog import NAMES, recipe_of
 from engines.errors import EngineError
 from engines.graphs import add_graphs
 from engines.models import FILES
-from engines.recipes import Recipe, recipe_of
+from engines.recipes import Recipe
 from engines.runtime import Engine, load_engine
 from engines.segmenter import SIZES
 from engines.training import load_weights

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,6 @@ from torch import nn
 
 from engines import measure
 from engines.data import read_backgrounds, read_boxes, read_people
-from engines.errors import EngineError
 from engines.filler import Filler
 from engines.interface import Engine
 from engines.segmenter import SIZES, Matte, Segmenter
@@ -129,16 +128,3 @@ RECIPES = {
         "texture in. Before the steps counted here: 1214 of L1, and 700 of features with convolutions at full size.",
     ),
 }
-
-
-def recipe_of(task: str, size: str = "swift") -> Recipe:
-    """How a task's network of a size is exported; EngineError for a size that the task has not."""
-    if task != "segmenter" and size != "swift":
-        raise EngineError(f"there is no {task} of size {size}; leave --size out")
-    if size != "swift":
-        return replace(RECIPES[task], network=lambda: Segmenter(size), size=SIZES[size].picture, largest=14_000_000)
-    if task in RECIPES:
-        return RECIPES[task]
-    from engines.classics.recipes import CLASSIC_RECIPES
-
-    return CLASSIC_RECIPES[task]

@@ -16,12 +16,12 @@ cv2 = pytest.importorskip("cv2")
 from torch import Tensor, nn  # noqa: E402
 
 from engines import data, samples  # noqa: E402
-from engines.catalog import CLASSICS, NAMES, make_task  # noqa: E402
+from engines.catalog import CLASSICS, NAMES, make_task, recipe_of  # noqa: E402
 from engines.classics import camvid, dcgan, deepfill, maskrcnn, pix2pix, tasks, unet34, vanisher  # noqa: E402
 from engines.classics.recipes import CLASSIC_RECIPES  # noqa: E402
 from engines.corruptions import CORRUPTIONS  # noqa: E402
 from engines.errors import EngineError  # noqa: E402
-from engines.recipes import Recipe, recipe_of  # noqa: E402
+from engines.recipes import Recipe  # noqa: E402
 from engines.search import main as search_command  # noqa: E402
 from engines.study import main as study_command  # noqa: E402
 

@@ -539,7 +539,7 @@ def test_measuring_knows_a_right_mask_and_the_sources() -> None:
 def test_the_exported_model_is_the_trained_one(task: str, size: str) -> None:
     pytest.importorskip("onnx", reason="onnx is not installed (extra `train`)")
     from engines import export
-    from engines.recipes import recipe_of
+    from engines.catalog import recipe_of
 
     recipe = recipe_of(task, size)
     torch.manual_seed(0)
