@@ -194,7 +194,8 @@ class DilateType(click.ParamType):
     type=click.Choice(["auto", "none"]),
     default="none",
     show_default=True,
-    help="Whether a GPU encodes the output, where one can and --codec names nothing else.",
+    help="Whether a GPU decodes the input, where nothing is lost by it, and encodes the output, where one can and "
+    "--codec names nothing else. The report says who did.",
 )
 @click.option(
     "--crf",
@@ -286,7 +287,8 @@ def _what_to_do(given: Mapping[str, Any]) -> dict[str, Any]:
     """What the command's parameters say of any file, as `erase_video` takes it."""
     options = {name: value for name, value in given.items() if name not in (*ALONE, "select", *batch.PARAMETERS)}
     options["shadow"] = not options.pop("no_shadow")
-    if options.pop("hwaccel") == "auto" and options["codec"] is None:
+    options["hwaccel"] = options["hwaccel"] == "auto"
+    if options["hwaccel"] and options["codec"] is None:
         options["codec"] = "gpu"
     options["target"] = ",".join(classes) if (classes := options.pop("classes")) else None
     chosen = _chosen(**{name: options.pop(name) for name in ("clicks", "no_clicks", "boxes", "follow", "move")})

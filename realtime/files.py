@@ -61,6 +61,7 @@ def erase_video(
     end: float | None = None,
     codec: str | None = None,
     crf: float | None = None,
+    hwaccel: bool = False,
     dilate: int | None = None,
     shadow: bool = True,
     preview: str | Path | None = None,
@@ -86,7 +87,7 @@ def erase_video(
     segmenter, fill: names or paths of models; "telea" fills without a network.
     device: "auto", "cpu" or "cuda". runtime: "auto", "onnxruntime", "tensorrt" or "torch". threads: per network.
     start, end: seconds; only this part is written. codec, crf: None follows the input's codec at high quality; a codec
-        "gpu" follows it by a GPU's encoder, where one takes it.
+        "gpu" follows it by a GPU's encoder, where one takes it. hwaccel: a GPU decodes, where nothing is lost by it.
     dilate: pixels by which the hole is larger than the mask; None finds a good value. shadow: erase shadows too.
     preview: also write before, mask and after side by side. save_mask: also write the hole as it was replaced.
     report: also write the report as JSON. overwrite: replace files that exist.
@@ -111,7 +112,7 @@ def erase_video(
         inputs = stack.enter_context(Inputs())
 
         def read() -> Reader:
-            source = inputs.add(open_source(str(input), start=start, end=end))
+            source = inputs.add(open_source(str(input), start=start, end=end, hwaccel=hwaccel))
             return Reader(source, None if mask is None else inputs.add(GivenMasks(str(mask))))
 
         reader = read()

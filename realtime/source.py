@@ -101,15 +101,17 @@ def passes_once(path: str | Path) -> bool:
     return "://" in str(path) or Path(path).is_fifo()
 
 
-def open_source(path: str, *, start: float | None = None, end: float | None = None) -> Source:
+def open_source(path: str, *, start: float | None = None, end: float | None = None, hwaccel: bool = False) -> Source:
     """Open a video file or address, a still, a sequence pattern (img_%04d.png) or a folder of pictures.
 
     start, end: seconds from the beginning of the input; frames with start <= time < end are given. `Frame.index` counts
-        from the input's first frame even so.
+        from the input's first frame even so. hwaccel: let a GPU decode videos where nothing is lost by it, and note it.
 
     Raises EraserError, with one line that says what to do, where there is nothing to read.
     """
     from realtime.image_source import open_images
+    from realtime.nvdec import open_on_gpu
     from realtime.video_source import VideoSource
 
-    return open_images(path, start, end) or VideoSource(path, start=start, end=end)
+    open_video = open_on_gpu if hwaccel else VideoSource
+    return open_images(path, start, end) or open_video(path, start=start, end=end)

@@ -23,6 +23,7 @@ from fractions import Fraction
 import av
 import av.error
 import numpy as np
+from av.codec.hwaccel import HWAccel
 from av.container import InputContainer
 from av.format import Flags as FormatFlags
 from av.packet import Packet
@@ -68,7 +69,7 @@ class VideoSource(Source):
             raise
 
     def _open(self) -> None:
-        self.container = _open(self.path)
+        self.container = _open(self.path, self._hwaccel())
         try:
             self.stream = _video_stream(self.container, self.path)
         except EraserError:
@@ -284,13 +285,21 @@ class VideoSource(Source):
         if packet is not None and packet.size:
             self._losses.sent(packet)
         try:
-            frames = self.stream.decode(packet)
+            frames = self._decoded(packet)
         except av.error.EOFError:
             return []  # flushed already
         except av.error.FFmpegError:
             self._losses.refused(packet)
             return []
         return [(frame, self._stamp(frame)) for frame in frames]
+
+    def _hwaccel(self) -> HWAccel | None:
+        """What decodes in place of the CPU, if anything does (see `realtime.nvdec`)."""
+        return None
+
+    def _decoded(self, packet: Packet | None) -> list[av.VideoFrame]:
+        """The decoder's frames for a packet; None for what is left in it."""
+        return self.stream.decode(packet)
 
     def _stamp(self, frame: av.VideoFrame) -> bool:
         """Give the frame a time after the last one's, and count what is lost before it. Is it damaged itself?"""
@@ -382,7 +391,7 @@ def _is_address(path: str) -> bool:
     return "://" in path
 
 
-def _open(path: str) -> InputContainer:
+def _open(path: str, hwaccel: HWAccel | None = None) -> InputContainer:
     address = _is_address(path)
     if not address:
         if not os.path.exists(path):
@@ -392,7 +401,8 @@ def _open(path: str) -> InputContainer:
     try:
         # An absolute path, because FFmpeg takes what stands before a colon for a protocol.
         name = path if address else os.path.abspath(path)
-        container = av.open(name, timeout=_NETWORK_TIMEOUT if address else None, metadata_errors="replace")
+        timeout = _NETWORK_TIMEOUT if address else None
+        container = av.open(name, timeout=timeout, metadata_errors="replace", hwaccel=hwaccel)
     except (av.error.FFmpegError, OSError, ValueError) as error:
         reason = (getattr(error, "strerror", None) or str(error)).rstrip(".")
         hint = "Check the address and the network." if address else "Check that the file plays."

@@ -167,10 +167,10 @@ def test_a_sequence_gives_a_sequence(tmp_path, source, target):
         assert (media.read_picture(path)[FAR] == before[FAR]).all()
 
 
-def test_the_report_says_who_encoded_where_a_gpu_was_asked_for(folder):
+def test_the_report_says_who_decoded_and_encoded_where_a_gpu_was_asked_for(folder):
     erase(folder, "--box", BOX, "--hwaccel", "auto", "--report", folder / "report.json")
     notes = json.loads((folder / "report.json").read_text(encoding="utf-8"))["notes"]
-    assert any("encodes" in note and "GPU" in note for note in notes)
+    assert all(any(what in note and "GPU" in note for note in notes) for what in ("decodes", "encodes"))
 
 
 def test_a_report_is_complete(folder):

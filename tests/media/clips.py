@@ -163,9 +163,17 @@ class Clip:
         return stream, packets
 
 
+def hdr_clip() -> Clip:
+    """HDR10: ten bits, its tags, mastering display and content light level."""
+    display = "G(13250,34500)B(7500,3000)R(34000,16000)WP(15635,16450)L(10000000,50)"
+    details = f"master-display={display}:max-cll=1000,400:log-level=error"
+    tags = {"color_primaries": 9, "color_trc": 16, "colorspace": 9, "color_range": 1}
+    return Clip("libx265", pixel_format="yuv420p10le", options={"x265-params": details}, context=tags)
+
+
 def convert(path: str, output: str | Path, paint: bool = False, **options: Any) -> tuple[list[str], Source]:
     """Read a file and write it again, by source and sink. Returns the notes and the closed source."""
-    cut = {name: options.pop(name) for name in ("start", "end") if name in options}
+    cut = {name: options.pop(name) for name in ("start", "end", "hwaccel") if name in options}
     with open_source(path, **cut) as source:
         sink = open_sink(str(output), source, **options)
         try:

@@ -12,7 +12,7 @@ import pytest
 
 from realtime.encoders import side_data
 from realtime.source import open_source
-from tests.media.clips import BOX, FRAMES, HEIGHT, PAINT, WIDTH, Clip, convert, index_of, shown, times
+from tests.media.clips import BOX, FRAMES, HEIGHT, PAINT, WIDTH, Clip, convert, hdr_clip, index_of, shown, times
 
 VP9 = {"deadline": "realtime", "cpu-used": "8", "crf": "10", "b": "0"}
 
@@ -192,13 +192,6 @@ def test_an_aspect_that_cannot_be_written_is_said(tmp_path: Path) -> None:
     source = Clip(context={"sample_aspect_ratio": Fraction(4, 3)}).write(tmp_path / "in.mp4")
     assert any("aspect" in note for note in convert(source, tmp_path / "out.webm")[0])
     assert convert(source, tmp_path / "out.mkv")[0] == []
-
-
-def hdr_clip() -> Clip:
-    display = "G(13250,34500)B(7500,3000)R(34000,16000)WP(15635,16450)L(10000000,50)"
-    details = f"master-display={display}:max-cll=1000,400:log-level=error"
-    tags = {"color_primaries": 9, "color_trc": 16, "colorspace": 9, "color_range": 1}
-    return Clip("libx265", pixel_format="yuv420p10le", options={"x265-params": details}, context=tags)
 
 
 @pytest.mark.parametrize("codec", ["libx265", "libx264", "libsvtav1"])
