@@ -91,7 +91,7 @@ class GpuClock:
 
     def look(self) -> None:
         """Note how much memory is in use."""
-        free, total = cuda.call("cudaMemGetInfo")
+        free, total = cuda.call("cuMemGetInfo")
         self.peak = max(self.peak, total - free)
 
     def copies(self, image: np.ndarray) -> tuple[list[float], list[float]]:

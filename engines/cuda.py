@@ -1,4 +1,8 @@
-"""What is needed of CUDA, through cuda-python: arrays on the device, pinned host arrays, streams, events, graphs.
+"""What is needed of CUDA's driver, through cuda-python: arrays on the device, pinned host arrays, streams, events,
+graphs, kernels.
+
+All of it is on the first GPU, in its primary context, which TensorRT, onnxruntime and torch use as well; any thread may
+call. `CUDA_VISIBLE_DEVICES` chooses which GPU is the first.
 
 Arrays on the device follow `__cuda_array_interface__` (version 3), as CuPy's, Numba's and torch's do: a pointer, a
 shape, a type, and the stream on which the contents are made. Whoever reads them waits for that stream first
@@ -10,16 +14,19 @@ Nothing of CUDA is touched before the first call; CudaError (an EngineError) say
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from functools import lru_cache
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from functools import lru_cache, partial
 from math import prod
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import DTypeLike
 
 from engines.errors import EngineError
+
+Dim3: TypeAlias = tuple[int, int, int]
+Argument: TypeAlias = ctypes.Structure | ctypes.c_int | ctypes.c_float
 
 
 class CudaError(EngineError):
@@ -28,67 +35,83 @@ class CudaError(EngineError):
 
 @lru_cache(maxsize=1)
 def api() -> Any:
-    """The module of the runtime's functions; CudaError where cuda-python is not installed."""
+    """The module of the driver's functions; CudaError where cuda-python is not installed."""
     try:
-        from cuda.bindings import runtime
+        from cuda.bindings import driver
     except ImportError as error:
         raise CudaError(f"cuda-python can't be used ({error}); `pip install .[gpu]`") from error
-    return runtime
+    return driver
+
+
+@lru_cache(maxsize=1)
+def _context(driver: Any) -> Any:
+    """The primary context of the first GPU; it stays until the process ends."""
+    try:
+        _result("cuInit", *driver.cuInit(0))
+    except Exception as error:  # cuda-python's own, where the driver's library is missing
+        raise CudaError(f"CUDA does not start ({error})") from error
+    device = _result("cuDeviceGet", *driver.cuDeviceGet(0))
+    return _result("cuDevicePrimaryCtxRetain", *driver.cuDevicePrimaryCtxRetain(device))
 
 
 def call(function: str, *arguments: Any) -> Any:
-    """Call one of the runtime's functions by name; its result, or a tuple of them, or None. CudaError when it fails."""
-    error, *results = getattr(api(), function)(*arguments)
+    """Call one of the driver's functions by name; its result, or a tuple of them, or None. CudaError when it fails."""
+    driver = api()
+    driver.cuCtxSetCurrent(_context(driver))  # of this thread, and others may have set another
+    return _result(function, *getattr(driver, function)(*arguments))
+
+
+def _result(function: str, error: Any, *results: Any) -> Any:
     if int(error):
         raise CudaError(f"{function} failed: {getattr(error, 'name', error)}")
-    return results[0] if len(results) == 1 else tuple(results) or None
+    return results[0] if len(results) == 1 else results or None
 
 
 class Stream:
     """An ordered queue of work on the device; never the default one. `handle`: its address."""
 
     def __init__(self) -> None:
-        self._stream = call("cudaStreamCreateWithFlags", api().cudaStreamNonBlocking)
+        self._stream = call("cuStreamCreate", api().CUstream_flags.CU_STREAM_NON_BLOCKING)
         self.handle = int(self._stream)
         self._mark = Event()
 
     def synchronize(self) -> None:
         """Wait until everything that was queued is done."""
-        call("cudaStreamSynchronize", self.handle)
+        call("cuStreamSynchronize", self.handle)
 
     def wait_for(self, other: int | Stream | None) -> None:
         """Let what is queued from now on start after what another stream (or its handle) holds now."""
         handle = other.handle if isinstance(other, Stream) else other
         if handle is not None and handle != self.handle:
             self._mark.record(handle)
-            call("cudaStreamWaitEvent", self.handle, self._mark.event, 0)
+            call("cuStreamWaitEvent", self.handle, self._mark.event, 0)
 
     def close(self) -> None:
         """Give the stream back; no work may be left on it."""
         self._mark.close()
-        call("cudaStreamDestroy", self.handle)
+        call("cuStreamDestroy", self.handle)
 
 
 class Event:
     """A mark in a stream, with the time at which the device came by."""
 
     def __init__(self) -> None:
-        self.event = call("cudaEventCreateWithFlags", 0)
+        self.event = call("cuEventCreate", 0)
 
     def record(self, stream: int | Stream) -> None:
-        call("cudaEventRecord", self.event, stream.handle if isinstance(stream, Stream) else stream)
+        call("cuEventRecord", self.event, stream.handle if isinstance(stream, Stream) else stream)
 
     @property
     def passed(self) -> bool:
         """Whether the device has come by."""
-        return not int(api().cudaEventQuery(self.event)[0])
+        return not int(api().cuEventQuery(self.event)[0])
 
     def milliseconds_since(self, earlier: Event) -> float:
         """Between the two marks, which must both have been passed."""
-        return float(call("cudaEventElapsedTime", earlier.event, self.event))
+        return float(call("cuEventElapsedTime", earlier.event, self.event))
 
     def close(self) -> None:
-        call("cudaEventDestroy", self.event)
+        call("cuEventDestroy", self.event)
 
 
 class DeviceArray:
@@ -130,7 +153,8 @@ class DeviceArray:
         """Free the memory if it is owned; calling it twice does no harm."""
         free, self._free = self._free, None
         if free is not None:
-            free(self.pointer)  # its error, if any, is that of an earlier call, which has been told
+            with suppress(CudaError):  # that of an earlier call, which has been told
+                free(self.pointer)
 
     def __del__(self) -> None:
         self.close()
@@ -139,8 +163,8 @@ class DeviceArray:
 def empty(shape: tuple[int, ...], dtype: DTypeLike = np.float32, stream: Stream | None = None) -> DeviceArray:
     """A new array with arbitrary contents."""
     size = prod(shape) * np.dtype(dtype).itemsize
-    pointer = int(call("cudaMalloc", max(size, 1)))
-    return DeviceArray(pointer, tuple(shape), dtype, stream.handle if stream else None, api().cudaFree)
+    pointer = int(call("cuMemAlloc", max(size, 1)))
+    return DeviceArray(pointer, tuple(shape), dtype, stream.handle if stream else None, partial(call, "cuMemFree"))
 
 
 def is_on_device(array: Any) -> bool:
@@ -165,7 +189,7 @@ class Pinned:
 
     def __init__(self, shape: tuple[int, ...], dtype: DTypeLike = np.float32) -> None:
         size = max(prod(shape) * np.dtype(dtype).itemsize, 1)
-        self._pointer = int(call("cudaMallocHost", size))
+        self._pointer = int(call("cuMemHostAlloc", size, 0))
         memory = (ctypes.c_byte * size).from_address(self._pointer)
         self.array: np.ndarray = np.frombuffer(memoryview(memory), dtype, prod(shape)).reshape(shape)
 
@@ -173,31 +197,28 @@ class Pinned:
         """Free the memory; `array` must not be used after it. Calling it twice does no harm."""
         if self._pointer:
             pointer, self._pointer = self._pointer, 0
-            call("cudaFreeHost", pointer)
+            call("cuMemFreeHost", pointer)
 
 
 def upload(target: DeviceArray, source: np.ndarray, stream: Stream) -> None:
     """Queue a copy to the device. From a pinned array it returns at once: `source` must stay as it is until done."""
-    kind = api().cudaMemcpyKind.cudaMemcpyHostToDevice
-    call("cudaMemcpyAsync", target.pointer, source.ctypes.data, target.nbytes, kind, stream.handle)
+    call("cuMemcpyHtoDAsync", target.pointer, source.ctypes.data, target.nbytes, stream.handle)
 
 
 def download(target: np.ndarray, source: DeviceArray, stream: Stream) -> None:
     """Queue a copy to the host; done when the stream is."""
-    kind = api().cudaMemcpyKind.cudaMemcpyDeviceToHost
-    call("cudaMemcpyAsync", target.ctypes.data, source.pointer, source.nbytes, kind, stream.handle)
+    call("cuMemcpyDtoHAsync", target.ctypes.data, source.pointer, source.nbytes, stream.handle)
 
 
 def copy(target: DeviceArray, source: DeviceArray, stream: Stream) -> None:
     """Queue a copy within the device, after what the source's own stream is about to write there."""
     stream.wait_for(source.stream)
-    kind = api().cudaMemcpyKind.cudaMemcpyDeviceToDevice
-    call("cudaMemcpyAsync", target.pointer, source.pointer, source.nbytes, kind, stream.handle)
+    call("cuMemcpyDtoDAsync", target.pointer, source.pointer, source.nbytes, stream.handle)
 
 
 def clear(target: DeviceArray, stream: Stream) -> None:
     """Queue filling an array with zeros."""
-    call("cudaMemsetAsync", target.pointer, 0, target.nbytes, stream.handle)
+    call("cuMemsetD8Async", target.pointer, 0, target.nbytes, stream.handle)
 
 
 class Graph:
@@ -209,25 +230,47 @@ class Graph:
         with _recording(stream) as recorded:
             work()
         self._graph = recorded[0]
-        self._ready = call("cudaGraphInstantiate", self._graph, 0)
+        self._ready = call("cuGraphInstantiate", self._graph, 0)
 
     def launch(self) -> None:
         """Queue it on its stream."""
-        call("cudaGraphLaunch", self._ready, self._stream.handle)
+        call("cuGraphLaunch", self._ready, self._stream.handle)
 
     def close(self) -> None:
-        call("cudaGraphExecDestroy", self._ready)
-        call("cudaGraphDestroy", self._graph)
+        call("cuGraphExecDestroy", self._ready)
+        call("cuGraphDestroy", self._graph)
 
 
 @contextmanager
 def _recording(stream: Stream) -> Iterator[list[Any]]:
     """What is queued on the stream inside the block ends up in the list, which holds the graph afterwards."""
     recorded: list[Any] = []
-    call("cudaStreamBeginCapture", stream.handle, api().cudaStreamCaptureMode.cudaStreamCaptureModeThreadLocal)
+    call("cuStreamBeginCapture", stream.handle, api().CUstreamCaptureMode.CU_STREAM_CAPTURE_MODE_THREAD_LOCAL)
     try:
         yield recorded
     except BaseException:
-        api().cudaStreamEndCapture(stream.handle)  # or the stream stays unusable; the first error is what matters
+        with suppress(CudaError):  # or the stream stays unusable; the first error is what matters
+            call("cuStreamEndCapture", stream.handle)
         raise
-    recorded.append(call("cudaStreamEndCapture", stream.handle))
+    recorded.append(call("cuStreamEndCapture", stream.handle))
+
+
+class Kernels:
+    """Compiled kernels, loaded; they are started by their names."""
+
+    def __init__(self, cubin: bytes) -> None:
+        """CudaError where they are not for this GPU."""
+        self._module = call("cuModuleLoadData", cubin)
+        self._functions: dict[str, Any] = {}
+
+    def launch(self, name: str, grid: Dim3, block: Dim3, arguments: Sequence[Argument], stream: Stream) -> None:
+        """Queue a kernel; arguments: as it takes them, by value: they may change afterwards."""
+        function = self._functions.get(name)
+        if function is None:
+            function = self._functions[name] = call("cuModuleGetFunction", self._module, name.encode())
+        parameters = (ctypes.c_void_p * len(arguments))(*map(ctypes.addressof, arguments))
+        call("cuLaunchKernel", function, *grid, *block, 0, stream.handle, ctypes.addressof(parameters), 0)
+
+    def close(self) -> None:
+        """Unload them; none may be running."""
+        call("cuModuleUnload", self._module)

@@ -1,21 +1,14 @@
-"""The few calls of a GPU's driver that frames need, and NVIDIA's implementation of them through cuda-python."""
+"""The few calls of a GPU's driver that frames need, and NVIDIA's implementation of them by `engines.cuda`."""
 
 from __future__ import annotations
 
-import ctypes
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from collections.abc import Callable, Sequence
+from typing import Protocol
 
+from engines import cuda
+from engines.cuda import Argument, Dim3
+from engines.gpu import find_gpus
 from realtime.errors import EraserError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from cuda.bindings import driver as cuda_driver
-
-    Kernels = Callable[[str], bytes]  # the cubin for an architecture such as "sm_90"
-
-Dim3: TypeAlias = tuple[int, int, int]
-Argument: TypeAlias = ctypes.Structure | ctypes.c_int | ctypes.c_float
 
 
 class Driver(Protocol):
@@ -60,108 +53,76 @@ class Driver(Protocol):
     def close(self) -> None: ...
 
 
+class _InWords:
+    """Turns an error of CUDA into one that says what to do."""
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, cuda.CudaError):
+            advice = "it has too little memory for this" if "OUT_OF_MEMORY" in str(error) else "try it again"
+            raise EraserError(f"the GPU failed ({error}): {advice}, or choose --device cpu") from error
+
+
+_in_words = _InWords()
+
+
 class CudaDriver:
     """The first NVIDIA GPU, by its primary context, which it shares with whatever else uses CUDA in this process.
 
     One thread at a time, though not always the same. Its stream is not the default one, and does not wait for that.
     """
 
-    def __init__(self, kernels: Kernels) -> None:
-        """kernels: gives the cubin for an architecture. EraserError where there is no GPU, driver or cuda-python."""
-        try:
-            from cuda.bindings import driver as cuda
-        except ImportError as error:
-            raise EraserError("cuda-python is not installed (`pip install .[gpu]`)") from error
-        self._cuda: cuda_driver = cuda
-        try:
-            (status,) = cuda.cuInit(0)
-        except Exception as error:  # cuda-python's own, where the driver's library is missing
-            raise EraserError("there is no NVIDIA driver") from error
-        if int(status) != 0:
-            raise EraserError(f"the NVIDIA driver finds no GPU ({_name_of(status)})")
-        if self._call(cuda.cuDeviceGetCount()) == 0:
-            raise EraserError("the NVIDIA driver finds no GPU")
-        self._device = self._call(cuda.cuDeviceGet(0))
-        self.name = self._call(cuda.cuDeviceGetName(64, self._device)).split(b"\0")[0].decode()
-        attribute = cuda.CUdevice_attribute
-        major = self._call(
-            cuda.cuDeviceGetAttribute(attribute.CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR, self._device)
-        )
-        minor = self._call(
-            cuda.cuDeviceGetAttribute(attribute.CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR, self._device)
-        )
-        context = self._call(cuda.cuDevicePrimaryCtxRetain(self._device))
-        self._context = context
-        self._enter()
-        self._module = self._call(cuda.cuModuleLoadData(kernels(f"sm_{major}{minor}")))
-        self._functions: dict[str, object] = {}
-        self._stream = self._call(cuda.cuStreamCreate(cuda.CUstream_flags.CU_STREAM_NON_BLOCKING))
-        self.stream = int(self._stream)
-        self._mark = self._call(cuda.cuEventCreate(cuda.CUevent_flags.CU_EVENT_DISABLE_TIMING))
+    def __init__(self, kernels: Callable[[str], bytes]) -> None:
+        """kernels: gives the cubin for an architecture such as "sm_90". EraserError where no GPU can be used."""
+        gpus = find_gpus()
+        if gpus.lack:
+            raise EraserError(gpus.lack)
+        gpu = gpus.devices[0]
+        self.name = gpu.name
+        with _in_words:
+            self._queue = cuda.Stream()
+            self._kernels = cuda.Kernels(kernels("sm_{}{}".format(*gpu.capability)))
+        self.stream = self._queue.handle
 
     def allocate(self, nbytes: int) -> int:
-        self._enter()
-        return int(self._call(self._cuda.cuMemAlloc(nbytes)))
+        with _in_words:
+            return int(cuda.call("cuMemAlloc", nbytes))
 
     def allocate_pinned(self, nbytes: int) -> int:
-        self._enter()
-        return int(self._call(self._cuda.cuMemHostAlloc(nbytes, 0)))
+        with _in_words:
+            return int(cuda.call("cuMemHostAlloc", nbytes, 0))
 
     def free(self, address: int) -> None:
-        self._enter()
-        self._call(self._cuda.cuMemFree(address))
+        with _in_words:
+            cuda.call("cuMemFree", address)
 
     def free_pinned(self, address: int) -> None:
-        self._enter()
-        self._call(self._cuda.cuMemFreeHost(address))
+        with _in_words:
+            cuda.call("cuMemFreeHost", address)
 
     def copy_in(self, device: int, pinned: int, nbytes: int) -> None:
-        self._enter()
-        self._call(self._cuda.cuMemcpyHtoDAsync(device, pinned, nbytes, self._stream))
+        with _in_words:
+            cuda.call("cuMemcpyHtoDAsync", device, pinned, nbytes, self.stream)
 
     def copy_out(self, pinned: int, device: int, nbytes: int) -> None:
-        self._enter()
-        self._call(self._cuda.cuMemcpyDtoHAsync(pinned, device, nbytes, self._stream))
+        with _in_words:
+            cuda.call("cuMemcpyDtoHAsync", pinned, device, nbytes, self.stream)
 
     def launch(self, kernel: str, grid: Dim3, block: Dim3, arguments: Sequence[Argument]) -> None:
-        self._enter()
-        parameters = (ctypes.c_void_p * len(arguments))(*map(ctypes.addressof, arguments))
-        function = self._functions.get(kernel)
-        if function is None:
-            function = self._functions[kernel] = self._call(
-                self._cuda.cuModuleGetFunction(self._module, kernel.encode())
-            )
-        self._call(self._cuda.cuLaunchKernel(function, *grid, *block, 0, self._stream, ctypes.addressof(parameters), 0))
+        with _in_words:
+            self._kernels.launch(kernel, grid, block, arguments, self._queue)
 
     def wait(self) -> None:
-        self._enter()
-        self._call(self._cuda.cuStreamSynchronize(self._stream))
+        with _in_words:
+            self._queue.synchronize()
 
     def wait_for(self, stream: int) -> None:
-        self._enter()
-        self._call(self._cuda.cuEventRecord(self._mark, stream))
-        self._call(self._cuda.cuStreamWaitEvent(self._stream, self._mark, 0))
+        with _in_words:
+            self._queue.wait_for(stream)
 
     def close(self) -> None:
-        self._enter()
-        self._call(self._cuda.cuEventDestroy(self._mark))
-        self._call(self._cuda.cuStreamDestroy(self._stream))
-        self._call(self._cuda.cuModuleUnload(self._module))
-        # The context stays until the process ends: pictures that were fetched may still lie in its pinned memory.
-
-    def _enter(self) -> None:
-        """Make the context current in this thread: the eraser may be called from any."""
-        self._call(self._cuda.cuCtxSetCurrent(self._context))
-
-    @staticmethod
-    def _call(answer: tuple) -> Any:
-        """What a call returned besides its status; EraserError where that is not success."""
-        status, *values = answer
-        if int(status) != 0:
-            advice = "it has too little memory for this" if "OUT_OF_MEMORY" in _name_of(status) else "try it again"
-            raise EraserError(f"the GPU failed ({_name_of(status)}): {advice}, or choose --device cpu")
-        return values[0] if len(values) == 1 else tuple(values)
-
-
-def _name_of(status: object) -> str:
-    return getattr(status, "name", str(status))
+        """The context stays until the process ends: pictures that were fetched may still lie in its pinned memory."""
+        with _in_words:
+            self._queue.close()
+            self._kernels.close()

@@ -66,7 +66,7 @@ def test_what_is_not_the_newest_frame_is_dropped() -> None:
 def device(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     """What `GpuClock` asks of a device, on a stand-in for CUDA."""
     fake = FakeCuda()
-    fake.cudaMemGetInfo = lambda: (0, 600, 1000)  # type: ignore[attr-defined]
+    fake.cuMemGetInfo = lambda: (0, 600, 1000)  # type: ignore[attr-defined]
     monkeypatch.setattr(cuda, "api", lambda: fake)
     stream = cuda.Stream()
     made = SimpleNamespace(
@@ -89,7 +89,7 @@ def test_stages_are_marked_on_the_stream_and_marks_are_given_back(device: Simple
         with timer(stage):
             pass
     assert timer.gpu_milliseconds() == {"mask": 0.5, "read": 0.25}  # the stand-in's time is 0.25 ms
-    assert device.fake.calls.count("cudaEventDestroy") == 6
+    assert device.fake.calls.count("cuEventDestroy") == 6
     assert set(timer.milliseconds) == {"mask", "read"}
 
 
@@ -108,7 +108,7 @@ def test_waiting_memory_and_copies_are_watched(device: SimpleNamespace) -> None:
 
 def test_an_eraser_on_a_device_is_timed_there_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fake = FakeCuda()
-    fake.cudaMemGetInfo = lambda: (0, 600, 1000)  # type: ignore[attr-defined]
+    fake.cuMemGetInfo = lambda: (0, 600, 1000)  # type: ignore[attr-defined]
     monkeypatch.setattr(cuda, "api", lambda: fake)
     device = emulated(tmp_path)
     eraser = Eraser(None, PaintingFiller(), Selection(classes=()), home=cast(Home, device))

@@ -24,6 +24,8 @@ static std::map<std::string, int> calls;
   if (current != &context) return INVALID_CONTEXT
 
 CALL(cuInit)(unsigned) { return OK; }
+CALL(cuDriverGetVersion)(int* version) { return *version = 13000, OK; }
+CALL(cuDeviceTotalMem_v2)(size_t* size, int) { return *size = 8ull << 30, OK; }
 CALL(cuDeviceGetCount)(int* count) { return *count = 1, OK; }
 CALL(cuDeviceGet)(int* device, int) { return *device = 0, OK; }
 CALL(cuDeviceGetName)(char* name, int size, int) { return snprintf(name, size, "a GPU for tests"), OK; }

@@ -1,4 +1,4 @@
-"""The functions of cuda.bindings.runtime that `engines.cuda` calls, on host memory: what is queued runs at once.
+"""The functions of cuda.bindings.driver that `engines.cuda` calls, on host memory: what is queued runs at once.
 
 Work on a stream that is being recorded is kept instead, and run when the graph is launched. Every call is noted by name
 in `calls`; memory that was not given back stays in `memory`.
@@ -20,9 +20,8 @@ OK = 0
 class FakeCuda:
     """A stand-in for the module."""
 
-    cudaStreamNonBlocking = 1
-    cudaMemcpyKind = SimpleNamespace(cudaMemcpyHostToDevice=1, cudaMemcpyDeviceToHost=2, cudaMemcpyDeviceToDevice=3)
-    cudaStreamCaptureMode = SimpleNamespace(cudaStreamCaptureModeThreadLocal=1)
+    CUstream_flags = SimpleNamespace(CU_STREAM_NON_BLOCKING=1)
+    CUstreamCaptureMode = SimpleNamespace(CU_STREAM_CAPTURE_MODE_THREAD_LOCAL=1)
 
     def __init__(self) -> None:
         self.calls: list[str] = []
@@ -36,7 +35,7 @@ class FakeCuda:
 
     def __getattribute__(self, name: str) -> Any:
         value = super().__getattribute__(name)
-        if name.startswith("cuda") and callable(value):
+        if name.startswith("cu") and name != "cuCtxSetCurrent" and callable(value):
             self.calls.append(name)
         return value
 
@@ -52,91 +51,105 @@ class FakeCuda:
         self._next += 1
         return self._next
 
-    def cudaMalloc(self, size: int) -> tuple[int, int]:
-        block = np.zeros(size, np.uint8)
+    def cuInit(self, flags: int) -> tuple[int]:
+        return (OK,)
+
+    def cuDeviceGet(self, ordinal: int) -> tuple[int, int]:
+        return OK, ordinal
+
+    def cuDevicePrimaryCtxRetain(self, dev: int) -> tuple[int, str]:
+        return OK, "context"
+
+    def cuCtxSetCurrent(self, ctx: str) -> tuple[int]:
+        assert ctx == "context"
+        return (OK,)
+
+    def cuMemAlloc(self, bytesize: int) -> tuple[int, int]:
+        block = np.zeros(bytesize, np.uint8)
         self.memory[block.ctypes.data] = block
         return OK, block.ctypes.data
 
-    cudaMallocHost = cudaMalloc
+    def cuMemHostAlloc(self, bytesize: int, Flags: int) -> tuple[int, int]:
+        return FakeCuda.cuMemAlloc(self, bytesize)
 
-    def cudaFree(self, devPtr: int) -> tuple[int]:
-        del self.memory[devPtr]
+    def cuMemFree(self, dptr: int) -> tuple[int]:
+        del self.memory[dptr]
         return (OK,)
 
-    def cudaFreeHost(self, ptr: int) -> tuple[int]:
-        del self.memory[ptr]
+    cuMemFreeHost = cuMemFree
+
+    def cuMemcpyHtoDAsync(self, to: int, source: int, count: int, stream: int) -> tuple[int]:
+        self.work(stream, partial(ctypes.memmove, to, source, count))
         return (OK,)
 
-    def cudaMemcpyAsync(self, dst: int, src: int, count: int, kind: int, stream: int) -> tuple[int]:
-        self.work(stream, partial(ctypes.memmove, dst, src, count))
+    cuMemcpyDtoHAsync = cuMemcpyDtoDAsync = cuMemcpyHtoDAsync
+
+    def cuMemsetD8Async(self, dstDevice: int, uc: int, N: int, hStream: int) -> tuple[int]:
+        self.work(hStream, partial(ctypes.memset, dstDevice, uc, N))
         return (OK,)
 
-    def cudaMemsetAsync(self, devPtr: int, value: int, count: int, stream: int) -> tuple[int]:
-        self.work(stream, partial(ctypes.memset, devPtr, value, count))
-        return (OK,)
-
-    def cudaStreamCreateWithFlags(self, flags: int) -> tuple[int, int]:
-        assert flags == self.cudaStreamNonBlocking
+    def cuStreamCreate(self, flags: int) -> tuple[int, int]:
+        assert flags == self.CUstream_flags.CU_STREAM_NON_BLOCKING
         self.streams.add(stream := self._new())
         return OK, stream
 
-    def cudaStreamDestroy(self, stream: int) -> tuple[int]:
+    def cuStreamDestroy(self, stream: int) -> tuple[int]:
         self.streams.remove(stream)
         return (OK,)
 
-    def cudaStreamSynchronize(self, stream: int) -> tuple[int]:
+    def cuStreamSynchronize(self, stream: int) -> tuple[int]:
         assert stream in self.streams
         assert stream not in self._recording
         return (OK,)
 
-    def cudaStreamWaitEvent(self, stream: int, event: int, flags: int) -> tuple[int]:
+    def cuStreamWaitEvent(self, stream: int, event: int, flags: int) -> tuple[int]:
         self.waits.append((stream, self._events[event]))
         return (OK,)
 
-    def cudaEventCreateWithFlags(self, flags: int) -> tuple[int, int]:
+    def cuEventCreate(self, flags: int) -> tuple[int, int]:
         self._events[event := self._new()] = 0
         return OK, event
 
-    def cudaEventRecord(self, event: int, stream: int) -> tuple[int]:
+    def cuEventRecord(self, event: int, stream: int) -> tuple[int]:
         assert event in self._events
         self._events[event] = stream
         return (OK,)
 
-    def cudaEventQuery(self, event: int) -> tuple[int]:
-        return (OK if self._events[event] else 600,)  # cudaErrorNotReady
+    def cuEventQuery(self, event: int) -> tuple[int]:
+        return (OK if self._events[event] else 600,)  # CUDA_ERROR_NOT_READY
 
-    def cudaEventElapsedTime(self, start: int, end: int) -> tuple[int, float]:
+    def cuEventElapsedTime(self, start: int, end: int) -> tuple[int, float]:
         assert self._events[start]
         assert self._events[end]
         return OK, 0.25
 
-    def cudaEventDestroy(self, event: int) -> tuple[int]:
+    def cuEventDestroy(self, event: int) -> tuple[int]:
         del self._events[event]
         return (OK,)
 
-    def cudaStreamBeginCapture(self, stream: int, mode: int) -> tuple[int]:
+    def cuStreamBeginCapture(self, stream: int, mode: int) -> tuple[int]:
         assert stream not in self._recording
         self._recording[stream] = []
         return (OK,)
 
-    def cudaStreamEndCapture(self, stream: int) -> tuple[int, int]:
+    def cuStreamEndCapture(self, stream: int) -> tuple[int, int]:
         self._graphs[graph := self._new()] = self._recording.pop(stream)
         return OK, graph
 
-    def cudaGraphInstantiate(self, graph: int, flags: int) -> tuple[int, int]:
+    def cuGraphInstantiate(self, graph: int, flags: int) -> tuple[int, int]:
         self._graphs[ready := self._new()] = self._graphs[graph]
         return OK, ready
 
-    def cudaGraphLaunch(self, graphExec: int, stream: int) -> tuple[int]:
+    def cuGraphLaunch(self, graphExec: int, stream: int) -> tuple[int]:
         assert stream in self.streams
         for job in self._graphs[graphExec]:
             job()
         return (OK,)
 
-    def cudaGraphExecDestroy(self, graphExec: int) -> tuple[int]:
+    def cuGraphExecDestroy(self, graphExec: int) -> tuple[int]:
         del self._graphs[graphExec]
         return (OK,)
 
-    def cudaGraphDestroy(self, graph: int) -> tuple[int]:
+    def cuGraphDestroy(self, graph: int) -> tuple[int]:
         del self._graphs[graph]
         return (OK,)

@@ -23,8 +23,8 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> FakeCuda:
 
 
 def test_the_stand_in_has_the_signatures_of_cuda_python() -> None:
-    real = pytest.importorskip("cuda.bindings.runtime", reason="cuda-python is not installed (extra `gpu`)")
-    names = [name for name in vars(FakeCuda) if name.startswith("cuda")]
+    real = pytest.importorskip("cuda.bindings.driver", reason="cuda-python is not installed (extra `gpu`)")
+    names = [name for name in vars(FakeCuda) if name.startswith(("cu", "CU"))]
     assert len(names) > 20
     for name in names:
         function = getattr(FakeCuda, name)
@@ -40,26 +40,35 @@ def test_the_stand_in_has_the_signatures_of_cuda_python() -> None:
 @pytest.mark.skipif(bool(find_gpus().devices), reason="there is a GPU, which such addresses would upset")
 def test_cuda_python_takes_the_types_that_it_is_given() -> None:
     code = """
-from cuda.bindings import runtime as api
-event, graph, ready = api.cudaEvent_t(8), api.cudaGraph_t(8), api.cudaGraphExec_t(8)
-stream, address, kind = 8, 4096, api.cudaMemcpyKind.cudaMemcpyHostToDevice
-mode = api.cudaStreamCaptureMode.cudaStreamCaptureModeThreadLocal
-for function, *arguments in (
-    (api.cudaMalloc, 64), (api.cudaMallocHost, 64), (api.cudaFree, address), (api.cudaFreeHost, address),
-    (api.cudaMemcpyAsync, address, address, 64, kind, stream), (api.cudaMemsetAsync, address, 0, 64, stream),
-    (api.cudaStreamCreateWithFlags, api.cudaStreamNonBlocking), (api.cudaStreamDestroy, stream),
-    (api.cudaStreamSynchronize, stream), (api.cudaStreamWaitEvent, stream, event, 0),
-    (api.cudaEventCreateWithFlags, 0), (api.cudaEventRecord, event, stream), (api.cudaEventQuery, event),
-    (api.cudaEventElapsedTime, event, event), (api.cudaEventDestroy, event),
-    (api.cudaStreamBeginCapture, stream, mode), (api.cudaStreamEndCapture, stream),
-    (api.cudaGraphInstantiate, graph, 0), (api.cudaGraphLaunch, ready, stream),
-    (api.cudaGraphExecDestroy, ready), (api.cudaGraphDestroy, graph),
-):
-    error, *results = function(*arguments)
-    assert int(error) != 0, function
-assert int(api.cudaStream_t(8)) == 8
+from cuda.bindings import driver as api
+context, event, graph, ready = api.CUcontext(8), api.CUevent(8), api.CUgraph(8), api.CUgraphExec(8)
+stream, address, mode = 8, 4096, api.CUstreamCaptureMode.CU_STREAM_CAPTURE_MODE_THREAD_LOCAL
+module, function = api.CUmodule(8), api.CUfunction(8)
+calls = (
+    (api.cuInit, 0), (api.cuDeviceGet, 0), (api.cuDevicePrimaryCtxRetain, api.CUdevice(0)),
+    (api.cuCtxSetCurrent, context),
+    (api.cuMemAlloc, 64), (api.cuMemHostAlloc, 64, 0), (api.cuMemFree, address), (api.cuMemFreeHost, address),
+    (api.cuMemcpyHtoDAsync, address, address, 64, stream), (api.cuMemcpyDtoHAsync, address, address, 64, stream),
+    (api.cuMemcpyDtoDAsync, address, address, 64, stream), (api.cuMemsetD8Async, address, 0, 64, stream),
+    (api.cuStreamCreate, api.CUstream_flags.CU_STREAM_NON_BLOCKING), (api.cuStreamDestroy, stream),
+    (api.cuStreamSynchronize, stream), (api.cuStreamWaitEvent, stream, event, 0),
+    (api.cuEventCreate, 0), (api.cuEventRecord, event, stream), (api.cuEventQuery, event),
+    (api.cuEventElapsedTime, event, event), (api.cuEventDestroy, event),
+    (api.cuStreamBeginCapture, stream, mode), (api.cuStreamEndCapture, stream),
+    (api.cuGraphInstantiate, graph, 0), (api.cuGraphLaunch, ready, stream),
+    (api.cuGraphExecDestroy, ready), (api.cuGraphDestroy, graph),
+    (api.cuModuleLoadData, b"cubin"), (api.cuModuleGetFunction, module, b"name"), (api.cuModuleUnload, module),
+    (api.cuLaunchKernel, function, 1, 1, 1, 1, 1, 1, 0, stream, address, 0),
+)
+for function, *arguments in calls:
+    try:
+        error, *results = function(*arguments)
+        assert int(error) != 0, function
+    except RuntimeError as error:  # the arguments are taken, and then there is no library
+        assert type(error).__name__ == "DynamicLibNotFoundError", (function, error)
+assert int(api.CUstream(8)) == 8
 """
-    pytest.importorskip("cuda.bindings.runtime", reason="cuda-python is not installed (extra `gpu`)")
+    pytest.importorskip("cuda.bindings.driver", reason="cuda-python is not installed (extra `gpu`)")
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
 
@@ -144,8 +153,8 @@ def test_events_tell_the_time_between_them(fake: FakeCuda) -> None:
 
 
 def test_an_error_names_the_function(fake: FakeCuda, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fake, "cudaMalloc", lambda size: (2, None))
-    with pytest.raises(cuda.CudaError, match="cudaMalloc failed: 2"):
+    monkeypatch.setattr(fake, "cuMemAlloc", lambda size: (2, None))
+    with pytest.raises(cuda.CudaError, match="cuMemAlloc failed: 2"):
         cuda.empty((1 << 20,))
 
 
