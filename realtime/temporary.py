@@ -3,8 +3,8 @@
 `.erasing-NODE-BOOT-RANDOM`, with an extension where one is needed, stands beside the output: hidden, and renamed when
 it is whole. Its maker holds a lock on it (flock), which the system takes back when the process ends, however it ends.
 So what a killed process left behind can be told from what a living one is writing: it was made under this host's name
-or this run of its kernel (NODE, BOOT), and nobody holds its lock. `sweep` removes just that. Where the system or the
-disk knows no such locks, nothing is ever swept.
+or this run of its kernel (NODE, BOOT), and nobody holds its lock. `sweep` removes just that. Where the disk knows
+no locks, and on Windows, where nothing that is locked can be written or renamed, nothing is ever swept.
 """
 
 from __future__ import annotations
@@ -18,10 +18,7 @@ from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None  # type: ignore[assignment]
+from engines.lock import ON_ANYTHING, hold
 
 PREFIX = ".erasing-"
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
@@ -42,7 +39,7 @@ class Temporary:
             else:
                 os.close(os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
             try:
-                self._lock = lock(self.path)
+                self._lock = _lock(self.path)
             except (BlockingIOError, FileNotFoundError):
                 continue  # somebody's sweep came between making and locking
             except OSError:
@@ -73,28 +70,17 @@ def sweep(folder: Path) -> int:
     swept = 0
     for path in {*folder.glob(f"{PREFIX}{node}-*"), *folder.glob(f"{PREFIX}*-{boot}-*")}:
         with suppress(OSError):
-            descriptor = lock(path)
+            descriptor = _lock(path)
             _remove(path)
             os.close(descriptor)
             swept += 1
     return swept
 
 
-def lock(path: Path) -> int:
-    """Lock a file or folder until the descriptor that is returned is closed, or the process ends.
-
-    Raises BlockingIOError where another holds the lock, another OSError where there are no locks or no such file.
-    """
-    if fcntl is None:
-        raise OSError("this system has no flock")
-    # A network file system wants files that it locks to be open for writing; folders can't be.
-    descriptor = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        os.close(descriptor)
-        raise
-    return descriptor
+def _lock(path: Path) -> int:
+    if not ON_ANYTHING:
+        raise OSError("what is locked here could be neither written nor renamed")
+    return hold(path)
 
 
 def _remove(path: Path) -> None:

@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from engines.lock import hold
 from realtime.errors import EraserError
-from realtime.temporary import lock
 
 NAME = ".erase-video.journal"
 
@@ -64,7 +64,7 @@ class Journal:
         except OSError as error:
             raise EraserError(f"{folder} cannot be written to: {error.strerror}. Choose another folder.") from error
         try:
-            self._lock = lock(self._path)
+            self._lock = hold(self._path)
         except BlockingIOError as error:
             self._file.close()
             raise EraserError(

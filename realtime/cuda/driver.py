@@ -10,6 +10,8 @@ from engines.cuda import Argument, Dim3
 from engines.gpu import find_gpus
 from realtime.errors import EraserError
 
+__all__ = ["Argument", "CudaDriver", "Dim3", "Driver"]
+
 
 class Driver(Protocol):
     """What a `Device` needs. All copies and launches are queued on one stream, in order, and return at once.

@@ -62,7 +62,6 @@ def test_names_may_be_of_any_bytes(tmp_path):
 
 
 def test_a_folder_takes_one_batch_at_a_time(tmp_path):
-    pytest.importorskip("fcntl", reason="this system has no flock")
     with Journal(tmp_path), pytest.raises(EraserError, match="another batch is writing"):
         Journal(tmp_path)
     Journal(tmp_path).close()

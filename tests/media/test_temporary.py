@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from engines import lock
 from realtime import temporary
 from realtime.temporary import Temporary, sweep
 from tests.cli.command import environment
@@ -74,7 +75,7 @@ def test_disks_without_locks_are_written_to_and_never_swept(tmp_path, monkeypatc
     def refuse(descriptor, how):
         raise OSError("no locks available")
 
-    monkeypatch.setattr(temporary.fcntl, "flock", refuse)
+    monkeypatch.setattr(lock.fcntl, "flock", refuse)
     each = Temporary(tmp_path, folder=True)
     assert sweep(tmp_path) == 0
     assert each.path.is_dir()
