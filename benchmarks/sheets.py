@@ -11,22 +11,25 @@ import numpy as np
 LINE = 20  # pixels that a line of text takes
 
 
-def contact_sheet(columns: Sequence[str], rows: Sequence[tuple[str, Sequence[np.ndarray]]], width: int) -> np.ndarray:
+def contact_sheet(
+    columns: Sequence[str], rows: Sequence[tuple[str | None, Sequence[np.ndarray]]], width: int
+) -> np.ndarray:
     """Lay pictures out with a heading above each column and a label above each row.
 
-    rows: label and one (H, W, 3) uint8 BGR picture per column; pictures are scaled to `width` pixels.
+    rows: label, if any, and one (H, W, 3) uint8 BGR picture per column; pictures are scaled to `width` pixels.
     Returns (h, w, 3) uint8 BGR.
     """
     strips = [np.concatenate([_text(name, width) for name in columns], axis=1)]
     for label, pictures in rows:
-        strips.append(_text(label, width * len(columns), shade=70))
+        if label is not None:
+            strips.append(_text(label, width * len(columns), shade=70))
         strips.append(np.concatenate([_fit(picture, width) for picture in pictures], axis=1))
     return np.concatenate(strips, axis=0)
 
 
-def overlay(frame: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """The frame with the mask tinted red; (H, W, 3) uint8 BGR, mask (H, W) uint8."""
-    tinted = cv2.addWeighted(frame, 0.5, np.full_like(frame, (40, 40, 255)), 0.5, 0)
+def overlay(frame: np.ndarray, mask: np.ndarray, tint: tuple[int, int, int] = (40, 40, 255)) -> np.ndarray:
+    """The frame with the mask tinted, red by default; (H, W, 3) uint8 BGR, mask (H, W) uint8, tint BGR."""
+    tinted = cv2.addWeighted(frame, 0.5, np.full_like(frame, tint), 0.5, 0)
     return np.where(mask[..., None] > 0, tinted, frame)
 
 

@@ -102,6 +102,18 @@ def test_segmentation_judges_the_default_model_and_writes_a_sheet(tmp_path, eras
 
 
 @needs_models
+def test_where_the_segmenter_fails_is_shown_without_reference_data(tmp_path):
+    pytest.importorskip("skimage", reason="scikit-image is not installed: the pictures come with it")
+    done = run("limits", str(tmp_path / "limits.png"))
+    assert done.returncode == 0, done.stderr
+    sheet = cv2.imread(str(tmp_path / "limits.png"))
+    assert sheet.shape == (2 * (20 + 180), 4 * 320, 3)
+    portrait, empty_sky = sheet[160, 120], sheet[60, 420]  # her suit is tinted, what is behind the rocket is not
+    assert portrait[1] > 1.5 * portrait[0]
+    assert empty_sky[1] < 1.5 * empty_sky[0]
+
+
+@needs_models
 def test_live_measures_rate_latency_and_threads(tmp_path, eraser_data):
     what = ["--sizes", "160x96", "--seconds", "4", "--warm-up", "1", "--shown-by", "nobody"]
     done = run("live", *what, "--out", str(tmp_path), data=eraser_data)
