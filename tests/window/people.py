@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import chain, repeat
+
 import cv2
 import numpy as np
 import pytest
@@ -9,7 +11,7 @@ import pytest
 from benchmarks.movie import write_movie
 from realtime.segment import load_segmenter
 
-WIDTH, HEIGHT, FPS = 640, 360, 25
+WIDTH, HEIGHT, FPS = 640, 360, 15
 FACE = 155  # row of the middle of her face, which is at the column that she stands at
 CLOTHES = 260  # row at which she is orange there, and 40 columns to both sides
 
@@ -35,7 +37,8 @@ class LaunchPad:
         return wide[:, width:-width]
 
     def clip(self, path, x, seconds):
-        """She comes in from the left within a second and stays at column x."""
-        way = np.minimum(np.arange(round(seconds * FPS)) / FPS, 1.0)
+        """She comes in from the left after two seconds, stays at column x from the third one on."""
         start = -self._person.shape[1] // 2
-        write_movie(path, (self.picture(round(start + (x - start) * part)) for part in way), FPS)
+        coming = [self.picture(round(start + (x - start) * step / FPS)) for step in range(FPS)]
+        staying = repeat(self.picture(x), (seconds - 3) * FPS)
+        write_movie(path, chain(repeat(self.empty, 2 * FPS), coming, staying), FPS)

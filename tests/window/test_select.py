@@ -13,7 +13,9 @@ from realtime.live.views import hue
 from realtime.select.views import bar_height
 from tests.cli import media
 from tests.realtime.pictures import disc, put, texture
-from tests.window.desk import wait
+from tests.window.desk import PATIENCE, on_a_real_display, wait
+
+pytestmark = on_a_real_display
 
 HEIGHT, WIDTH, FRAMES = 180, 320, 30
 ROOM = (texture(HEIGHT, WIDTH) * 0.3 + 90).astype(np.uint8)
@@ -62,7 +64,7 @@ def selecting(desk, tmp_path):
     selecting = Selecting(desk, tmp_path)
     yield selecting
     selecting.process.kill()
-    selecting.process.wait(10)
+    selecting.process.wait(PATIENCE)
     print(selecting.said())
 
 
@@ -80,7 +82,7 @@ def test_one_click_in_the_middle_is_followed_both_ways_saved_and_erased(selectin
     window.keys("comma")
     wait(lambda: selecting.tinted(28))
     window.keys("Return")
-    assert selecting.process.wait(60) == 0, selecting.said()
+    assert selecting.process.wait(PATIENCE) == 0, selecting.said()
     saved = json.loads((selecting.folder / "out.selection.json").read_text())
     assert [(edit["time"], edit["do"], edit["object"]) for edit in saved["edits"]] == [(1, "erase", 1)]
     for index, picture in enumerate(media.read_video(selecting.folder / "out.mp4")):
@@ -90,6 +92,6 @@ def test_one_click_in_the_middle_is_followed_both_ways_saved_and_erased(selectin
 def test_leaving_erases_nothing(selecting):
     wait(lambda: np.abs(selecting.colour(80, 80) - WHITE).max() < 20)
     selecting.window.close()
-    assert selecting.process.wait(20) == 1
+    assert selecting.process.wait(PATIENCE) == 1
     assert selecting.said().splitlines()[-1].endswith("nothing was erased")
     assert sorted(path.name for path in selecting.folder.iterdir()) == ["in.mp4", "stderr"]
