@@ -23,12 +23,12 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.command import exit_code_of
 from benchmarks.kills import Survived, kill_often, picture_sums
 from benchmarks.machine import describe_machine, priority
 from benchmarks.movie import write_movie
 from benchmarks.scenes import crossing
 from benchmarks.tables import markdown_table, number, percent
+from engines.command import exit_code_of
 from realtime.batch.cluster import RayPool
 from realtime.batch.driver import Driver, Steps
 from realtime.batch.journal import Journal

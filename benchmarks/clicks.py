@@ -22,11 +22,11 @@ import numpy as np
 
 from benchmarks import bothways
 from benchmarks.bothways import REAL, BothWays, deepest
-from benchmarks.command import exit_code_of
 from benchmarks.data import data_folder
 from benchmarks.machine import describe_machine
 from benchmarks.scenes import SCENES, Scene, scene
 from benchmarks.tables import markdown_table, number
+from engines.command import exit_code_of
 from engines.measure import iou
 from engines.runtime import DEFAULT_SEGMENTER
 from realtime.edits import Erase

@@ -12,6 +12,8 @@ import numpy as np
 class DataMissingError(Exception):
     """The reference data, or one file of it, is not there. The message says what to set."""
 
+    exit_code = 2
+
 
 def data_folder() -> Path:
     """Return the reference data's folder; raises DataMissingError when ERASER_DATA is unset or names no folder."""

@@ -21,12 +21,12 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.command import exit_code_of
 from benchmarks.engine_run import ROWS
 from benchmarks.machine import describe_machine
 from benchmarks.tables import markdown_table, number
 from benchmarks.targets import Target
 from engines.card import TASKS
+from engines.command import exit_code_of
 from engines.errors import EngineError
 from engines.gpu import find_gpus
 from engines.interface import cores

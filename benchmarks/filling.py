@@ -20,7 +20,6 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from benchmarks.command import exit_code_of
 from benchmarks.data import data_folder
 from benchmarks.fill_scores import Ruler, Scores, mean_scores, milliseconds
 from benchmarks.fill_tables import check, kinds_text, scores_text
@@ -30,6 +29,7 @@ from benchmarks.machine import describe_machine
 from benchmarks.mask_tables import targets_text
 from benchmarks.rating import page, read_ratings
 from benchmarks.sheets import contact_sheet, write_picture
+from engines.command import exit_code_of
 from engines.data import Picture, read_backgrounds, read_people
 from engines.runtime import DEFAULT_FILLER, available_models
 

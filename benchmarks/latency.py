@@ -25,7 +25,6 @@ import cv2
 import numpy as np
 
 from benchmarks.charts import stacked
-from benchmarks.command import exit_code_of
 from benchmarks.latency_tables import Whole, bars_of, paced_text, steps_text, targets_text, whole_text
 from benchmarks.machine import describe_machine
 from benchmarks.movie import write_movie
@@ -33,6 +32,7 @@ from benchmarks.scenes import crossing
 from benchmarks.sheets import write_picture
 from benchmarks.stepping import Paced, Steps, measure_paced, measure_steps
 from benchmarks.tables import number
+from engines.command import exit_code_of
 from engines.gpu import find_gpus
 from engines.runtime import DEFAULT_FILLER, DEFAULT_SEGMENTER, DEVICES, RUNTIMES
 from realtime.eraser import Eraser, Settings

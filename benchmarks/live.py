@@ -20,7 +20,6 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from benchmarks.command import exit_code_of
 from benchmarks.latency import BUSY, FPS, picture_size
 from benchmarks.machine import describe_machine, priority
 from benchmarks.movie import write_movie
@@ -29,6 +28,7 @@ from benchmarks.stepping import Times
 from benchmarks.tables import markdown_table, number, percent
 from benchmarks.threads import ThreadClock, memory_mb, threads
 from benchmarks.xvfb import virtual_display
+from engines.command import exit_code_of
 from engines.runtime import DEFAULT_FILLER, DEFAULT_SEGMENTER
 from realtime.errors import EraserError
 from realtime.live.control import Control, Live, Shown

@@ -20,7 +20,6 @@ import cv2
 import numpy as np
 
 from benchmarks.clips import CLIPS
-from benchmarks.command import exit_code_of
 from benchmarks.data import data_folder
 from benchmarks.machine import describe_machine
 from benchmarks.measure import Report, measure
@@ -30,6 +29,7 @@ from benchmarks.scenes import SCENES, scene
 from benchmarks.showcase import show_clip
 from benchmarks.tables import markdown_table, number, percent
 from benchmarks.targets import Target, check_targets
+from engines.command import exit_code_of
 from engines.runtime import DEFAULT_FILLER, DEFAULT_SEGMENTER
 from realtime.fill import load_filler
 from realtime.segment import load_segmenter

@@ -17,11 +17,11 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from benchmarks.command import exit_code_of
 from benchmarks.machine import describe_machine
 from benchmarks.tables import markdown_table, number
 from benchmarks.work import FrameWork, Layer, layers_of
 from engines.card import TASKS
+from engines.command import exit_code_of
 from engines.models import find_model
 from engines.runtime import DEFAULT_FILLER, DEFAULT_SEGMENTER
 

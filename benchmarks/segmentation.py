@@ -18,7 +18,6 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks import clicked
-from benchmarks.command import exit_code_of
 from benchmarks.data import data_folder
 from benchmarks.followed import SCENES, Following, follow
 from benchmarks.machine import describe_machine
@@ -27,6 +26,7 @@ from benchmarks.mask_tables import Clicks, check, click_means, tables, targets_t
 from benchmarks.peers import ours, teachers
 from benchmarks.scored import score
 from benchmarks.sheets import write_picture
+from engines.command import exit_code_of
 from engines.data import Picture, read_backgrounds, read_boxes, read_people
 from engines.errors import EngineError
 from engines.measure import click_ious

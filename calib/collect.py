@@ -19,8 +19,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from calib.command import exit_code_of
 from calib.descriptor import describe, spread
+from engines.command import exit_code_of
 from realtime.errors import EraserError, UsageError
 from realtime.image_source import is_pattern
 from realtime.source import open_source

@@ -22,9 +22,9 @@ import numpy as np
 
 from benchmarks.made_room import Known, room
 from benchmarks.tables import markdown_table, number
-from calib.command import exit_code_of
 from engines.card import TASKS
 from engines.choice import candidates, lack_of
+from engines.command import exit_code_of
 from engines.errors import EngineError
 from engines.interface import Engine
 from engines.models import Model, available_models, find_model, find_models

@@ -27,9 +27,9 @@ from benchmarks.charts import bars
 from benchmarks.machine import describe_machine
 from benchmarks.sheets import write_picture
 from benchmarks.tables import markdown_table, number
-from calib.command import exit_code_of
 from calib.frames import Inputs, evenly, given, inputs_of, picture_files
 from engines.card import TASKS, TOLERANCES, Card
+from engines.command import exit_code_of
 from engines.errors import EngineError
 from engines.measure import hole_psnr
 from engines.models import Model, find_model, find_models

@@ -25,9 +25,9 @@ from benchmarks.charts import Curve, curves
 from benchmarks.machine import describe_machine
 from benchmarks.sheets import write_picture
 from benchmarks.tables import markdown_table, percent
-from calib.command import exit_code_of
 from calib.damage import Study, study
 from calib.labelled import read_labelled
+from engines.command import exit_code_of
 from engines.models import Model, find_model
 from engines.runtime import DEFAULT_SEGMENTER
 from realtime.errors import UsageError

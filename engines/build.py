@@ -22,6 +22,7 @@ from typing import Any
 from engines.cache import EngineCache, Key, write_whole
 from engines.card import TASKS, Card
 from engines.choice import lack_of
+from engines.command import exit_code_of
 from engines.errors import EngineError
 from engines.gpu import find_gpus
 from engines.interface import GUIDANCE, Engine
@@ -295,18 +296,13 @@ def main(arguments: list[str] | None = None) -> int:
     if given.workspace is not None and given.workspace < 1:
         parser.error("--workspace must be at least 1")
     options = Options(given.precision, tuple(given.shape), given.workspace, given.builder_level)
-    try:
-        models = [
-            model
-            for name in given.model
-            for model in ([find_model(name, given.task)] if given.task else find_models(name))
-        ]
-        for model in models:
-            load_tensorrt(model, options, say=print, again=True).close()
-    except EngineError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    return 0
+    return exit_code_of(lambda: _build_all(given.model, given.task, options))
+
+
+def _build_all(names: list[str], task: str | None, options: Options) -> None:
+    models = [model for name in names for model in ([find_model(name, task)] if task else find_models(name))]
+    for model in models:
+        load_tensorrt(model, options, say=print, again=True).close()
 
 
 if __name__ == "__main__":

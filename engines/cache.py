@@ -21,6 +21,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from engines.command import exit_code_of
 from engines.errors import EngineError
 from engines.lock import locked
 
@@ -241,17 +242,12 @@ def main(arguments: list[str] | None = None) -> int:
     cache = EngineCache()
     if given.command == "remove" and bool(given.name) == given.all:
         parser.error("remove: give names, or --all")
-    try:
-        if given.command == "list":
-            _list(cache)
-        elif given.command == "info":
-            _info(cache, given.name)
-        else:
-            _remove(cache, given.name, given.all)
-    except (EngineError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    return 0
+    works = {
+        "list": lambda: _list(cache),
+        "info": lambda: _info(cache, given.name),
+        "remove": lambda: _remove(cache, given.name, given.all),
+    }
+    return exit_code_of(works[given.command])
 
 
 if __name__ == "__main__":

@@ -3,3 +3,5 @@
 
 class EngineError(Exception):
     """A model, its card or its runtime can't be used as asked, or a training run can't go on."""
+
+    exit_code = 1

@@ -27,6 +27,7 @@ from torch import nn
 
 from engines.card import Card
 from engines.catalog import NAMES, recipe_of
+from engines.command import exit_code_of
 from engines.errors import EngineError
 from engines.graphs import add_graphs
 from engines.models import FILES
@@ -249,12 +250,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--data", type=Path, default=data, required=data is None, help="default: $ERASER_DATA")
     parser.add_argument("--size", choices=tuple(SIZES), default="swift", help="segmenter: which was trained")
     given = parser.parse_args(arguments)
-    try:
-        export(given.task, given.checkpoint, given.out, given.data, size=given.size)
-    except EngineError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    return 0
+    return exit_code_of(lambda: export(given.task, given.checkpoint, given.out, given.data, size=given.size))
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ from onnx.reference import ReferenceEvaluator
 
 from engines.cache import write_whole
 from engines.card import TOLERANCES, Card, load_card
-from engines.errors import EngineError
+from engines.command import exit_code_of
 from engines.half import half_errors, set_nodes, with_readers, worst_layers
 from engines.onnx_engine import OnnxEngine
 from engines.parity import PROBE, load_probe, save_probe
@@ -298,13 +298,8 @@ def main(arguments: list[str] | None = None) -> int:
     """Add graphs to each folder; returns the exit code: 0 done, 1 failed."""
     parser = argparse.ArgumentParser(prog="python -m engines.graphs", description=(__doc__ or "").split("\n\n")[1])
     parser.add_argument("folder", nargs="+", type=Path, help="of a model: model.onnx and card.json")
-    try:
-        for folder in parser.parse_args(arguments).folder:
-            add_graphs(folder)
-    except (EngineError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    return 0
+    folders = parser.parse_args(arguments).folder
+    return exit_code_of(lambda: [*map(add_graphs, folders)])
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from engines.command import exit_code_of
 from engines.errors import EngineError
 
 PANEL = (160, 640)  # height and width, pixels
@@ -52,14 +53,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m engines.plot", description=__doc__)
     parser.add_argument("log", type=Path)
     log = parser.parse_args(arguments).log
-    try:
-        picture = plot(log)
-    except EngineError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    cv2.imwrite(str(log.with_suffix(".png")), picture)
+    return exit_code_of(lambda: _draw(log))
+
+
+def _draw(log: Path) -> None:
+    cv2.imwrite(str(log.with_suffix(".png")), plot(log))
     print(log.with_suffix(".png"))
-    return 0
 
 
 if __name__ == "__main__":

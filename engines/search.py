@@ -16,6 +16,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from engines.command import exit_code_of
 from engines.corruptions import CORRUPTIONS
 from engines.errors import EngineError
 from engines.plot import panel
@@ -35,12 +36,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--trace", action="store_true", help="draw the loss in percent over the steps")
     parser.add_argument("--out", type=Path, default=Path("build/search"), metavar="FOLDER")
-    try:
-        _search(parser.parse_args(arguments))
-    except EngineError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    return 0
+    options = parser.parse_args(arguments)
+    return exit_code_of(lambda: _search(options))
 
 
 def _search(options: argparse.Namespace) -> None:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from engines.catalog import NAMES, make_task
+from engines.command import exit_code_of
 from engines.errors import EngineError
 
 OF_THE_PLAN = {"rate": float, "batch": int, "seed": int}
@@ -36,15 +37,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--batch", type=int, help="samples to a step; default: the network's own")
     parser.add_argument("--threads", type=int, help="of torch on the CPU")
     options = parser.parse_args(arguments)
-    try:
-        text = study(**vars(options))
-    except EngineError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        return 130
-    print(text)
-    return 0
+    return exit_code_of(lambda: print(study(**vars(options))))
 
 
 def study(network: str, vary: str, data: Path, out: Path, **plan: Any) -> str:

@@ -21,6 +21,7 @@ import cv2
 import numpy as np
 
 from engines.augment import UNKNOWN
+from engines.command import exit_code_of
 from engines.data import Picture, learns_from, read_backgrounds, read_boxes
 from engines.errors import EngineError
 from engines.measure import Run, matte_of
@@ -108,12 +109,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, required=True, help="folder of the labels")
     parser.add_argument("--segmenter", default=DEFAULT_SEGMENTER, metavar="MODEL", help="who finds the people")
     options = parser.parse_args(arguments)
-    try:
-        _label(options.data, options.out, options.segmenter)
-    except EngineError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    return 0
+    return exit_code_of(lambda: _label(options.data, options.out, options.segmenter))
 
 
 def _label(data: Path, out: Path, segmenter: str) -> None:

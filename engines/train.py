@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from engines.catalog import NAMES, make_task
+from engines.command import exit_code_of
 from engines.errors import EngineError
 
 DATA_VARIABLE = "ERASER_DATA"
@@ -48,14 +49,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     options = vars(parser.parse_args(arguments))
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # torch's threads that spin collapse where cores are shared
-    try:
-        _train(**options)
-    except EngineError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        return 130
-    return 0
+    return exit_code_of(lambda: _train(**options))
 
 
 def _train(task: str, data: Path, **options: object) -> None:
