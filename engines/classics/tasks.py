@@ -22,24 +22,32 @@ from engines.tasks import HoleTask, as_run, scaled, segmenter_samples
 from engines.training import Habits, Rival
 
 
-class VanisherSegmenterTask:
-    """Find people with The Vanisher Network's encoder-decoder: binary cross-entropy, and Dice."""
+class PlainTask:
+    """A task without options or rival, whose network learns as a whole at one rate."""
 
-    name = "vanisher-segmenter"
     options: frozenset[str] = frozenset()
-    goal = "iou"
     rival = None
-    habits = Habits(batch=16, rate=1e-3, decay=0.0, schedule="constant")
 
-    def __init__(self, data: Path, network: nn.Module | None = None) -> None:
+    def __init__(self, data: Path, network: nn.Module) -> None:
         self.data = data
-        self.network = network or vanisher.VanisherSegmenter()
-
-    def samples(self, batch: int, seed: int) -> Dataset[Any]:
-        return segmenter_samples(self.data, batch, seed, shapes=((224, 224),))
+        self.network = network
 
     def groups(self, rate: float) -> list[dict[str, Any]]:
         return [{"params": list(self.network.parameters()), "lr": rate}]
+
+
+class VanisherSegmenterTask(PlainTask):
+    """Find people with The Vanisher Network's encoder-decoder: binary cross-entropy, and Dice."""
+
+    name = "vanisher-segmenter"
+    goal = "iou"
+    habits = Habits(batch=16, rate=1e-3, decay=0.0, schedule="constant")
+
+    def __init__(self, data: Path, network: nn.Module | None = None) -> None:
+        super().__init__(data, network or vanisher.VanisherSegmenter())
+
+    def samples(self, batch: int, seed: int) -> Dataset[Any]:
+        return segmenter_samples(self.data, batch, seed, shapes=((224, 224),))
 
     def loss(self, batch: list[Tensor], progress: float) -> dict[str, Tensor]:
         logits = F.avg_pool2d(self.network(scaled(batch[0])).float(), 2)
@@ -77,24 +85,18 @@ class VanisherFillerTask(HoleTask):
         return self.weighed({"l2": F.mse_loss(drawn.float(), image)})
 
 
-class UNet34SegmenterTask:
+class UNet34SegmenterTask(PlainTask):
     """Name the class of every pixel of CamVid's streets: softmax cross-entropy, one-cycle learning rate."""
 
     name = "unet34-segmenter"
-    options: frozenset[str] = frozenset()
     goal = "mean_iou"
-    rival = None
     habits = Habits(batch=8, rate=1e-3, decay=0.01, schedule="one-cycle")
 
     def __init__(self, data: Path, network: nn.Module | None = None) -> None:
-        self.data = data
-        self.network = network or unet34.UNet34Segmenter(len(camvid.CLASSES))
+        super().__init__(data, network or unet34.UNet34Segmenter(len(camvid.CLASSES)))
 
     def samples(self, batch: int, seed: int) -> Dataset[Any]:
         return camvid.StreetSamples(camvid.read_streets(self.data, kept=False), seed=seed)
-
-    def groups(self, rate: float) -> list[dict[str, Any]]:
-        return [{"params": list(self.network.parameters()), "lr": rate}]
 
     def loss(self, batch: list[Tensor], progress: float) -> dict[str, Tensor]:
         logits = self.network(scaled(batch[0])).float()
@@ -266,24 +268,19 @@ class Pix2PixTask(HoleTask):
         return {"made": 0.5 * pix2pix.adversarial(made, False), "real": 0.5 * pix2pix.adversarial(real, True)}
 
 
-class MaskRCNNTask:
+class MaskRCNNTask(PlainTask):
     """Tune Mask R-CNN to people, one class: torchvision's own losses and its recipe's settings."""
 
     name = "maskrcnn"
-    options: frozenset[str] = frozenset()
     goal = "iou"
-    rival = None
     habits = Habits(batch=2, rate=5e-3, momentum=0.9, decay=5e-4, schedule="constant")
 
     def __init__(self, data: Path, network: maskrcnn.MaskRCNN | None = None) -> None:
-        self.data = data
-        self.network = network or maskrcnn.MaskRCNN(1)
+        self.network: maskrcnn.MaskRCNN
+        super().__init__(data, network or maskrcnn.MaskRCNN(1))
 
     def samples(self, batch: int, seed: int) -> Dataset[Any]:
         return segmenter_samples(self.data, batch, seed, shapes=((288, 384),))
-
-    def groups(self, rate: float) -> list[dict[str, Any]]:
-        return [{"params": list(self.network.parameters()), "lr": rate}]
 
     def loss(self, batch: list[Tensor], progress: float) -> dict[str, Tensor]:
         people = (batch[1][:, 0] > 127).cpu().numpy()
