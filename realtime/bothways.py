@@ -23,8 +23,8 @@ from realtime.edits import Add, Edit, Erase, EraseBox, Paint, Stencil, Subtract
 from realtime.film import Scraps
 from realtime.finder import Finder
 from realtime.found import Loss
+from realtime.glance import Tracks, equalised, find_corners
 from realtime.masks import OFF
-from realtime.motion import equalised, find_corners, match
 from realtime.strokes import Stroke
 from realtime.track import Track
 
@@ -252,7 +252,7 @@ class _Walk:
             if matte is not None:
                 usable &= ~ops.grow_square(ops.at_least(ops.resize(matte, before.shape[:2]), OFF), 5)
         first, second = equalised(before), equalised(after)
-        matrix = match(find_corners(first, usable), first, second, still_shift=STILL_SHIFT).matrix
+        matrix = Tracks(find_corners(first, usable), first, second).match(STILL_SHIFT).matrix
         if np.array_equal(matrix, np.eye(3)):
             return matrix
         to_frame = ops.scaling(before.shape[:2], self._frame_size)

@@ -4,8 +4,10 @@
     for frame in source:
         result = eraser.step(frame)
 
-Deterministic and single-threaded; all state of a shot is in one `Eraser`. `observe` learns from a frame, `render`
-erases in it; a file calls the two some frames apart, so that background which shows only a little later is used too.
+Deterministic, and all state of a shot is in one `Eraser`. One thread calls it; what a frame by itself tells of the
+camera's motion is found out in another one (`realtime.scout`), from when the frame is announced. `observe` learns from
+a frame, `render` erases in it; a file calls the two some frames apart, so that background which shows only a little
+later is used too.
 """
 
 from __future__ import annotations
@@ -28,11 +30,12 @@ from realtime.finder import Finder, SegmentationFault
 from realtime.finding import Finding
 from realtime.found import Found, Loss
 from realtime.frame import Frame
-from realtime.hole import USUAL_GROWTH, Hole, belongings, cut_hole, growth, guard_width, sliver_width
+from realtime.glance import View
+from realtime.hole import USUAL_GROWTH, Cover, Hole, Outline, belongings, cover, growth, guard_width, room, sliver_width
 from realtime.home import home_of
 from realtime.imprint import imprint
 from realtime.memory import Memory
-from realtime.motion import Location, Registration, Sight, View
+from realtime.motion import Location, Registration
 from realtime.ops import Home, Region
 from realtime.parallax import Layer, Parallax
 from realtime.patch import Patch, Shown, show
@@ -41,8 +44,10 @@ from realtime.platefile import read_plate, write_plate
 from realtime.rearrange import Displaced, draw
 from realtime.restless import Restless
 from realtime.retracer import Retracer
+from realtime.scout import Scout
 from realtime.segment import Segmenter
 from realtime.selection import Selection
+from realtime.sight import Sight
 from realtime.things import Thing, things
 from realtime.timing import StageTimer
 
@@ -136,7 +141,7 @@ class Pending:
         """Memory that waiting costs; the frame's own planes are estimated by its size in BGR."""
         arrays = [self.background, self.trust, self.frame.image, self.finding.mask]
         if self.hole is not None:
-            arrays += [self.hole.inside, self.hole.alpha, self.hole.guard]
+            arrays += [self.hole.inside, self.hole.alpha]
         arrays += [thing.mask for thing in self.finding.things]
         arrays += [one.matte for one in self.finding.displaced]
         if self.image is not self.frame.image:
@@ -204,6 +209,7 @@ class Eraser:
             segmenter, selection.classes, interval, watch=settings.candidates, home=self.home
         )
         self._shot: _Shot | None = None
+        self._scout = Scout()
         self._fade = Fade()
         self._edits: list[Edit] = []
         self._defer = defer
@@ -257,8 +263,15 @@ class Eraser:
         self._shot = shot = _Shot(Plate(height, width, self.home), Registration(), masks.MaskSmoother(), new=False)
         everywhere, nowhere = self.home.full((height, width), 255), self.home.zeros((height, width))
         shot.plate.update(self.home.sent(frame.image), np.eye(3), Evidence(everywhere, nowhere, nowhere))
-        view = View.of(frame.image)
-        shot.registration.locate(view, np.full(view.size, 255, np.uint8), shot.plate)
+        glance = self._scout.take(frame.image)
+        shot.registration.locate(glance, np.full(glance.view.size, 255, np.uint8), shot.plate)
+
+    def announce(self, frame: Frame) -> None:
+        """A frame has come, and is observed in its turn: what it tells of the camera's motion is found out by then.
+
+        From any thread, one at a time, in the frames' order. It changes no result, only when that is there.
+        """
+        self._scout.announce(frame.image)
 
     def step(self, frame: Frame, given: np.ndarray | None = None) -> Result:
         """Erase in one frame with what is known by now: live."""
@@ -320,25 +333,29 @@ class Eraser:
         timer = timer or StageTimer()
         shot = self._shot_for(height, width)
         fixed = self._fixed_mask(frame.image, given)
+        if self.segmenter is not None:
+            self._scout.announce(frame.image)  # so that it is looked at while the network runs
         with timer("segment"):
             found, fault = self._look(frame)
         with timer("motion"):
-            view = View.of(frame.image)
+            glance = self._scout.take(frame.image)
+            view = glance.view
             outside = _outside(view, found, fixed)
-            location = shot.registration.locate(view, shot.parallax.main(view, outside), shot.plate)
+            location = shot.registration.locate(glance, shot.parallax.main(outside), shot.plate)
             if location.lost:
                 self.reset()
                 shot = self._shot_for(height, width)
                 found, fault = self._look(frame)
                 outside = _outside(view, found, fixed)
-                location = shot.registration.locate(view, outside, shot.plate)
+                location = shot.registration.locate(glance, outside, shot.plate)
             second = None
             if self.settings.parallax:
-                second = shot.parallax.find(view, outside, location, shot.plate, shot.second)
+                second = shot.parallax.find(glance, outside, location, shot.plate, shot.second)
             motion, sight = location.motion, shot.parallax.sight or location.sight
             anchored = shot.plate.needs_anchor(motion) or shot.registration.settled
             if anchored:
                 shot.registration.rebase()
+            self._scout.moving = not shot.registration.resting
             self._finder.settle(location.step, (height, width))
             fixed = self._fixed_mask(frame.image, given)
         with timer("exposure"):
@@ -388,20 +405,18 @@ class Eraser:
         second = self._layer(shot, finding, motion)
         sent = self.home.sent
         with timer("hole"):
-            dilate = growth(frame.image.shape[0], self.settings.dilate, self._growth)
-            keep = None if finding.keep is None else sent(finding.keep)
-            hole = cut_hole(sent(finding.mask), self.selection, dilate, keep)
+            covered = self._cover(finding)
+            bounds = ops.bounds_later(covered.inside)
+            foretold = shot.outline.next(bounds, plate.frame_size, self.home)
         with timer("read"):
             if finding.imprint is not None:
                 plate.forget(motion, ops.resize(sent(finding.imprint), plate.frame_size))
-            roi = hole.roi if hole else NOWHERE
-            background, trust = plate.read(motion, roi)
-            if second is not None and hole is not None:
-                background, trust = second.joined((background, trust), second.read(roi))
+            roi = foretold or self._anywhere(bounds, plate.frame_size)
+            background, trust = _known(plate, motion, second, roi)
         with timer("update"):
             image = self.home.picture(frame.image)
             changed = ops.at_least(ops.resize(sent(finding.changed), plate.frame_size), 128)
-            evidence = _evidence(hole, changed, None if finding.foreign is None else sent(finding.foreign))
+            evidence = _evidence(covered, changed, None if finding.foreign is None else sent(finding.foreign))
             if finding.renewed is not None:
                 renewed = ops.at_least(ops.resize(sent(finding.renewed), plate.frame_size), 128)
                 evidence = replace(evidence, renewed=renewed)
@@ -412,7 +427,16 @@ class Eraser:
                     second.plate.update(exposed, second.motion, evidence.only(there, EDGE), finding.patience)
                     evidence = evidence.only(~there, EDGE)
                 plate.update(exposed, motion, evidence, finding.patience)
-            shot.registration.foresee(plate)
+            shot.foresee()
+        with timer("hole"):
+            if foretold is None:  # now a device may be waited for
+                around = bounds()
+                within = NOWHERE if around is None else room(around, plate.frame_size)
+                background, trust = (
+                    layer[within.moved(-roi.y0, -roi.x0).slices].copy() for layer in (background, trust)
+                )
+                roi = within
+            hole = Hole.of(covered, roi, bounds) if roi.height else None
         return Pending(frame, image, finding, plate, motion, plate.epoch, hole, background, trust, timer, second=second)
 
     def render(self, pending: Pending) -> Result:
@@ -437,6 +461,8 @@ class Eraser:
         with timer("composite"):
             patch = Patch(hole, ops.composite(picture, background, hole.alpha), trust, unknown)
         shown = self._complete_and_show(pending, patch)
+        if shown is None:
+            return self.render(self._cut_again(pending, hole))
         self._fade = shown.fade
         with timer("composite"):
             drawn = draw(frame.image, finding.displaced, shown.image, shown.alpha)
@@ -445,16 +471,18 @@ class Eraser:
         roi = hole.roi if drawn is None else hole.roi.united(drawn)
         return replace(result, image=shown.image, alpha=shown.alpha, hole=shown.inside, trust=shown.made_of, roi=roi)
 
-    def _complete_and_show(self, pending: Pending, patch: Patch) -> Shown:
-        """Fill what a patch lacks, and put it in place.
+    def _complete_and_show(self, pending: Pending, patch: Patch) -> Shown | None:
+        """Fill what a patch lacks, and put it in place; None where it does not hold all of the hole.
 
-        A device says what it lacks only when its picture is fetched. That nothing does is the rule: so the picture is
-        made first, and once more where that was wrong.
+        A device says so, and what the patch lacks, only when its picture is fetched. That nothing does is the rule: so
+        the picture is made first, and once more where that was wrong.
         """
         finding, motion, timer = pending.finding, _present_motion(pending), pending.timer
         if not self.home.answers_at_once:
             with timer("composite"):
                 shown = show(pending.image, patch, pending.plate, motion, self._fade)
+            if not patch.hole.holds(pending.plate.frame_size):
+                return None
             guessed = shown.guessed if finding.fault is None else 0
             worn = guessed and pending.plate.is_worn(shown.invented, shown.invented_here, patch.trust.size)
             if not (shown.unseen or worn):
@@ -466,8 +494,27 @@ class Eraser:
                 unseen |= pending.plate.worn(motion, hole.roi) & hole.inside & ~ops.equals(trust, SEEN)
             if ops.count(unseen):
                 patch = replace(patch, picture=self._fill(pending, patch, unseen))
+                if self._shot is not None:
+                    self._shot.foresee()  # the plate has changed
         with timer("composite"):
             return show(pending.image, patch, pending.plate, motion, self._fade)
+
+    def _cut_again(self, pending: Pending, hole: Hole) -> Pending:
+        """The same frame with another rectangle around its hole, and what the plate knows of that by now."""
+        bounds = hole.bounds()
+        if bounds is None:
+            return replace(pending, hole=None)
+        roi = room(bounds, pending.plate.frame_size)
+        background, trust = _known(pending.plate, _present_motion(pending), pending.second, roi)
+        cut = Hole.of(self._cover(pending.finding), roi, hole.bounds)
+        return replace(pending, hole=cut, background=background, trust=trust)
+
+    def _anywhere(self, bounds: Callable[[], Region | None], size: tuple[int, int]) -> Region:
+        """A rectangle of a (H, W) frame that surely has room for a hole with these bounds: a device is not asked."""
+        if not self.home.answers_at_once:
+            return Region(0, size[0], 0, size[1])
+        known = bounds()
+        return NOWHERE if known is None else room(known, size)
 
     def _shot_for(self, height: int, width: int) -> _Shot:
         """The present shot, or a new one where there is none of this size."""
@@ -479,6 +526,12 @@ class Eraser:
             else:
                 self._shot = _Shot(Plate(height, width, self.home), Registration(), masks.MaskSmoother())
         return self._shot
+
+    def _cover(self, finding: Finding) -> Cover:
+        """What is replaced of a frame."""
+        keep = None if finding.keep is None else self.home.sent(finding.keep)
+        dilate = growth(finding.mask.shape[0], self.settings.dilate, self._growth)
+        return cover(self.home.sent(finding.mask), self.selection, dilate, keep)
 
     def _layer(self, shot: _Shot, finding: Finding, motion: np.ndarray) -> Layer | None:
         """The second layer of a frame, if it has one, from the first frame on that shows it. motion: of the first."""
@@ -613,6 +666,13 @@ class _Shot:
     second: Plate | None = None
     parallax: Parallax = field(default_factory=Parallax)
     restless: Restless = field(default_factory=Restless)
+    outline: Outline = field(default_factory=Outline)
+
+    def foresee(self) -> None:
+        """Read what the next frame is held against, if anything was learnt since that was done last."""
+        self.registration.foresee(self.plate)
+        if self.second is not None:
+            self.parallax.foresee(self.second)
 
 
 def _outside(view: View, found: Found, fixed: np.ndarray | None) -> np.ndarray:
@@ -647,19 +707,22 @@ def _open(foreign: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return ~ops.grow_square(ops.at_least(ops.resize(foreign, size), 1), band)
 
 
-def _evidence(hole: Hole | None, changed: np.ndarray, foreign: np.ndarray | None) -> Evidence:
-    """What the plate may learn from a frame with this hole: all but the hole, and only weakly the band around it.
+def _evidence(covered: Cover, changed: np.ndarray, foreign: np.ndarray | None) -> Evidence:
+    """What the plate may learn from a frame: all but what is replaced, and only weakly the band around it.
 
     changed: (H, W) uint8, as in `Evidence`; foreign: a smaller mask of what is no background though it is not erased.
     """
-    usable, doubtful = ops.full_like(changed, 255), ops.zeros_like(changed)
-    if hole is not None:
-        usable[hole.roi.slices] = ~hole.guard
-        doubtful[hole.roi.slices] = hole.guard & ~hole.inside
+    usable, doubtful = ~covered.guard, covered.guard & ~covered.inside
     if foreign is not None:
         background = _open(foreign, (changed.shape[0], changed.shape[1]))
         usable, doubtful = usable & background, doubtful & background
     return Evidence(usable, doubtful, changed)
+
+
+def _known(plate: Plate, motion: np.ndarray, second: Layer | None, roi: Region) -> tuple[np.ndarray, np.ndarray]:
+    """Background and trust of a rectangle, as `Plate.read` gives them, of both layers."""
+    first = plate.read(motion, roi)
+    return first if second is None or not roi.height else second.joined(first, second.read(roi))
 
 
 def _read_again(pending: Pending, hole: Hole) -> tuple[np.ndarray, np.ndarray]:
@@ -670,9 +733,7 @@ def _read_again(pending: Pending, hole: Hole) -> tuple[np.ndarray, np.ndarray]:
     window, stale = ops.neighbourhood(shown, 0), ops.cropped(stale, shown)
     if window is not None:
         region = window.moved(hole.roi.y0, hole.roi.x0)
-        color, now = pending.plate.read(_present_motion(pending), region)
-        if pending.second is not None:
-            color, now = pending.second.joined((color, now), pending.second.read(region))
+        color, now = _known(pending.plate, _present_motion(pending), pending.second, region)
         better = stale[window.slices] & ops.not_below(now, trust[window.slices])
         ops.copy_where(color, better, background[window.slices])
         ops.copy_where(now, better, trust[window.slices])

@@ -151,12 +151,16 @@ def erase_video(
         if whole_shot:
             rehearsal = Rehearsal(stack.enter_context(_folder_beside(output)), shots)
             direct = Directly(eraser, timed, float(source.origin), rehearsal)
-            _, times = rehearse(inputs, read(), direct, passes.tell)
+            first_reader = read()
+            first_reader.announce = eraser.announce
+            _, times = rehearse(inputs, first_reader, direct, passes.tell)
             stages |= times
             rehearsal.end()
             eraser = Eraser(models.segmenter, models.filler, wanted, settings)
             observer = Again(eraser, rehearsal, direct.notes)
             passes.over()
+        else:
+            reader.announce = eraser.announce
         if part is not None:
             observer = part.watch(observer)
         ahead = DEFAULT_LOOKAHEAD if whole_shot else float(lookahead)

@@ -2,15 +2,50 @@
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from realtime import masks, ops
-from realtime.ops import Region
+from realtime.ops import Home, Region
 from realtime.selection import Selection
 
 USUAL_GROWTH = 0.01  # share of the height that a mask is grown by
+
+
+@dataclass(frozen=True)
+class Cover:
+    """What is replaced of a frame, (H, W) uint8 each.
+
+    inside: 255 where the pixel is replaced wholly; guard: 255 there and on a band around it whose background is
+    doubtful, since masks have soft and inexact edges; allowed: 255 where anything may be replaced, None for everywhere.
+    """
+
+    inside: np.ndarray
+    guard: np.ndarray
+    allowed: np.ndarray | None
+
+
+def cover(mask: np.ndarray, selection: Selection, dilate: int, keep: np.ndarray | None = None) -> Cover:
+    """Grow a mask outward.
+
+    mask: (H, W) uint8, 255 = erase; selection: what it protects stays untouched; dilate: pixels to grow by; keep:
+    (H, W) uint8, 255 where nothing may be replaced either.
+    """
+    allowed = None if keep is None else ~keep
+    if selection.keep:
+        allowed = selection.protect(ops.full_like(mask, 255) if allowed is None else allowed)
+    inside, guard = ops.zeros_like(mask), ops.zeros_like(mask)
+    doubt = guard_width(mask.shape[0])
+    region = ops.neighbourhood(mask, dilate + doubt)
+    if region is not None:
+        here = region.slices
+        grown = ops.grow(mask[here], dilate)
+        inside[here] = grown if allowed is None else grown & allowed[here]
+        guard[here] = ops.grow_square(inside[here], doubt)
+    return Cover(inside, guard, allowed)
 
 
 @dataclass(frozen=True)
@@ -18,34 +53,68 @@ class Hole:
     """The pixels of a frame that are replaced.
 
     roi: the rectangle of the frame that may change. Within it, (h, w) uint8 each: inside: 255 where the pixel is
-    replaced wholly; alpha: the same, falling to 0 over the feather outside; guard: 255 on the hole and on a band around
-    it whose background is doubtful, since masks have soft and inexact edges.
+    replaced wholly; alpha: the same, falling to 0 over the feather outside. bounds: gives the rectangle around all that
+    is replaced wholly, None where nothing is; waits for a device, if nobody has since the hole was cut.
     """
 
     roi: Region
     inside: np.ndarray
     alpha: np.ndarray
-    guard: np.ndarray
+    bounds: Callable[[], Region | None]
+
+    @staticmethod
+    def of(cover: Cover, roi: Region, bounds: Callable[[], Region | None]) -> Hole:
+        """What a rectangle of a cover shows."""
+        here = roi.slices
+        inside = cover.inside[here].copy()
+        alpha = ops.feather(inside, feather_width(cover.inside.shape[0]))
+        return Hole(roi, inside, alpha if cover.allowed is None else alpha & cover.allowed[here], bounds)
+
+    def holds(self, size: tuple[int, int]) -> bool:
+        """Whether all that is replaced of the (H, W) frame lies in `roi`, with its feather."""
+        return _holds(self.roi, self.bounds(), size)
 
 
-def cut_hole(mask: np.ndarray, selection: Selection, dilate: int | None, keep: np.ndarray | None = None) -> Hole | None:
-    """Grow a mask outward into a hole and feather it; None where nothing is left to replace.
+class Outline:
+    """Where the holes of one shot lie. State: the bounds of the last two.
 
-    mask: (H, W) uint8, 255 = erase; selection: what it protects stays untouched; dilate: pixels to grow by, None for
-    about 1 % of the height; keep: (H, W) uint8, 255 where nothing may be replaced either.
+    A hole's rectangle is made around the bounds of the one before, moved on as far as they moved last, so that a device
+    need not be waited for to begin with; where it reaches beyond that, around its own. The CPU knows at once, a device
+    says so when the frame is done: see `Hole.holds`.
     """
-    size: tuple[int, int] = mask.shape[0], mask.shape[1]
-    region = ops.bounding_region(selection.protect(mask) if selection.keep else mask)
-    if region is None:
-        return None
-    radius, soft, doubt = growth(size[0], dilate), feather_width(size[0]), guard_width(size[0])
-    roi = region.expanded_within(radius + 2 * soft + doubt + 2, *size)
-    inside = ops.grow(mask[roi.slices], radius)
-    if keep is None and not selection.keep:
-        return Hole(roi, inside, ops.feather(inside, soft), ops.grow_square(inside, doubt))
-    allowed = selection.protect(ops.full_like(mask, 255) if keep is None else ~keep)[roi.slices]
-    inside = inside & allowed
-    return Hole(roi, inside, ops.feather(inside, soft) & allowed, ops.grow_square(inside, doubt))
+
+    def __init__(self) -> None:
+        self._latest: deque[Callable[[], Region | None]] = deque(maxlen=2)
+
+    def next(self, bounds: Callable[[], Region | None], size: tuple[int, int], home: Home) -> Region | None:
+        """The rectangle of the next hole, of a (H, W) frame; None where only its bounds would tell.
+
+        bounds: of all that is replaced wholly; a device is not asked.
+        """
+        roi = self._foretold(size)
+        self._latest.append(bounds)
+        return roi if roi is not None and (not home.answers_at_once or _holds(roi, bounds(), size)) else None
+
+    def _foretold(self, size: tuple[int, int]) -> Region | None:
+        """Where the next hole should lie, None where nothing tells."""
+        known = [region for bounds in self._latest if (region := bounds()) is not None]
+        if len(known) < 2:
+            return None
+        (up, down, left, right), (y0, y1, x0, x1) = known
+        outward = Region(min(y0, 2 * y0 - up), max(y1, 2 * y1 - down), min(x0, 2 * x0 - left), max(x1, 2 * x1 - right))
+        return room(outward, size)
+
+
+def room(bounds: Region, size: tuple[int, int]) -> Region:
+    """The rectangle of a (H, W) frame for a hole with these bounds: room for its feather, and for some movement."""
+    return bounds.expanded_within(2 * feather_width(size[0]) + guard_width(size[0]) + 2, *size)
+
+
+def _holds(roi: Region, bounds: Region | None, size: tuple[int, int]) -> bool:
+    if bounds is None:
+        return False
+    needed = bounds.expanded_within(feather_width(size[0]), *size)
+    return roi.united(needed) == roi
 
 
 def belongings(

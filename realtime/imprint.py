@@ -6,7 +6,8 @@ import cv2
 import numpy as np
 
 from realtime import masks, ops
-from realtime.motion import Sight, View
+from realtime.glance import View
+from realtime.sight import Sight
 
 AROUND = 0.03  # share of the height by which an object's imprint may be larger than its mask
 BEHIND = 0.6  # share of an object in front of which the plate must show something else for that to be believed

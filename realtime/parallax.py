@@ -17,10 +17,12 @@ import cv2
 import numpy as np
 
 from realtime import ops
+from realtime.glance import Glance, Tracks, View, find_corners
 from realtime.masks import CHANGED
-from realtime.motion import BACKWARD_ERROR, Location, Registration, Sight, View, find_corners, track
+from realtime.motion import Location, Registration
 from realtime.ops import Region
 from realtime.plate import GUESSED, SEEN, Plate
+from realtime.sight import Sight
 
 DISAGREES = 0.7  # share of the corners, at most, that agree on one homography where there is parallax
 BASELINE = 6  # frames over which the two motions are told apart
@@ -127,21 +129,21 @@ class Parallax:
         self._missing = 0  # frames for which it was not found, or little of it
         self.sight: Sight | None = None
 
-    def main(self, view: View, usable: np.ndarray) -> np.ndarray:
+    def main(self, usable: np.ndarray) -> np.ndarray:
         """Where the next frame probably shows the first layer: (h, w) uint8, part of `usable`."""
         if self._mask is None or self._mask.shape != usable.shape:
             return usable
         return usable & ~ops.grow_square(self._mask, 2)
 
     def find(
-        self, view: View, usable: np.ndarray, first: Location, plate: Plate, second: Plate | None
+        self, glance: Glance, usable: np.ndarray, first: Location, plate: Plate, second: Plate | None
     ) -> Second | None:
         """What the next frame shows of the second layer; None where there is none.
 
-        usable: (h, w) uint8 at view size, 255 outside the objects; first: where the frame lies on the first layer's
-        plate; second: the second layer's plate, None before it begins.
+        glance: at the frame; usable: (h, w) uint8 at view size, 255 outside the objects; first: where the frame lies on
+        the first layer's plate; second: the second layer's plate, None before it begins.
         """
-        self.sight = None
+        self.sight, view = None, glance.view
         if self._past and self._past[-1].view.size != view.size:
             self._end()
             self._past.clear()
@@ -152,10 +154,10 @@ class Parallax:
             self._missing += 1
             if first.agreement >= DISAGREES or self._missing % EVERY:
                 return None
-            return self._begin(view, usable, first, plate)
+            return self._begin(glance, usable, first, plate)
         assert self._mask is not None
         there = usable & ops.shrink(self._mask, 2)  # it moves by few pixels from frame to frame
-        location = self._registration.locate(view, there, second)
+        location = self._registration.locate(glance, there, second)
         for past in list(self._past)[:-1]:
             past.second = view.from_frame(location.step) @ past.second
         mask = self._assigned(view, usable, first.sight, location)
@@ -175,8 +177,14 @@ class Parallax:
     def _end(self) -> None:
         self._registration, self._mask, self._missing = None, None, 0
 
-    def _begin(self, view: View, usable: np.ndarray, first: Location, plate: Plate) -> Second | None:
+    def foresee(self, plate: Plate) -> None:
+        """As `Registration.foresee`, of the second layer and its plate."""
+        if self._registration is not None:
+            self._registration.foresee(plate)
+
+    def _begin(self, glance: Glance, usable: np.ndarray, first: Location, plate: Plate) -> Second | None:
         """Two homographies for the last frames, if there are two."""
+        view = glance.view
         if len(self._past) <= BASELINE:
             return None
         past = self._past[0]
@@ -202,7 +210,7 @@ class Parallax:
         ]
         self._front = bool(shifts[1] > shifts[0])
         self._registration, self._mask, self._missing = Registration(), mask, 0
-        self._registration.locate(view, usable & mask, plate)  # of the first frame, no plate is asked
+        self._registration.locate(glance, usable & mask, plate)  # of the first frame, no plate is asked
         return Second(True, np.eye(3), False, self._front, mask, np.zeros_like(mask))
 
     def _assigned(self, view: View, usable: np.ndarray, sight: Sight, location: Location) -> np.ndarray:
@@ -228,9 +236,8 @@ def _tracked(
     destination."""
     if len(corners) < FEW:
         return corners[:0], corners[:0]
-    there, found = track(source, destination, corners, ops.transform_points(guess, corners).astype(np.float32))
-    back, found_back = track(destination, source, there, corners)
-    kept = found & found_back & (np.linalg.norm(back - corners, axis=1) < BACKWARD_ERROR)
+    tracks = Tracks(corners, source, destination, ops.transform_points(guess, corners))
+    there, kept = tracks.there[0], tracks.confirmed
     return corners[kept], there[kept]
 
 

@@ -9,6 +9,8 @@ from realtime.channel import Channel
 from realtime.report import StageTimes
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import numpy as np
 
     from realtime.frame import Frame
@@ -27,12 +29,16 @@ class Read(NamedTuple):
 
 
 class Reader:
-    """Owns the source and the given masks while its thread runs; hands the frames on by `channel`, which is bounded."""
+    """Owns the source and the given masks while its thread runs; hands the frames on by `channel`, which is bounded.
+
+    announce: is told of each frame before it is handed on; to be set before the thread runs.
+    """
 
     def __init__(self, source: Source, masks: GivenMasks | None) -> None:
         self.source = source
         self.channel: Channel[Read] = Channel(QUEUED_ITEMS, QUEUED_BYTES)
         self.times = StageTimes()
+        self.announce: Callable[[Frame], None] = lambda frame: None
         self._masks = masks
 
     @property
@@ -55,6 +61,7 @@ class Reader:
                 given = self._masks.for_frame(frame.index, *frame.image.shape[:2])
                 timings["read mask"] = (time.perf_counter() - decoded) * 1e3
             self.times.add(timings)
+            self.announce(frame)
             self.channel.put(Read(frame, given), frame_bytes(frame))
             del frame
         self.channel.close()

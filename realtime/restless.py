@@ -13,7 +13,7 @@ import numpy as np
 
 from realtime import ops
 from realtime.exposure import Exposure
-from realtime.motion import View
+from realtime.glance import View
 from realtime.plate import SETTLED
 
 SHARE = 1.0 / 16.0  # of a frame in the running mean and spread

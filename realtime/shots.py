@@ -20,8 +20,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from realtime.motion import disagreement, jump
+from realtime.glance import jump
 from realtime.ops import resize
+from realtime.sight import disagreement
 from realtime.source import open_source
 
 GLANCE = 72, 128  # (H, W) that frames are looked at in

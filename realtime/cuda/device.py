@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from engines.cuda import Argument
 from realtime.cuda.array import DeviceArray, Shape
-from realtime.cuda.driver import Argument, Driver
+from realtime.cuda.driver import Driver
 from realtime.errors import EraserError
 
 BLOCK = 32, 8  # threads: a warp lies along a row
@@ -90,7 +91,7 @@ def _size_class(nbytes: int) -> int:
 class Device:
     """Arrays and kernels on one stream. One thread at a time.
 
-    Everything is queued; only `fetch` and `wait` do wait. waits: how often they did.
+    Everything is queued; only `fetch` and `wait` do wait, and what `fetch_later` gives may. waits: how often that was.
     """
 
     answers_at_once = False  # as `realtime.ops.Host.answers_at_once`
@@ -151,12 +152,22 @@ class Device:
 
     def fetch(self, *arrays: DeviceArray | np.ndarray) -> list[np.ndarray]:
         """NumPy arrays of what the device holds, once everything queued before is done: the one call that waits."""
-        results = [self.fetch_later(array) if isinstance(array, DeviceArray) else array for array in arrays]
-        self.wait()
-        return results
+        return self.fetch_later(*arrays)()
 
-    def fetch_later(self, array: DeviceArray) -> np.ndarray:
-        """A NumPy array that will hold what `array` holds now, after the next `fetch` or `wait`."""
+    def fetch_later(self, *arrays: DeviceArray | np.ndarray) -> Callable[[], list[np.ndarray]]:
+        """As `fetch`, to be called for its answer when that is needed: it only waits where nobody has done so since."""
+        results = [self._copied_out(array) if isinstance(array, DeviceArray) else array for array in arrays]
+        waits = self.waits
+
+        def fetched() -> list[np.ndarray]:
+            if self.waits == waits:
+                self.wait()
+            return results
+
+        return fetched
+
+    def _copied_out(self, array: DeviceArray) -> np.ndarray:
+        """A NumPy array that will hold what `array` holds now, after the next `wait`."""
         source = array if array.contiguous else array.copy()
         return self._fetched(source.address, source.shape, source.dtype)
 

@@ -23,7 +23,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from statistics import fmean
 
-from realtime.motion import VIEW_SIDE
+from realtime.glance import VIEW_SIDE
 
 WINDOW = 0.7  # seconds of frames that are averaged before anything is decided
 FULL = 0.85  # share of a frame's time that frames may take on average: above it, one slow frame delays many

@@ -14,7 +14,7 @@ Convention of all warps: see `realtime.ops.geometry`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import ModuleType
 from typing import TypeAlias
 
@@ -42,6 +42,7 @@ __all__ = [
     "at_least",
     "blend_where",
     "bounding_region",
+    "bounds_later",
     "composite",
     "copy_where",
     "corrected",
@@ -117,6 +118,11 @@ def bounding_region(mask: np.ndarray) -> Region | None:
     Waits for a device.
     """
     return _of(mask).bounding_region(mask)
+
+
+def bounds_later(mask: np.ndarray) -> Callable[[], Region | None]:
+    """As `bounding_region`, to be called for the answer: a device is only waited for where nobody has since."""
+    return _of(mask).bounds_later(mask)
 
 
 def neighbourhood(mask: np.ndarray, margin: int) -> Region | None:

@@ -6,7 +6,7 @@ Everything is queued on the device's stream and nothing waits for it, but `count
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 
 import numpy as np
@@ -28,9 +28,17 @@ class Disc(ctypes.Structure):
 
 
 def bounding_region(mask: DeviceArray) -> Region | None:
-    (found,) = mask.device.fetch(_bounds(mask))
-    up, y1, left, x1 = found.ravel().tolist()
-    return Region(mask.shape[0] - up, y1, mask.shape[1] - left, x1) if y1 else None
+    return bounds_later(mask)()
+
+
+def bounds_later(mask: DeviceArray) -> Callable[[], Region | None]:
+    found, (height, width) = mask.device.fetch_later(_bounds(mask)), mask.shape
+
+    def bounds() -> Region | None:
+        up, y1, left, x1 = found()[0].ravel().tolist()
+        return Region(height - up, y1, width - left, x1) if y1 else None
+
+    return bounds
 
 
 def neighbourhood(mask: DeviceArray, margin: int | DeviceArray) -> Region:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import cv2
 import numpy as np
@@ -42,13 +42,18 @@ class Host:
     def fetch_foreign(self, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         return dict(arrays)
 
-    def fetch_later(self, array: np.ndarray) -> np.ndarray:
-        return array
+    def fetch_later(self, *arrays: np.ndarray) -> Callable[[], list[np.ndarray]]:
+        return lambda: list(arrays)
 
 
 def bounding_region(mask: np.ndarray) -> Region | None:
     x, y, width, height = cv2.boundingRect(mask)
     return Region(y, y + height, x, x + width) if width else None
+
+
+def bounds_later(mask: np.ndarray) -> Callable[[], Region | None]:
+    bounds = bounding_region(mask)
+    return lambda: bounds
 
 
 def neighbourhood(mask: np.ndarray, margin: int) -> Region | None:

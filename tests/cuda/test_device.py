@@ -28,7 +28,18 @@ def test_the_array_that_was_sent_may_change_at_once(device):
 def test_a_result_is_there_after_the_next_wait(device):
     later = device.fetch_later(device.sent(PICTURE))
     device.wait()
-    assert np.array_equal(later, PICTURE)
+    waits = device.waits
+    assert np.array_equal(later()[0], PICTURE)
+    assert device.waits == waits
+
+
+def test_a_result_that_nobody_waited_for_is_waited_for_once(device):
+    later = device.fetch_later(device.sent(PICTURE), PICTURE[:3])
+    for _ in range(2):
+        whole, part = later()
+        assert np.array_equal(whole, PICTURE)
+        assert np.array_equal(part, PICTURE[:3])
+    assert device.waits == 1
 
 
 def test_what_is_fetched_and_dropped_does_no_harm(device):

@@ -10,10 +10,11 @@ from realtime import grabcut, judging, ops
 from realtime.appearance import Appearance
 from realtime.edits import Paint
 from realtime.flow import Flow, Reduced
+from realtime.glance import View
 from realtime.imprint import imprint
-from realtime.motion import Sight, View
 from realtime.parts import Parts, claimed, hanging_together, part_at
 from realtime.refine import place, sharpened
+from realtime.sight import Sight
 from realtime.strokes import Strokes
 from realtime.track import Track
 from tests.realtime.pictures import disc, put, texture

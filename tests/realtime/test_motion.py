@@ -5,8 +5,10 @@ import numpy as np
 import pytest
 
 from realtime import ops
-from realtime.motion import Registration, View, disagreement
+from realtime.glance import Glance, View
+from realtime.motion import Registration
 from realtime.plate import Evidence, Plate
+from realtime.sight import disagreement
 from tests.realtime.pictures import look, texture
 
 HEIGHT, WIDTH = 180, 320
@@ -19,8 +21,9 @@ def follow(pictures, usable=None):
     for picture in pictures:
         view = View.of(picture)
         seen = EVERYWHERE if usable is None else usable
-        location = registration.locate(view, seen, plate)
+        location = registration.locate(Glance(view), seen, plate)
         plate.update(picture, location.motion, Evidence(seen, ~seen & 0, ~seen & 0))
+        registration.foresee(plate)
         locations.append(location)
     return locations
 
@@ -129,7 +132,7 @@ def test_a_real_still_camera_is_still_while_a_person_walks_in_and_the_exposure_d
         view = View.of(picture)
         usable = np.full(view.size, 255, np.uint8)
         usable[:, view.size[1] // 3 : view.size[1] * 3 // 4] = 0  # where the person walks and stands
-        location = registration.locate(view, usable, plate)
+        location = registration.locate(Glance(view), usable, plate)
         assert np.array_equal(location.motion, np.eye(3))
         plate.update(picture, location.motion, Evidence(~masked, masked, masked))
 
@@ -158,7 +161,7 @@ def test_a_camera_is_followed_on_when_the_frames_change_their_size(still):
             picture = ops.resize(picture, half)
         view = View.of(picture)
         seen = np.full(view.size, 255, np.uint8)
-        location = registration.locate(view, seen, plate)
+        location = registration.locate(Glance(view), seen, plate)
         usable = np.full(picture.shape[:2], 255, np.uint8)
         plate.update(picture, location.motion, Evidence(usable, ~usable, ~usable))
         expected = 0.0 if still else -3.0 * number * (0.5 if number >= 8 else 1.0)

@@ -6,7 +6,7 @@ import pytest
 from realtime import ops
 from realtime.eraser import Eraser, Settings
 from realtime.exposure import NEUTRAL, Exposure
-from realtime.motion import View
+from realtime.glance import View
 from realtime.restless import Restless
 from realtime.selection import Selection
 from tests.realtime.fakes import PaintingFiller
