@@ -137,6 +137,7 @@ ROWS: Mapping[str, tuple[Place, Callable[[Model, Arrays, int], Timed]]] = {
     "TensorRT FP16, CUDA graph": (("tensorrt", "cuda"), lambda m, x, threads: tensorrt_row(m, x, "fp16", True)),
     "TensorRT FP16, enqueued": (("tensorrt", "cuda"), lambda m, x, threads: tensorrt_row(m, x, "fp16", False)),
     "TensorRT FP32, CUDA graph": (("tensorrt", "cuda"), lambda m, x, threads: tensorrt_row(m, x, "fp32", True)),
+    "TensorRT mixed, CUDA graph": (("tensorrt", "cuda"), lambda m, x, threads: tensorrt_row(m, x, "mixed", True)),
     "TensorRT INT8, CUDA graph": (("tensorrt", "cuda"), lambda m, x, threads: tensorrt_row(m, x, "int8", True)),
     "onnxruntime CUDA FP32": (("onnxruntime", "cuda"), lambda m, x, threads: onnxruntime_row(m, x, "cuda", threads)),
     "torch CUDA FP16, CUDA graph": (

@@ -119,7 +119,7 @@ def _engines(model: Model) -> Iterator[Engine]:
     is_graph = model.card.runtime == "onnx"
     for place in candidates("auto", "auto") if is_graph else [("torch", "auto")]:
         lack = lack_of(place) if is_graph else ""
-        tries = ("fp16", "fp32", *(("int8",) if "int8" in model.card.graphs else ()))
+        tries = dict.fromkeys(("fp16", "fp32", *model.card.graphs))
         for precision in tries if place[0] == "tensorrt" and not lack else ("",):
             what = f"{model.card.task} {model.card.name}, {place[0]} on {place[1]} {precision.upper()}".strip()
             try:

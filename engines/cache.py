@@ -1,4 +1,4 @@
-"""`python -m engines.cache list | info NAME | remove NAME... | remove --all`: the engines that were built here.
+"""`python -m engines.cache list | info NAME | remove NAME... | remove --stale | remove --all`: what was built here.
 
 An engine holds for one model, precision, range of shapes, GPU and TensorRT alone; a file of the cache is named after
 all of these and repeats them in its first line, with the checksum of the engine that follows. A file that is cut short,
@@ -21,9 +21,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from engines.card import TASKS
 from engines.command import exit_code_of
 from engines.errors import EngineError
+from engines.gpu import find_gpus
 from engines.lock import locked
+from engines.models import available_models, find_model
+from engines.tensorrt_build import tensorrt_module, version_of
 
 MAGIC = b"object-eraser engine 1 "
 PATIENCE = 30 * 60.0  # seconds to wait for another process: longer than any build takes
@@ -215,17 +219,39 @@ def _info(cache: EngineCache, name: str) -> None:
             print(f"  {key:<12} {value}")
 
 
-def _remove(cache: EngineCache, names: list[str], everything: bool) -> None:
+def _remove(cache: EngineCache, names: list[str], stale: bool, everything: bool) -> None:
     entries, damaged = cache.entries()
-    paths = [*(entry.path for entry in entries), *damaged]
-    chosen = paths if everything else [path for path in paths if path.stem in names]
+    if stale:
+        entries = stale_among(entries)
+    chosen = [*(entry.path for entry in entries), *damaged]
+    if everything:
+        chosen += cache.folder.glob("timing-*.cache")
+    elif not stale:
+        chosen = [path for path in chosen if path.stem in names]
     if missing := set(names) - {path.stem for path in chosen}:
         raise EngineError(f"there is no engine {sorted(missing)[0]!r}; `python -m engines.cache list` names them")
-    if everything:
-        chosen = [*chosen, *cache.folder.glob("timing-*.cache")]
     for path in chosen:
         path.unlink(missing_ok=True)
         print(f"removed {path.name}")
+    if not chosen:
+        print(f"nothing to remove in {cache.folder}")
+
+
+def stale_among(entries: list[Entry]) -> list[Entry]:
+    """Those that nothing here will load: of another GPU or TensorRT, or of a shipped model as it was before."""
+    gpus = {(gpu.name, "{}.{}".format(*gpu.capability)) for gpu in find_gpus().devices}
+    try:
+        version = version_of(tensorrt_module())
+    except EngineError:
+        version = ""
+    shipped = {(task, name): find_model(name, task).card.sha256 for task in TASKS for name in available_models(task)}
+    return [
+        entry
+        for entry in entries
+        if (entry.key.gpu, entry.key.capability) not in gpus
+        or entry.key.tensorrt != version
+        or shipped.get((entry.key.task, entry.key.name), entry.key.model) != entry.key.model
+    ]
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -237,15 +263,16 @@ def main(arguments: list[str] | None = None) -> int:
     info.add_argument("name", help="or how it begins")
     remove = commands.add_parser("remove", help="delete engines; they are built again when they are needed")
     remove.add_argument("name", nargs="*")
+    remove.add_argument("--stale", action="store_true", help="those of another GPU, TensorRT or state of a model")
     remove.add_argument("--all", action="store_true")
     given = parser.parse_args(arguments)
     cache = EngineCache()
-    if given.command == "remove" and bool(given.name) == given.all:
-        parser.error("remove: give names, or --all")
+    if given.command == "remove" and [bool(given.name), given.stale, given.all].count(True) != 1:
+        parser.error("remove: give names, --stale, or --all")
     works = {
         "list": lambda: _list(cache),
         "info": lambda: _info(cache, given.name),
-        "remove": lambda: _remove(cache, given.name, given.all),
+        "remove": lambda: _remove(cache, given.name, given.stale, given.all),
     }
     return exit_code_of(works[given.command])
 

@@ -59,7 +59,8 @@ def _gpu() -> Finding:
         f"{gpu.name} (compute capability {gpu.capability[0]}.{gpu.capability[1]}, {gpu.memory / 2**30:.0f} GiB)"
         for gpu in gpus.devices
     )
-    return Finding("GPU", names or "none", gpus.lack and f"{gpus.lack}: everything runs on the CPU")
+    several = "the first is used; CUDA_VISIBLE_DEVICES=1 makes the second one the first" if gpus.devices[1:] else ""
+    return Finding("GPU", names or "none", f"{gpus.lack}: everything runs on the CPU" if gpus.lack else several)
 
 
 def _driver() -> Finding:

@@ -46,6 +46,9 @@ def load_engine(
     onnxruntime on the CPU), "onnxruntime", "tensorrt" or "torch". threads: of the CPU, None for all that this process
     may use. EngineError when the model, its card, the device or the runtime doesn't do.
     """
+    if device.startswith("cuda:"):
+        way = f"say cuda, and CUDA_VISIBLE_DEVICES={device[5:]} in the environment, which chooses the GPU"
+        raise EngineError(f"device is {device!r}; {way}")
     _choose(device, DEVICES, "device")
     _choose(runtime, RUNTIMES, "runtime")
     _choose(task, TASKS, "task")

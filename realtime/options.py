@@ -51,7 +51,10 @@ def model_options(command: Command) -> Command:
             "the classical way.",
         ),
         click.option(
-            "--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", help="Where the models run."
+            "--device",
+            type=click.Choice(["auto", "cpu", "cuda"]),
+            default="auto",
+            help="Where the models run; of several GPUs CUDA_VISIBLE_DEVICES chooses.",
         ),
         click.option(
             "--runtime",

@@ -9,13 +9,16 @@ import sys
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from engines import cache as module
 from engines.cache import EngineCache, Key, cache_folder, main, write_whole
 from engines.errors import EngineError
+from engines.gpu import Gpu, Gpus
 from engines.lock import locked
+from engines.models import find_model
 
 KEY = Key(
     task="segmenter",
@@ -105,7 +108,10 @@ def test_a_reader_never_sees_a_part(cache: EngineCache) -> None:
 HOLD = """
 import sys, time
 from pathlib import Path
+from types import SimpleNamespace
+from engines.gpu import Gpu, Gpus
 from engines.lock import locked
+from engines.models import find_model
 with locked(Path(sys.argv[1]), 5):
     print("held", flush=True)
     time.sleep(float(sys.argv[2]))
@@ -207,6 +213,26 @@ def test_engines_are_listed_described_and_removed(cache: EngineCache, capsys: py
     assert not list(cache.folder.glob("[!.]*"))
 
 
+def test_what_nothing_here_will_load_is_stale(
+    cache: EngineCache, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    trt = SimpleNamespace(__name__="tensorrt", __version__="10.16.1")
+    monkeypatch.setattr(module, "find_gpus", lambda: Gpus((Gpu("NVIDIA Test", (8, 9), 1 << 30),), (13, 0), ""))
+    monkeypatch.setattr(module, "tensorrt_module", lambda: trt)
+    now = find_model("swift", "segmenter").card.sha256
+    good = dataclasses.replace(KEY, model=now)
+    mine = dataclasses.replace(KEY, name="mine")  # a model from elsewhere: nobody knows how it is now
+    others = [dataclasses.replace(good, gpu="Other"), dataclasses.replace(good, tensorrt="tensorrt 8.6.1"), KEY]
+    for key in (good, mine, *others):
+        cache.store(key, b"plan", {})
+    (cache.folder / "segmenter-broken.engine").write_bytes(b"?")
+    assert main(["remove", "--stale"]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 4
+    assert {entry.key for entry in cache.entries()[0]} == {good, mine}
+    assert main(["remove", "--stale"]) == 0
+    assert "nothing to remove" in capsys.readouterr().out
+
+
 def test_a_name_that_is_not_there_and_a_command_without_one_are_refused(
     cache: EngineCache, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -214,6 +240,8 @@ def test_a_name_that_is_not_there_and_a_command_without_one_are_refused(
     assert "engines.cache list" in capsys.readouterr().err
     with pytest.raises(SystemExit, match="2"):
         main(["remove"])
+    with pytest.raises(SystemExit, match="2"):
+        main(["remove", "--all", "--stale"])
 
 
 def test_the_head_of_a_file_is_text_that_people_can_read(cache: EngineCache) -> None:

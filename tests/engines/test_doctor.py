@@ -53,6 +53,13 @@ def test_a_gpu_is_described(monkeypatch: pytest.MonkeyPatch) -> None:
     assert found("driver").found.endswith("runs CUDA up to 12.4")
 
 
+def test_of_several_gpus_it_says_how_to_choose(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "find_gpus", lambda: Gpus(GPUS.devices * 2, (12, 4), ""))
+    assert "CUDA_VISIBLE_DEVICES" in found("GPU").advice
+    monkeypatch.setattr(doctor, "find_gpus", lambda: GPUS)
+    assert not found("GPU").advice
+
+
 def test_a_cuda_python_that_is_too_new_for_the_driver_is_told_by_number(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor, "find_gpus", lambda: GPUS)
     monkeypatch.setattr(doctor, "_version", {"cuda-bindings": "13.1.0"}.get)

@@ -125,6 +125,7 @@ def test_a_file_that_is_no_model_is_refused(tmp_path: Path) -> None:
     ("options", "message"),
     [
         ({"device": "tpu"}, "device is 'tpu'; choose one of auto, cpu, cuda"),
+        ({"device": "cuda:1"}, "say cuda, and CUDA_VISIBLE_DEVICES=1 in the environment"),
         ({"runtime": "caffe"}, "runtime is 'caffe'"),
         ({"threads": 0}, "threads is 0"),
         ({"task": "painter"}, "task is 'painter'"),
