@@ -42,7 +42,7 @@ def onnxruntime_row(model: Model, inputs: Arrays, device: str, threads: int) -> 
 
     from engines.onnx_engine import OnnxEngine
 
-    graph = model.graph("fp32") if device == "cuda" else None
+    graph = model.graph("fp32") if device == "cuda" or model.part else None
     engine = OnnxEngine(graph or model.content(), model.card, device=device, threads=threads)
     session = engine.session
     assert session is not None
@@ -158,7 +158,7 @@ def measure(row: str, model: Model, size: tuple[int, int], runs: int, warm_up: i
         raise EngineError(lack)
     inputs = random_inputs({name: CHANNELS[name] for name in model.card.inputs}, *size)
     timed = prepare(model, inputs, threads)
-    probe = load_probe(model.beside(PROBE))
+    probe = load_probe(model.beside(PROBE)).asked_of(model.card)
     figures = compare(model.card, probe, timed.run(probe.inputs))
     for _ in range(warm_up):
         timed.step()
@@ -181,6 +181,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--task", required=True)
     parser.add_argument("--model", required=True)
     parser.add_argument("--size", required=True)
+    parser.add_argument("--unguided", action="store_true", help="without the object's part")
     parser.add_argument("--runs", type=int, default=200)
     parser.add_argument("--warm-up", type=int, default=20)
     parser.add_argument("--threads", type=int, default=cores())
@@ -188,6 +189,7 @@ def main(arguments: list[str] | None = None) -> int:
     height, width = (int(side) for side in given.size.split("x"))
     try:
         model = find_model(given.model, given.task)
+        model = (model.unguided() if given.unguided else None) or model
         result = measure(given.row, model, (height, width), given.runs, given.warm_up, given.threads)
     except EngineError as error:
         result = {"lack": str(error)}

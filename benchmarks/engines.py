@@ -42,15 +42,17 @@ PATIENCE = 1800  # seconds for a row: TensorRT may have to build
 
 @dataclass(frozen=True)
 class Case:
-    """A network at a size, and where its model is."""
+    """A network at a size, and where its model is. unguided: without the object's part."""
 
     task: str
     model: str
     size: tuple[int, int]
+    unguided: bool = False
 
     @property
     def title(self) -> str:
-        return f"{self.task} {Path(self.model).name}, {self.size[0]}x{self.size[1]}"
+        part = ", people alone" if self.unguided else ""
+        return f"{self.task} {Path(self.model).name}{part}, {self.size[0]}x{self.size[1]}"
 
 
 @dataclass(frozen=True)
@@ -136,7 +138,8 @@ def cases(task: str | None, model: str | None, sizes: Sequence[tuple[int, int]] 
         for each in chosen:
             card = find_model(each, name).card
             if card.runtime == "onnx":
-                found += [Case(name, each, size) for size in sizes or card.sizes]
+                parts = (True, False) if card.unguided else (False,)
+                found += [Case(name, each, size, unguided) for size in sizes or card.sizes for unguided in parts]
     if not found:
         raise EngineError(f"there is no ONNX model {model!r}; for a path, say --task too")
     return found
@@ -147,7 +150,7 @@ def _run_row(name: str, case: Case, interpreters: Mapping[str, str], options: ar
     command = [
         interpreters.get(runtime, sys.executable), "-m", "benchmarks.engine_run", name, "--task", case.task,
         "--model", case.model, "--size", f"{case.size[0]}x{case.size[1]}", "--runs", str(options.runs),
-        "--warm-up", str(options.warm_up), "--threads", str(options.threads),
+        "--warm-up", str(options.warm_up), "--threads", str(options.threads), *(["--unguided"] * case.unguided),
     ]  # fmt: skip
     root = str(Path(__file__).parents[1])
     paths = os.pathsep.join([root, *filter(None, [os.environ.get("PYTHONPATH")])])
@@ -205,13 +208,14 @@ def table(rows: Sequence[Row]) -> str:
 def targets(results: Mapping[Case, Sequence[Row]]) -> list[Target]:
     """What is wanted of TensorRT, and whether it was reached; not measured without a GPU."""
     found = []
+    alone = any(case.unguided for case in results)  # what frames without a chosen object are run through
     for case, rows in results.items():
         p50 = {row.name: row.p50 for row in rows}
         best, rival = p50.get(BEST), p50.get(RIVAL)
         ratio = rival / best if best and rival else None
         wanted = f">= {FASTER:g}x torch FP16 eager"
         found.append(Target(f"{BEST}: {case.title}", wanted, number(ratio), None if ratio is None else ratio >= FASTER))
-        if case.task == "segmenter" and case.size == (288, 512):
+        if case.task == "segmenter" and case.size == (288, 512) and case.unguided == alone:
             met = None if best is None else best <= SEGMENTER_MS
             found.append(Target(f"{BEST}: {case.title}", f"<= {SEGMENTER_MS:g} ms on an H200", number(best, 3), met))
     return found

@@ -32,7 +32,7 @@ from engines.card import TASKS, TOLERANCES, Card
 from engines.command import exit_code_of
 from engines.errors import EngineError
 from engines.measure import hole_psnr
-from engines.models import Model, find_model, find_models
+from engines.models import UNGUIDED, Model, find_model, find_models
 from engines.onnx_engine import OnnxEngine
 from engines.parity import PROBE, Probe, load_probe, random_inputs
 from engines.parity import judge as judge_parity
@@ -286,18 +286,35 @@ def tolerance_of(model: Model, graph: bytes, full: OnnxEngine) -> dict[str, floa
     return {f"int8 {name}": round(limits[name](value), 6) for name, value in figures.items()}
 
 
+def people_alone(graph: bytes) -> bytes:
+    """A guided segmenter's graph without the object's part."""
+    import onnx
+
+    from engines.graphs import without_guidance
+
+    model = onnx.load_model_from_string(graph)
+    without_guidance(model.graph)
+    return model.SerializeToString()
+
+
 def _write_model(model: Model, graph: bytes, folder: Path, tolerance: dict[str, float]) -> None:
     """Copy the model's files to a folder and add the INT8 graph."""
-    names = [*(f"gpu.{precision}.onnx" for precision in model.card.graphs if precision != "int8"), PROBE]
+    names = [f"gpu.{precision}.onnx" for precision in model.card.graphs if precision != "int8"]
+    names += [PROBE, *(f"gpu.{precision}{UNGUIDED}.onnx" for precision in model.card.unguided if precision != "int8")]
     (folder / "model.onnx").write_bytes(model.content())
     for name in names:
         if model.beside(name).is_file():
             shutil.copyfile(model.beside(name), folder / name)
     (folder / "gpu.int8.onnx").write_bytes(graph)
-    graphs = {**model.card.graphs, "int8": hashlib.sha256(graph).hexdigest()}
     card = replace(
-        model.card, graphs=graphs, tolerance={**(model.card.tolerance or TOLERANCES[model.card.task]), **tolerance}
+        model.card,
+        graphs={**model.card.graphs, "int8": hashlib.sha256(graph).hexdigest()},
+        tolerance={**(model.card.tolerance or TOLERANCES[model.card.task]), **tolerance},
     )
+    if card.unguided:
+        part = people_alone(graph)
+        (folder / f"gpu.int8{UNGUIDED}.onnx").write_bytes(part)
+        card = replace(card, unguided={**card.unguided, "int8": hashlib.sha256(part).hexdigest()})
     (folder / "card.json").write_text(card.to_json(), encoding="utf-8")
 
 

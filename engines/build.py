@@ -25,8 +25,9 @@ from engines.choice import lack_of
 from engines.command import exit_code_of
 from engines.errors import EngineError
 from engines.gpu import find_gpus
+from engines.guided import GuidedEngine
 from engines.interface import GUIDANCE, Engine
-from engines.models import Model, available_models, find_model, find_models
+from engines.models import UNGUIDED, Model, available_models, find_model, find_models
 from engines.parity import PROBE, Probe, judge, load_probe, random_inputs
 from engines.tensorrt_build import Job, Range, build_plan, tensorrt_module, version_of
 from engines.tensorrt_engine import TensorRtEngine
@@ -101,6 +102,18 @@ def load_tensorrt(
     )
 
 
+def load_all(model: Model) -> Engine:
+    """As `load_tensorrt`, what was built last; of a guided segmenter two engines, so that people alone cost less."""
+    engine, part = load_tensorrt(model), model.unguided()
+    if part is None:
+        return engine
+    try:
+        return GuidedEngine(engine, load_tensorrt(part))
+    except EngineError as error:
+        _log.warning("%s is run with the object's part in every frame: %s", model.card.name, error)
+        return engine
+
+
 def _unless_refused(making: _Making, again: bool) -> TensorRtEngine | None:
     try:
         return making.engine(again)
@@ -147,7 +160,8 @@ class _Making:
             capability="{}.{}".format(*gpu.capability),
             tensorrt=version_of(shop.trt),
         )
-        self.who = f"the {model.card.task} {model.card.name} in {precision.upper()}"
+        part = ", people alone," if model.part == UNGUIDED else ""
+        self.who = f"the {model.card.task} {model.card.name}{part} in {precision.upper()}"
 
     def engine(self, again: bool) -> TensorRtEngine:
         """From the cache, or built; RefusedError when its answers are wrong, now or when it was built."""
@@ -235,7 +249,7 @@ def probes_of(model: Model, engine: TensorRtEngine) -> list[Probe]:
     probes = []
     path = model.beside(PROBE)
     if path.is_file():
-        probe = load_probe(path)
+        probe = load_probe(path).asked_of(model.card)
         if engine.takes({name: array.shape for name, array in probe.inputs.items()}):
             probes.append(probe)
     if util.find_spec("onnxruntime") is None:
@@ -245,7 +259,7 @@ def probes_of(model: Model, engine: TensorRtEngine) -> list[Probe]:
     reference = _on_cpu(model)
     channels = {name: allowed.usual[1] for name, allowed in engine.ranges.items()}
     inputs = random_inputs(channels, *engine.ranges["image"].usual[2:])
-    probes.append(Probe("random inputs", inputs, reference.run(**inputs)))
+    probes.append(Probe("random inputs", inputs, reference.run(**inputs)).asked_of(model.card))
     reference.close()
     return probes
 
@@ -302,7 +316,8 @@ def main(arguments: list[str] | None = None) -> int:
 def _build_all(names: list[str], task: str | None, options: Options) -> None:
     models = [model for name in names for model in ([find_model(name, task)] if task else find_models(name))]
     for model in models:
-        load_tensorrt(model, options, say=print, again=True).close()
+        for part in filter(None, (model, model.unguided())):
+            load_tensorrt(part, options, say=print, again=True).close()
 
 
 if __name__ == "__main__":

@@ -30,7 +30,8 @@ class Card:
     licence: of the weights. training_data: a list of {"source", "licence"}. metrics: name -> figure.
     sha256: of the model file; of a file that others publish, as many of its digits as they give. network: for runtime
     "torch", which network the file's weights are for. author, date (ISO 8601), notes: in words.
-    graphs: precision -> sha256 of gpu.PRECISION.onnx beside the model, the same network for GPUs.
+    graphs: precision -> sha256 of gpu.PRECISION.onnx beside the model, the same network for GPUs; unguided: of a guided
+    segmenter, precision -> sha256 of gpu.PRECISION.unguided.onnx, the network without the object's part.
     tolerance: what an engine's answers may differ from the model's in FP32 (see `engines.parity`).
     """
 
@@ -53,6 +54,7 @@ class Card:
     notes: str = ""
     network: str = ""
     graphs: dict[str, str] = field(default_factory=dict)
+    unguided: dict[str, str] = field(default_factory=dict)
     tolerance: dict[str, float] = field(default_factory=dict)
     where: str = field(default="", compare=False)
 
@@ -101,6 +103,7 @@ _KINDS: dict[str, type | tuple[type, ...]] = {
     "outputs": dict,
     "metrics": dict,
     "graphs": dict,
+    "unguided": dict,
     "tolerance": dict,
     "threshold": (int, float),
     "growth": (int, float),
@@ -110,7 +113,7 @@ _KINDS: dict[str, type | tuple[type, ...]] = {
 def _fault(values: dict[str, Any]) -> str | None:
     """What is wrong with a card's values, in words, or None."""
     known = {item.name for item in fields(Card)} - {"where"}
-    optional = {"classes", "threshold", "growth", "notes", "network", "graphs", "tolerance"}
+    optional = {"classes", "threshold", "growth", "notes", "network", "graphs", "unguided", "tolerance"}
     if missing := sorted(known - optional - values.keys()):
         return f"it lacks {', '.join(missing)}"
     if unknown := sorted(values.keys() - known):

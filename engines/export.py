@@ -29,7 +29,7 @@ from engines.card import Card
 from engines.catalog import NAMES, recipe_of
 from engines.command import exit_code_of
 from engines.errors import EngineError
-from engines.graphs import add_graphs
+from engines.graphs import add_graphs, needed
 from engines.models import FILES
 from engines.recipes import Recipe
 from engines.runtime import Engine, load_engine
@@ -142,7 +142,7 @@ def _axes(name: str, entry: bool) -> dict[int, str]:
 def only_if_guided(model: onnx.ModelProto) -> None:
     """Put what only the object needs into an If node, so that frames without guidance don't pay for it."""
     graph = model.graph
-    for_matte, for_object = _needed(graph, "matte"), _needed(graph, "object")
+    for_matte, for_object = needed(graph, "matte"), needed(graph, "object")
     branch = [node for node in graph.node if node.output[0] in for_object - for_matte]
     rest = [node for node in graph.node if node.output[0] in for_matte]
     inner = [weight for weight in graph.initializer if weight.name in for_object - for_matte]
@@ -166,18 +166,6 @@ def only_if_guided(model: onnx.ModelProto) -> None:
     del graph.node[:], graph.initializer[:]
     graph.node.extend([*rest, *guided, choice, helper.make_node("Identity", ["object.chosen"], ["object"])])
     graph.initializer.extend(outer)
-
-
-def _needed(graph: onnx.GraphProto, output: str) -> set[str]:
-    """The names of all values that an output is computed from."""
-    makers = {name: node for node in graph.node for name in node.output}
-    needed, open_names = set(), [output]
-    while open_names:
-        name = open_names.pop()
-        if name not in needed:
-            needed.add(name)
-            open_names += makers[name].input if name in makers else []
-    return needed
 
 
 def store_half(model: onnx.ModelProto) -> None:

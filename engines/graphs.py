@@ -5,7 +5,8 @@ build. So each model has the same graph three times more, without branches: `gpu
 FP32 inputs and outputs (TensorRT 11 takes the types that it finds; earlier ones are told to do the same),
 `gpu.mixed.onnx` too, but for the layers that lose most by it, and `gpu.fp32.onnx` in FP32. All take their weights out
 of model.onnx, as external data at the place where they lie in that file, so the four are one set of weights.
-`probe.npz` holds a picture and what the model answers to it, for `engines.parity`.
+`probe.npz` holds a picture and what the model answers to it, for `engines.parity`. Of a guided segmenter there are
+`gpu.PRECISION.unguided.onnx` too, without the object's part, for frames that ask for people alone.
 
 `engines.export` calls this; the command is for models that exist already. It writes the card anew. Which layers lose
 most is measured, one rounded at a time (`engines.half`): it takes 20 s or so.
@@ -29,6 +30,8 @@ from engines.cache import write_whole
 from engines.card import TOLERANCES, Card, load_card
 from engines.command import exit_code_of
 from engines.half import half_errors, set_nodes, with_readers, worst_layers
+from engines.interface import GUIDANCE, OBJECT
+from engines.models import UNGUIDED
 from engines.onnx_engine import OnnxEngine
 from engines.parity import PROBE, load_probe, save_probe
 
@@ -51,14 +54,16 @@ def add_graphs(folder: Path) -> None:
     card, content = load_card(folder / "card.json"), (folder / "model.onnx").read_bytes()
     card.check_model(content)
     _add_probe(folder, content, card)
-    checksums = {}
+    checksums: dict[str, dict[str, str]] = {"": {}, UNGUIDED: {}}
     for precision in PRECISIONS:
         in_full = sensitive_layers(folder / "gpu.fp32.onnx", card) if precision == "mixed" else ()
-        graph = gpu_graph(content, precision, in_full)
-        write_whole(folder / f"gpu.{precision}.onnx", graph)
-        checksums[precision] = hashlib.sha256(graph).hexdigest()
+        for part in ("", UNGUIDED) if finds_people_alone(content) else ("",):
+            graph = gpu_graph(content, precision, in_full, part)
+            write_whole(folder / f"gpu.{precision}{part}.onnx", graph)
+            checksums[part][precision] = hashlib.sha256(graph).hexdigest()
     tolerance = card.tolerance or TOLERANCES[card.task]
-    write_whole(folder / "card.json", replace(card, graphs=checksums, tolerance=tolerance).to_json().encode())
+    card = replace(card, graphs=checksums[""], unguided=checksums[UNGUIDED], tolerance=tolerance)
+    write_whole(folder / "card.json", card.to_json().encode())
 
 
 def sensitive_layers(path: Path, card: Card) -> list[str]:
@@ -70,16 +75,18 @@ def sensitive_layers(path: Path, card: Card) -> list[str]:
     return with_readers(model, worst_layers(errors, REST), int(MOST * len(errors)))
 
 
-def gpu_graph(content: bytes, precision: str, in_full: Collection[str] = ()) -> bytes:
+def gpu_graph(content: bytes, precision: str, in_full: Collection[str] = (), part: str = "") -> bytes:
     """The graph of a model.onnx (its bytes) without branches; its weights refer to that file.
 
     precision: "fp16", "mixed" or "fp32", of the arithmetic; inputs and outputs are FP32. in_full: of "mixed", the names
-    of the nodes in FP32. Of each If the first branch is taken, which must give what the If gives, whatever its
-    condition (`engines.export.only_if_guided` makes such ones).
+    of the nodes in FP32. part: UNGUIDED for the network without the object's part. Of each If the first branch is
+    taken, which must give what the If gives, whatever its condition (`engines.export.only_if_guided` makes such ones).
     """
     model = onnx.load_model_from_string(content)
     graph = model.graph
     _take_branches(graph)
+    if part == UNGUIDED:
+        without_guidance(graph)
     _fold_numbers(model)
     _drop_unused(graph)
     if precision != "fp32":
@@ -88,6 +95,31 @@ def gpu_graph(content: bytes, precision: str, in_full: Collection[str] = ()) -> 
     _drop_unused(graph)
     _share_weights(graph, content)
     return model.SerializeToString()
+
+
+def finds_people_alone(content: bytes) -> bool:
+    """Whether a model is guided to objects, and needs no guidance for its matte."""
+    graph = onnx.load_model_from_string(content).graph
+    return GUIDANCE in {item.name for item in graph.input} and GUIDANCE not in needed(graph, "matte")
+
+
+def needed(graph: onnx.GraphProto, output: str) -> set[str]:
+    """The names of all values that an output is computed from."""
+    makers = {name: node for node in graph.node for name in node.output}
+    found, open_names = set(), [output]
+    while open_names:
+        name = open_names.pop()
+        if name not in found:
+            found.add(name)
+            open_names += makers[name].input if name in makers else []
+    return found
+
+
+def without_guidance(graph: onnx.GraphProto) -> None:
+    """Leave out of a segmenter's graph the guidance, the object, and all that is there for them alone."""
+    for values, name in ((graph.output, OBJECT), (graph.input, GUIDANCE)):
+        values.remove(next(item for item in values if item.name == name))
+    _drop_unused(graph)
 
 
 def _add_probe(folder: Path, content: bytes, card: Card) -> None:

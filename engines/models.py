@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,15 +15,18 @@ if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
 
 PUBLISHED = "maskrcnn"  # the model whose weights are a .pth file that others publish
+GUIDANCE, OBJECT = "guidance", "object"  # as in engines.interface, which needs NumPy
+UNGUIDED = ".unguided"
 FILES = {"onnx": "model.onnx", "torch": "model.pt"}  # of a model's folder, by what runs it
 
 
 @dataclass(frozen=True)
 class Model:
-    """A model's card and its file."""
+    """A model's card and its file. part: of the names of its graphs for GPUs, where it is a part of a network."""
 
     card: Card
     file: Traversable
+    part: str = ""
 
     def content(self) -> bytes:
         """The file's bytes; EngineError when they are not what the card describes."""
@@ -35,7 +38,7 @@ class Model:
         """The same network for GPUs at a precision, where the model has one; EngineError when its file is damaged."""
         if precision not in self.card.graphs:
             return None
-        path = self.beside(f"gpu.{precision}.onnx")
+        path = self.beside(f"gpu.{precision}{self.part}.onnx")
         if not path.is_file():
             raise EngineError(f"{path} is missing; `python -m engines.graphs {path.parent}` makes it again")
         if hashlib.sha256(path.read_bytes()).hexdigest() != self.card.graphs[precision]:
@@ -44,6 +47,15 @@ class Model:
             )
         self.card.check_model(self.file.read_bytes())  # the graph's weights lie there
         return path
+
+    def unguided(self) -> Model | None:
+        """The network without what finds guided objects, where there are graphs of it: people alone."""
+        if not self.card.unguided:
+            return None
+        inputs, outputs = ({name: text for name, text in given.items() if name not in (GUIDANCE, OBJECT)}
+                           for given in (self.card.inputs, self.card.outputs))  # fmt: skip
+        card = replace(self.card, inputs=inputs, outputs=outputs, graphs=self.card.unguided, unguided={})
+        return Model(card, self.file, UNGUIDED)
 
     def beside(self, name: str) -> Path:
         """A file in the model's folder."""

@@ -34,6 +34,11 @@ class Probe:
     inputs: Arrays
     answers: Arrays
 
+    def asked_of(self, card: Card) -> Probe:
+        """What of it is about the inputs and outputs of a card, which may be those of a part of the network."""
+        inputs = {name: array for name, array in self.inputs.items() if name in card.inputs}
+        return Probe(self.origin, inputs, {name: self.answers[name] for name in self.answers if name in card.outputs})
+
 
 @dataclass(frozen=True)
 class Verdict:

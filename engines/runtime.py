@@ -75,9 +75,9 @@ def load_engine(
 def _load(model: Model, place: Place, threads: int | None) -> Engine:
     runtime, device = place
     if runtime == "tensorrt":
-        from engines.build import load_tensorrt
+        from engines.build import load_all
 
-        return load_tensorrt(model)
+        return load_all(model)
     if runtime == "torch":
         from engines.onnx_torch import OnnxTorchEngine
 

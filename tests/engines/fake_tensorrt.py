@@ -200,6 +200,9 @@ class _Parser:
 
     def parse_from_file(self, path: str) -> bool:
         self.network.graph = path.rsplit("/", 1)[-1]
+        if "unguided" in self.network.graph:
+            self.network.num_inputs = 1
+            del self.network.tensors[1:]
         return "unreadable" not in path
 
     def get_error(self, index: int) -> Any:

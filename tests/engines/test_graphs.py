@@ -72,6 +72,28 @@ def test_the_shipped_graphs_are_those_of_the_shipped_model(model: Model) -> None
         assert shipped is not None
         in_full = layers_in_fp32(shipped) if precision == "mixed" else ()
         assert graphs.gpu_graph(model.content(), precision, in_full) == shipped.read_bytes()
+        if part := model.unguided():
+            shipped = part.graph(precision)
+            assert shipped is not None
+            assert graphs.gpu_graph(model.content(), precision, in_full, part.part) == shipped.read_bytes()
+
+
+def test_the_part_for_people_gives_the_very_matte_without_the_objects_work() -> None:
+    onnx = pytest.importorskip("onnx", reason="onnx is not installed (extra `train`)")
+    model = find_model("swift", "segmenter")
+    part, whole = model.unguided(), model.graph("fp32")
+    assert part is not None
+    assert whole is not None
+    alone = part.graph("fp32")
+    assert alone is not None
+    image = inputs_of(model)["image"]
+    expected = OnnxEngine(model.content(), model.card, threads=1).run(image=image)["matte"]
+    found = OnnxEngine(alone, part.card, threads=1).run(image=image)
+    assert found.keys() == {"matte"}
+    np.testing.assert_array_equal(found["matte"], expected)
+    sizes = [len(onnx.load(path, load_external_data=False).graph.node) for path in (alone, whole)]
+    assert sizes[0] < 0.7 * sizes[1]
+    assert find_model("swift", "filler").unguided() is None
 
 
 def layers_in_fp32(graph: Path) -> list[str]:

@@ -18,12 +18,12 @@ import numpy as np
 import pytest
 
 from engines import build, cuda, tensorrt_engine
-from engines.build import Options, load_tensorrt
+from engines.build import Options, load_all, load_tensorrt
 from engines.cache import EngineCache, Key
 from engines.errors import EngineError
 from engines.gpu import Gpu, Gpus
+from engines.guided import GuidedEngine
 from engines.models import Model, find_model
-from engines.runtime import load_engine
 from engines.tensorrt_engine import SLOTS, TensorRtEngine
 from tests.engines import tiny
 from tests.engines.bindings import VERSIONS, Offer, offer_of
@@ -66,13 +66,16 @@ def cache(tmp_path: Path) -> EngineCache:
 def tiny_model(folder: Path, trt: FakeTensorRt, guided: bool = False) -> Model:
     """The doubling network, with graphs for GPUs."""
     trt.inputs = ("image", "guidance") if guided else ("image",)
-    graphs = {}
+    graphs, unguided = {}, {}
     folder.mkdir(parents=True, exist_ok=True)
     for precision in ("fp16", "mixed", "fp32", "int8"):
         content = f"{precision} {guided}".encode()
         (folder / f"gpu.{precision}.onnx").write_bytes(content)
         graphs[precision] = hashlib.sha256(content).hexdigest()
-    return find_model(tiny.save(folder, guided, graphs=graphs), "segmenter")
+        if guided:
+            (folder / f"gpu.{precision}.unguided.onnx").write_bytes(content + b" alone")
+            unguided[precision] = hashlib.sha256(content + b" alone").hexdigest()
+    return find_model(tiny.save(folder, guided, graphs=graphs, unguided=unguided), "segmenter")
 
 
 def load(model: Model, cache: EngineCache, said: list[str] | None = None, **options: Any) -> TensorRtEngine:
@@ -211,6 +214,42 @@ def test_guidance_may_be_left_out_or_hold_more_objects_than_the_engine_takes(
         np.testing.assert_array_equal(outputs["matte"], IMAGE * 2)
         assert not engine.run(image=IMAGE)["object"].any()
         np.testing.assert_array_equal(engine.run(image=IMAGE, guidance=guidance[:1])["object"], guidance[:1] * 2)
+
+
+def test_frames_without_guidance_do_not_pay_for_the_object(
+    tmp_path: Path, trt: FakeTensorRt, cache: EngineCache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(build, "EngineCache", lambda: cache)
+    model = tiny_model(tmp_path, trt, guided=True)
+    engine = load_all(model)
+    assert isinstance(engine, GuidedEngine)
+    assert [job["graph"] for job in trt.built] == ["gpu.fp16.onnx", "gpu.fp16.unguided.onnx"]
+    assert [list(job["shapes"]) for job in trt.built] == [["image", "guidance"], ["image"]]
+    engine.warm_up(32, 64)
+    alone = engine.run(image=IMAGE)
+    assert alone.keys() == {"matte"}
+    both = engine.run(image=IMAGE, guidance=IMAGE)
+    np.testing.assert_array_equal(both["object"], IMAGE * 2)
+    for answers in (alone, both):
+        np.testing.assert_array_equal(answers["matte"], IMAGE * 2)
+    shapes: dict[str, tuple[int, ...]] = {"image": (1, 3, 32, 64)}
+    assert engine.takes(shapes)
+    assert not engine.takes(shapes | {"guidance": (9, 3, 32, 64)})
+    load_all(model).close()
+    assert len(trt.built) == 2  # both are in the cache
+    engine.close()
+    with pytest.raises(EngineError, match="was closed"):
+        engine.run(image=IMAGE)
+
+
+def test_where_the_part_for_people_can_not_be_built_the_whole_network_runs_in_every_frame(
+    tmp_path: Path, trt: FakeTensorRt, cache: EngineCache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(build, "EngineCache", lambda: cache)
+    trt.broken = ("unguided",)
+    engine = load_all(tiny_model(tmp_path, trt, guided=True))
+    assert isinstance(engine, TensorRtEngine)
+    assert not engine.run(image=IMAGE)["object"].any()
 
 
 def test_many_pictures_go_through_one_by_one(tmp_path: Path, trt: FakeTensorRt, cache: EngineCache) -> None:
@@ -475,8 +514,7 @@ def test_on_a_gpu_the_default_models_pass_the_gate_in_fp16(task: str, tmp_path: 
 @pytest.mark.gpu
 @pytest.mark.parametrize("task", ["segmenter", "filler"])
 def test_on_a_gpu_graphs_enqueued_runs_and_device_arrays_agree(task: str) -> None:
-    engine = load_engine("swift", task, runtime="tensorrt")
-    assert isinstance(engine, TensorRtEngine)
+    engine = load_tensorrt(find_model("swift", task))
     inputs = {name: np.random.default_rng(0).random((1, allowed.usual[1], 160, 256), np.float32)
               for name, allowed in engine.ranges.items()}  # fmt: skip
     first, second, third = (engine.run(**inputs) for _ in range(3))

@@ -27,6 +27,16 @@ def test_a_graph_builds_for_one_size_alone(task: str) -> None:
 
 
 @pytest.mark.parametrize("precision", ["fp16", "mixed", "fp32"])
+def test_the_part_for_people_builds(precision: str) -> None:
+    model = find_model("swift", "segmenter").unguided()
+    assert model is not None
+    graph = model.graph(precision)
+    assert graph is not None
+    plan, _ = build_plan(trt, Job(graph, precision, True, ranges_of(model.card), level=0))
+    assert len(plan) > 100_000
+
+
+@pytest.mark.parametrize("precision", ["fp16", "mixed", "fp32"])
 @pytest.mark.parametrize(("task", "name"), MODELS)
 def test_the_shipped_graphs_build(task: str, name: str, precision: str) -> None:
     model = find_model(name, task)
