@@ -1,4 +1,4 @@
-"""`python -m calib.collect --source VIDEO|CAMERA --frames 256 --out DIR`: pictures that stand for a whole source.
+"""`python -m calib.collect --source VIDEO|CAMERA --frames 256`: pictures that stand for a whole source.
 
 Candidates are read evenly over a file, or as a camera gives them, and those are kept that are spread best over time and
 appearance, so that a calibration sees the dark corner and the bright one, the empty room and the full one. The same
@@ -20,6 +20,7 @@ import cv2
 import numpy as np
 
 from calib.descriptor import describe, spread
+from calib.frames import FOLDER
 from engines.command import exit_code_of
 from realtime.errors import EraserError, UsageError
 from realtime.image_source import is_pattern
@@ -52,7 +53,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--source", required=True, metavar="VIDEO|CAMERA", help="as erase-video and erase-live take it")
     parser.add_argument("--frames", type=int, default=256, metavar="N", help="pictures to keep (default 256)")
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="a folder that does not exist yet")
+    parser.add_argument("--out", type=Path, default=FOLDER, metavar="DIR", help=f"a new folder (default {FOLDER})")
     parser.add_argument("--seconds", type=float, default=60.0, help="how long to look at a camera (default 60)")
     parser.add_argument("--side", type=int, default=960, help="longest side of the pictures kept (default 960 pixels)")
     parser.add_argument("--consent", action="store_true", help="everybody shown agrees, so ask nothing")

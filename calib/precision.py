@@ -1,4 +1,4 @@
-"""`python -m calib.precision MODEL --frames DIR`: what a model loses by FP16 and by INT8, on pictures of yours.
+"""`python -m calib.precision MODEL`: what a model loses by FP16 and by INT8, on pictures of yours.
 
 INT8 is calibrated on every second picture and judged on the others, like FP16, beside FP32: the masks' IoU of a
 segmenter, the PSNR of a filler against the picture that its hole was cut into. Where INT8 loses too much, the layers
@@ -27,7 +27,7 @@ from benchmarks.charts import bars
 from benchmarks.machine import describe_machine
 from benchmarks.sheets import write_picture
 from benchmarks.tables import markdown_table, number
-from calib.frames import Inputs, evenly, given, inputs_of, picture_files
+from calib.frames import FOLDER, Inputs, evenly, given, inputs_of, picture_files
 from engines.card import TASKS, TOLERANCES, Card
 from engines.command import exit_code_of
 from engines.errors import EngineError
@@ -99,7 +99,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--task", choices=TASKS, help="which model of this name (default: segmenter, where there is one)"
     )
-    parser.add_argument("--frames", type=Path, required=True, metavar="DIR", help="pictures, see calib.collect")
+    parser.add_argument(
+        "--frames", type=Path, default=FOLDER, metavar="DIR", help=f"pictures, see calib.collect (default {FOLDER})"
+    )
     parser.add_argument("--limit", type=int, default=64, help="pictures used of them, evenly (default 64)")
     parser.add_argument(
         "--with",

@@ -1,4 +1,4 @@
-"""`python -m calib.thresholds MODEL --data DIR`: where to cut a segmenter's matte, and how far to grow the mask.
+"""`python -m calib.thresholds MODEL`: where to cut a segmenter's matte, and how far to grow the mask.
 
 An eraser errs in two ways: it leaves something of a person, or it damages background for nothing. Both are measured on
 labelled pictures for every threshold and outward growth, as shares of the picture, and for the boxes around the masks;
@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -45,7 +46,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     about = (__doc__ or "").split("\n\n")
     parser = argparse.ArgumentParser(prog="python -m calib.thresholds", description=about[1], epilog=about[2])
     parser.add_argument("model", metavar="MODEL", nargs="?", default=DEFAULT_SEGMENTER, help="a segmenter")
-    parser.add_argument("--data", required=True, metavar="DIR|FORMAT:PATH", help="labelled pictures")
+    data = os.environ.get("ERASER_DATA")
+    parser.add_argument(
+        "--data",
+        default=data,
+        required=data is None,
+        metavar="DIR|FORMAT:PATH",
+        help="pictures (default: $ERASER_DATA)",
+    )
     parser.add_argument("--weight", type=float, default=WEIGHT, help=f"of leftover (default {WEIGHT:g})")
     parser.add_argument("--store", action="store_true", help="write what is found into the model's card")
     parser.add_argument("--threads", type=int, help="of the network (default: all cores)")

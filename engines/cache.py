@@ -200,7 +200,8 @@ def _list(cache: EngineCache) -> None:
     entries, damaged = cache.entries()
     for entry in entries:
         size = "refused" if entry.refused else f"{entry.size / 1e6:.1f} MB"
-        print(f"{entry.path.stem}  {size}  {entry.key.gpu}, {entry.key.tensorrt}")
+        layers = ", ".join(f"{count} {kind}" for kind, count in entry.facts.get("layers", {}).items())
+        print(f"{entry.path.stem}  {size}  {entry.key.gpu}, {entry.key.tensorrt}  {layers and f'layers: {layers}'}")
     for path in damaged:
         print(f"{path.stem}  damaged, will be built again when it is needed")
     if not entries and not damaged:
@@ -258,7 +259,7 @@ def main(arguments: list[str] | None = None) -> int:
     """List, describe or remove engines; returns the exit code: 0 done, 1 failed."""
     parser = argparse.ArgumentParser(prog="python -m engines.cache", description="The engines that were built here.")
     commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("list", help="all, with their sizes")
+    commands.add_parser("list", help="all, with their sizes, and layers by precision")
     info = commands.add_parser("info", help="what an engine was built from and for, its parity and its layers")
     info.add_argument("name", help="or how it begins")
     remove = commands.add_parser("remove", help="delete engines; they are built again when they are needed")

@@ -197,7 +197,7 @@ def test_engines_are_listed_described_and_removed(cache: EngineCache, capsys: py
     assert main(["list"]) == 0
     listed = capsys.readouterr().out.splitlines()
     assert listed[0].startswith("segmenter-swift-fp16-")
-    assert "NVIDIA Test, tensorrt 10.16.1" in listed[0]
+    assert "NVIDIA Test, tensorrt 10.16.1  layers: 120 FP16, 3 FP32" in listed[0]
     assert "refused" in listed[1]
     assert "segmenter-broken  damaged" in listed[2]
     assert main(["info", KEY.stem]) == 0
