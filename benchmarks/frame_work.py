@@ -11,8 +11,6 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any, cast
 
-import numpy as np
-
 from benchmarks.made_room import Known, room
 from benchmarks.work import FrameWork
 from engines.runtime import DEFAULT_SEGMENTER, load_engine
@@ -47,16 +45,17 @@ def count_frames(sizes: Sequence[tuple[int, int]]) -> Iterator[FrameWork]:
             eraser = Eraser(known, TeleaFiller(), home=cast(Home, device))
             for index, (image, mask) in enumerate(room(size, FRAMES)):
                 known.mask = mask
-                with _counted(device) as counts:
+                with counted(device) as counts:
                     eraser.step(Frame(image, index, index, Fraction(1, 30)))
             yield FrameWork(size, **counts)
 
 
 @contextmanager
-def _counted(device: Any) -> Iterator[dict[str, int]]:
+def counted(device: Any) -> Iterator[dict[str, int]]:
     """Counts what is asked of a device meanwhile; a kernel reads or writes each array that it is given, once."""
     counts = dict.fromkeys(("kernels", "nbytes", "up", "down", "waits"), 0)
-    run, sent, fetch_later, waits = device.run, device.sent, device.fetch_later, device.waits
+    driver, run, waits = device.driver, device.run, device.waits
+    copy_in, copy_out = driver.copy_in, driver.copy_out
 
     def counting_run(kernel: str, over: DeviceArray, *arguments: object) -> None:
         arrays = {id(each): each.nbytes for each in arguments if isinstance(each, DeviceArray)}
@@ -64,17 +63,17 @@ def _counted(device: Any) -> Iterator[dict[str, int]]:
         counts["nbytes"] += sum(arrays.values())
         run(kernel, over, *arguments)
 
-    def counting_sent(array: np.ndarray | DeviceArray) -> DeviceArray:
-        counts["up"] += 0 if isinstance(array, DeviceArray) else array.nbytes
-        return sent(array)
+    def counting_in(address: int, pinned: int, nbytes: int) -> None:
+        counts["up"] += nbytes
+        copy_in(address, pinned, nbytes)
 
-    def counting_fetch(array: DeviceArray) -> np.ndarray:
-        counts["down"] += array.nbytes
-        return fetch_later(array)
+    def counting_out(pinned: int, address: int, nbytes: int) -> None:
+        counts["down"] += nbytes
+        copy_out(pinned, address, nbytes)
 
-    device.run, device.sent, device.fetch_later = counting_run, counting_sent, counting_fetch
+    device.run, driver.copy_in, driver.copy_out = counting_run, counting_in, counting_out
     try:
         yield counts
     finally:
-        device.run, device.sent, device.fetch_later = run, sent, fetch_later
+        device.run, driver.copy_in, driver.copy_out = run, copy_in, copy_out
         counts["waits"] = device.waits - waits

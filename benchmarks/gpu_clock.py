@@ -5,7 +5,9 @@ A process that has no GPU never comes here: `of_eraser` gives None where the era
 
 from __future__ import annotations
 
+import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,6 +21,7 @@ from realtime.eraser import Eraser
 from realtime.timing import StageTimer
 
 COPIES = 50  # of a frame in each direction
+BENEATH = __name__, "realtime.cuda.", "realtime.ops."  # modules through which an eraser waits
 
 
 class StageEvents(StageTimer):
@@ -51,10 +54,11 @@ class StageEvents(StageTimer):
 
 @dataclass(frozen=True)
 class Counts:
-    """What a device was asked for so far: memory, and to be waited for."""
+    """What a device was asked for so far: memory, and to be waited for; places: which functions waited how often."""
 
     allocations: int
     waits: int
+    places: Counter[str]
 
 
 class GpuClock:
@@ -66,6 +70,7 @@ class GpuClock:
     def __init__(self, device: Any) -> None:
         self._device = device
         self._waited = 0.0
+        self._places: Counter[str] = Counter()
         self.peak = 0  # bytes in use on the device, by whomever
         device.wait = self._timed(device.wait)
 
@@ -87,7 +92,7 @@ class GpuClock:
     @property
     def counts(self) -> Counts:
         allocations = self._device.memory.allocations + self._device.pinned.allocations
-        return Counts(allocations, self._device.waits)
+        return Counts(allocations, self._device.waits, self._places.copy())
 
     def look(self) -> None:
         """Note how much memory is in use."""
@@ -111,11 +116,20 @@ class GpuClock:
 
     def _timed(self, wait: Callable[[], None]) -> Callable[[], None]:
         def timed() -> None:
+            self._places[_place()] += 1
             begin = time.perf_counter()
             wait()
             self._waited += (time.perf_counter() - begin) * 1e3
 
         return timed
+
+
+def _place() -> str:
+    """The function that waits, as "realtime.patch.show": the innermost one above the device and the operations."""
+    frame = sys._getframe(1)
+    while frame.f_back is not None and frame.f_globals["__name__"].startswith(BENEATH):
+        frame = frame.f_back
+    return f"{frame.f_globals['__name__']}.{frame.f_code.co_name}"
 
 
 def of_eraser(eraser: Eraser) -> GpuClock | None:

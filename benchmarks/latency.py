@@ -30,7 +30,7 @@ from benchmarks.machine import describe_machine
 from benchmarks.movie import write_movie
 from benchmarks.scenes import crossing
 from benchmarks.sheets import write_picture
-from benchmarks.stepping import Paced, Steps, measure_paced, measure_steps
+from benchmarks.stepping import Paced, Steps, measure_paced, measure_steps, measure_sustained
 from benchmarks.tables import number
 from engines.command import exit_code_of
 from engines.gpu import find_gpus
@@ -128,6 +128,7 @@ def _measure(path: str, masks: list[np.ndarray] | None, options: argparse.Namesp
         networks = _networks(given is None, options)
         try:
             steps.append(measure_steps(title, _eraser(*networks), frames, given, options.warm_up, options.telea_every))
+            steps[-1].sustained = measure_sustained(_eraser(*networks), frames, given, options.warm_up)
             print(steps_text(steps[-1]), flush=True)
             paced.append(measure_paced(title, _eraser(*networks), frames, given, options.warm_up, options.paced))
         finally:

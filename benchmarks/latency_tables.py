@@ -33,6 +33,8 @@ def steps_text(steps: Steps) -> str:
     if steps.network is not None:
         stages["(segmenter's runs)"] = asdict(steps.network)
     about = f"Hole {percent(steps.hole)} of the frame, {steps.fills:.1f} fills per 100 frames, {steps.fps:.1f} steps/s"
+    if steps.sustained is not None:
+        about += f", {steps.sustained:.1f} where each frame is announced while the one before is erased"
     if steps.ratio is not None:
         about += f"; Eraser.step takes {steps.ratio:.3f} of Telea's time (1/{1 / steps.ratio:.1f})"
     text = f"\n### Eraser.step, {steps.size}, {steps.title}\n\n{about}.\n\n{_stage_table(stages)}"
@@ -48,7 +50,8 @@ def _gpu_text(gpu: Gpu) -> str:
     }
     about = (
         f"On the GPU, by events: {gpu.memory / 2**20:.0f} MiB of its memory in use at most; per frame "
-        f"{gpu.allocations:.2f} allocations, {gpu.waits:.2f} waits."
+        f"{gpu.allocations:.2f} allocations, {gpu.waits:.2f} waits"
+        f"{''.join(f', {number:.2f} of them in {place}' for place, number in gpu.places.items())}."
     )
     return f"{about}\n\n{_stage_table(stages)}"
 

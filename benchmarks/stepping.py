@@ -38,7 +38,8 @@ class Times:
 @dataclass
 class Gpu:
     """The device's side of `Steps`. stages: by events; enqueue: the step without waiting for the device; to_device,
-    to_host: of a frame; memory: bytes in use at most; allocations, waits: per frame.
+    to_host: of a frame; memory: bytes in use at most; allocations, waits: per frame; places: waits per frame by the
+    function that waits.
     """
 
     stages: dict[str, Times]
@@ -48,12 +49,14 @@ class Gpu:
     memory: int
     allocations: float
     waits: float
+    places: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass
 class Steps:
     """`Eraser.step` on one clip. hole: mean share of the frame; fills: per 100 frames; fps: frames per second of steps;
-    ratio: step's p50 / Telea's p50; network: the segmenter's runs alone; gpu: None where the CPU does it all.
+    ratio: step's p50 / Telea's p50; network: the segmenter's runs alone; gpu: None where the CPU does it all;
+    sustained: frames per second where each is announced while the one before is erased, None where it was not measured.
     """
 
     title: str
@@ -65,6 +68,7 @@ class Steps:
     stages: dict[str, Times]
     network: Times | None = None
     gpu: Gpu | None = None
+    sustained: float | None = None
 
 
 @dataclass(frozen=True)
@@ -137,8 +141,8 @@ def measure_steps(
     if log.network:
         steps.network = Times.of(log.network)
     if clock is not None and counts is not None:
-        there, back = clock.copies(frames[-1].image)
         since = clock.counts
+        there, back = clock.copies(frames[-1].image)
         steps.gpu = Gpu(
             {stage: Times.of(values) for stage, values in log.device.items()},
             Times.of(log.enqueue),
@@ -146,9 +150,25 @@ def measure_steps(
             Times.of(back),
             clock.peak,
             (since.allocations - counts.allocations) / count,
-            (since.waits - counts.waits - len(there)) / count,
+            (since.waits - counts.waits) / count,
+            {place: number / count for place, number in (since.places - counts.places).items()},
         )
     return steps
+
+
+def measure_sustained(
+    eraser: Eraser, frames: Sequence[Frame], masks: Sequence[np.ndarray] | None, warm_up: int
+) -> float:
+    """Frames per second where each is announced before the one before it is erased, as a reader does."""
+    begin = time.perf_counter()
+    eraser.announce(frames[0])
+    for index, frame in enumerate(frames):
+        if index == warm_up:
+            begin = time.perf_counter()
+        if index + 1 < len(frames):
+            eraser.announce(frames[index + 1])
+        eraser.step(frame, masks[index] if masks else None)
+    return (len(frames) - warm_up) / (time.perf_counter() - begin)
 
 
 def measure_paced(

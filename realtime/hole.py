@@ -37,15 +37,16 @@ def cover(mask: np.ndarray, selection: Selection, dilate: int, keep: np.ndarray 
     allowed = None if keep is None else ~keep
     if selection.keep:
         allowed = selection.protect(ops.full_like(mask, 255) if allowed is None else allowed)
-    inside, guard = ops.zeros_like(mask), ops.zeros_like(mask)
-    doubt = guard_width(mask.shape[0])
+    height, width = mask.shape
+    doubt = guard_width(height)
     region = ops.neighbourhood(mask, dilate + doubt)
-    if region is not None:
-        here = region.slices
-        grown = ops.grow(mask[here], dilate)
-        inside[here] = grown if allowed is None else grown & allowed[here]
-        guard[here] = ops.grow_square(inside[here], doubt)
-    return Cover(inside, guard, allowed)
+    if region is None:
+        return Cover(mask, mask, allowed)
+    inside = ops.grow(mask[region.slices], dilate)
+    if allowed is not None:
+        inside = inside & allowed[region.slices]
+    around = region.y0, height - region.y1, region.x0, width - region.x1
+    return Cover(ops.extended(inside, *around), ops.extended(ops.grow_square(inside, doubt), *around), allowed)
 
 
 @dataclass(frozen=True)

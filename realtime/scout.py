@@ -40,15 +40,13 @@ class Scout:
 
     def take(self, image: np.ndarray) -> Glance:
         """The glance at the frame: what the thread has not begun is done here."""
-        found: Future[Glance] | None = None
+        begun: Future[Glance] | None = None
         with self._lock:
-            while self._announced:
-                one, glance = self._announced.popleft()
-                begun = not glance.cancel()
-                if one is image:
-                    found = glance if begun else None
-                    break
-        return self._look(image) if found is None else found.result()
+            come = [one for one, _ in self._announced]
+            for _ in range(1 + next((place for place, one in enumerate(come) if one is image), -1)):
+                _, glance = self._announced.popleft()
+                begun = None if glance.cancel() else glance
+        return self._look(image) if begun is None else begun.result()
 
     def _look(self, image: np.ndarray) -> Glance:
         """Look at the next picture."""

@@ -238,7 +238,7 @@ def pad(image: np.ndarray, margin: int) -> np.ndarray:
 
 
 def extended(layer: np.ndarray, above: int, below: int, left: int, right: int) -> np.ndarray:
-    """The layer with so many pixels more on each side, all zero."""
+    """The layer with so many pixels more on each side, all zero; maybe the layer itself where there are none."""
     return _of(layer).extended(layer, above, below, left, right)
 
 

@@ -152,6 +152,8 @@ def pad(image: DeviceArray, margin: int) -> DeviceArray:
 
 
 def extended(layer: DeviceArray, above: int, below: int, left: int, right: int) -> DeviceArray:
+    if not (above or below or left or right):
+        return layer
     height, width = layer.shape[:2]
     result = _like(layer, (height + above + below, width + left + right))
     layer.device.fill(result, 0)

@@ -11,9 +11,10 @@ from typing import cast
 import numpy as np
 import pytest
 
+from benchmarks.frame_work import counted
 from benchmarks.gpu_clock import COPIES, GpuClock, StageEvents
 from benchmarks.latency_tables import Whole, bars_of, steps_text, targets_text
-from benchmarks.stepping import STEP, Gpu, Steps, Times, measure_paced, measure_steps
+from benchmarks.stepping import STEP, Gpu, Steps, Times, measure_paced, measure_steps, measure_sustained
 from engines import cuda
 from realtime.eraser import Eraser
 from realtime.frame import Frame
@@ -118,8 +119,36 @@ def test_an_eraser_on_a_device_is_timed_there_too(tmp_path: Path, monkeypatch: p
     assert steps.gpu.stages[STEP].n == 4
     assert steps.gpu.enqueue.mean < steps.stages[STEP].mean
     assert steps.gpu.to_device.n == steps.gpu.to_host.n == COPIES
-    assert 1 <= steps.gpu.waits <= 6
-    assert "waits" in steps_text(steps)
+    assert steps.gpu.waits == 1
+    assert steps.gpu.places == {"realtime.patch.show": 1}
+    assert "1.00 waits, 1.00 of them in realtime.patch.show." in steps_text(steps)
+
+
+def test_what_a_frame_asks_of_a_device_is_counted(tmp_path: Path) -> None:
+    device = emulated(tmp_path)
+    eraser = Eraser(None, PaintingFiller(), Selection(classes=()), home=cast(Home, device))
+    for frame, mask in zip(FRAMES, MASKS, strict=True):
+        with counted(device) as counts:
+            eraser.step(frame, mask)
+    assert counts["waits"] == 1
+    assert counts["kernels"] > 50
+    assert counts["nbytes"] > 10 * counts["up"]
+    assert counts["up"] > FRAMES[0].image.nbytes  # the picture, and what the CPU finds out of its view
+    assert counts["down"] > FRAMES[0].image.nbytes
+    launched = counts["kernels"]
+    eraser.step(FRAMES[0], MASKS[0])
+    assert counts["kernels"] == launched
+
+
+def test_frames_are_announced_before_the_one_before_them_is_erased() -> None:
+    told: list[tuple[str, int]] = []
+    eraser = SimpleNamespace(
+        announce=lambda frame: told.append(("announced", frame.index)),
+        step=lambda frame, given: told.append(("erased", frame.index)),
+    )
+    assert measure_sustained(cast(Eraser, eraser), FRAMES[:3], None, warm_up=1) > 0
+    announced, erased = ([(what, index) for index in range(3)] for what in ("announced", "erased"))
+    assert told == [*announced[:2], erased[0], announced[2], *erased[1:]]
 
 
 def steps_of(milliseconds: float, on_gpu: bool) -> Steps:

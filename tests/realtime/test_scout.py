@@ -58,6 +58,13 @@ def test_a_frame_that_nobody_announced_is_looked_at_and_one_that_is_not_wanted_l
     assert not scout._announced
 
 
+def test_what_was_announced_stays_where_another_frame_is_taken_first():
+    scout, pictures = Scout(), [one.image for one in clip()]
+    scout.announce(pictures[1])
+    scout.take(pictures[0])
+    assert [picture is pictures[1] for picture, _ in scout._announced] == [True]
+
+
 def test_what_goes_wrong_in_the_thread_is_raised_where_the_glance_is_taken(monkeypatch):
     def fail(image):
         raise MemoryError("no room for a view")
