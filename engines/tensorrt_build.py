@@ -171,8 +171,8 @@ def _configure(trt: Any, config: Any, job: Job, timing: bytes) -> Any | None:
     config.profiling_verbosity = trt.ProfilingVerbosity.DETAILED  # or the inspector does not know the types
     if job.level is not None:
         config.builder_optimization_level = job.level
-    if job.precision == "fp32":
-        config.clear_flag(trt.BuilderFlag.TF32)  # who asks for FP32 wants all of its digits
+    if job.precision in ("fp32", "mixed"):
+        config.clear_flag(trt.BuilderFlag.TF32)  # who asks for FP32 wants all of its digits: TF32 has as few as FP16
     if _chooses_types(trt, job):
         for flag in {"fp32": (), "int8": ("FP16", "INT8")}.get(job.precision, ("FP16",)):
             config.set_flag(getattr(trt.BuilderFlag, flag))

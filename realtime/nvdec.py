@@ -17,6 +17,7 @@ from av.codec.hwaccel import HWAccel
 from av.packet import Packet
 from av.sidedata.sidedata import SideData
 
+from engines.gpu import find_gpus
 from realtime.errors import EraserError
 from realtime.planes import as_format, plane_arrays
 from realtime.source import passes_once
@@ -73,12 +74,14 @@ def open_on_gpu(path: str, *, start: float | None = None, end: float | None = No
 
 def _compared(source: VideoSource, path: str, start: float | None, end: float | None) -> tuple[GpuSource | None, str]:
     """The GPU's source, if it gives what the CPU's does; else why not."""
+    if lack := find_gpus().lack:
+        return None, lack
     if passes_once(path):
         return None, "what the GPU gives can't be checked on an input that passes only once"
     try:
         gpu = GpuSource(path, source.first.format.name, start=start, end=end)
     except EraserError as error:
-        return None, f"no GPU here can ({getattr(error.__cause__, 'strerror', None) or error})"
+        return None, f"the GPU can't ({getattr(error.__cause__, 'strerror', None) or error})"
     if not gpu.on_gpu:
         why = f"the GPU does not take {source.info.codec} as it is in this file"
     elif lost := difference(gpu.first, source.first):

@@ -124,6 +124,7 @@ class _Builder:
                 for name in ("FP16", "INT8", "PREFER_PRECISION_CONSTRAINTS")
                 if hasattr(self.trt.BuilderFlag, name) and getattr(self.trt.BuilderFlag, name) in config.flags
             ],
+            "tf32": self.trt.BuilderFlag.TF32 in config.flags,
             "kept": [layer.name for layer in network._inner.layers if layer.precision is not None],
             "graph": network._inner.graph,
             "shapes": config.profile.shapes,
@@ -228,7 +229,7 @@ class _Timing:
 class _Config:
     def __init__(self, trt: FakeTensorRt) -> None:
         self.trt = trt
-        self.flags: set[int] = set()
+        self.flags: set[int] = {trt.BuilderFlag.TF32}
         self.limits: dict[int, int] = {}
         self.previews: dict[int, bool] = {}
         self.sources = 0

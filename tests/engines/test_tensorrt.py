@@ -108,6 +108,7 @@ def test_types_are_asked_for_as_the_version_wants_it(tmp_path: Path, trt: FakeTe
     graphs = ["gpu.fp16.onnx", "gpu.mixed.onnx", "gpu.fp32.onnx", "gpu.int8.onnx"]
     kept = [["full"], ["full"], [], []] if major == "8" else [[], [], [], []]  # the others keep to the graph themselves
     assert [job["kept"] for job in trt.built] == kept
+    assert [job["tf32"] for job in trt.built] == [True, False, False, True]  # TF32 has as few digits as FP16
     assert all(bool(job["sources"]) == (major == "8") for job in trt.built)  # the others need no cuDNN by themselves
     assert jobs == [(graph, flags, kinds) for graph, kinds in zip(graphs, allowed, strict=True)]
 

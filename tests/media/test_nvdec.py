@@ -11,6 +11,7 @@ import av
 import numpy as np
 import pytest
 
+from engines.gpu import Gpu, Gpus, find_gpus
 from realtime import nvdec
 from realtime.nvdec import GpuSource, open_on_gpu, rearranged
 from realtime.planes import plane_arrays
@@ -63,6 +64,7 @@ class StandIn(GpuSource):
 def gpu(monkeypatch: pytest.MonkeyPatch) -> type[StandIn]:
     made = type("Made", (StandIn,), {})
     monkeypatch.setattr(nvdec, "GpuSource", made)
+    monkeypatch.setattr(nvdec, "find_gpus", lambda: Gpus((Gpu("Test GPU", (8, 9), 8 << 30),), (13, 0), ""))
     return made
 
 
@@ -119,13 +121,20 @@ def test_a_codec_that_the_gpu_does_not_take_is_decoded_by_the_cpu(tmp_path: Path
         assert source.notes == ["The CPU decodes the video: the GPU does not take h264 as it is in this file."]
 
 
-def test_without_a_gpu_the_cpu_decodes_and_the_output_is_the_same(tmp_path: Path) -> None:
+@pytest.mark.skipif(bool(find_gpus().devices), reason="there is a GPU here")
+def test_without_a_gpu_the_cpu_decodes(tmp_path: Path) -> None:
     path = Clip().write(tmp_path / "in.mp4")
     with open_on_gpu(path) as source:
-        if isinstance(source, GpuSource):
-            pytest.skip("there is a GPU here")
-        (note,) = source.notes
-        assert note.startswith("The CPU decodes the video: no GPU here can (")
+        assert source.notes == [f"The CPU decodes the video: {find_gpus().lack}."]
+        assert len(list(source)) == len(shown(path))
+
+
+@pytest.mark.skipif(bool(find_gpus().devices), reason="there is a GPU here")
+def test_where_ffmpeg_can_not_use_the_gpu_the_cpu_decodes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(nvdec, "find_gpus", lambda: Gpus((), (13, 0), ""))
+    path = Clip().write(tmp_path / "in.mp4")
+    with open_on_gpu(path) as source:
+        assert source.notes[0].startswith("The CPU decodes the video: the GPU can't (")
         assert len(list(source)) == len(shown(path))
 
 
