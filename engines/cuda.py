@@ -56,9 +56,14 @@ def _context(driver: Any) -> Any:
 
 def call(function: str, *arguments: Any) -> Any:
     """Call one of the driver's functions by name; its result, or a tuple of them, or None. CudaError when it fails."""
+    return _result(function, *getattr(_entered(), function)(*arguments))
+
+
+def _entered() -> Any:
+    """The driver's functions, with the context made this thread's: others may have set another."""
     driver = api()
-    driver.cuCtxSetCurrent(_context(driver))  # of this thread, and others may have set another
-    return _result(function, *getattr(driver, function)(*arguments))
+    driver.cuCtxSetCurrent(_context(driver))
+    return driver
 
 
 def _result(function: str, error: Any, *results: Any) -> Any:
@@ -104,7 +109,7 @@ class Event:
     @property
     def passed(self) -> bool:
         """Whether the device has come by."""
-        return not int(api().cuEventQuery(self.event)[0])
+        return not int(_entered().cuEventQuery(self.event)[0])
 
     def milliseconds_since(self, earlier: Event) -> float:
         """Between the two marks, which must both have been passed."""
