@@ -24,6 +24,7 @@ from typing import Any
 from engines.card import TASKS
 from engines.command import exit_code_of
 from engines.errors import EngineError
+from engines.folders import CACHE, user_folder
 from engines.gpu import find_gpus
 from engines.lock import locked
 from engines.models import available_models, find_model
@@ -32,19 +33,6 @@ from engines.tensorrt_build import tensorrt_module, version_of
 MAGIC = b"object-eraser engine 1 "
 PATIENCE = 30 * 60.0  # seconds to wait for another process: longer than any build takes
 _log = logging.getLogger(__name__)
-
-
-def cache_folder() -> Path:
-    """Where things are kept that can be made again."""
-    if chosen := os.environ.get("ERASER_CACHE"):
-        return Path(chosen).expanduser()
-    if sys.platform == "win32":
-        base = os.environ.get("LOCALAPPDATA") or "~/AppData/Local"
-    elif sys.platform == "darwin":
-        base = "~/Library/Caches"
-    else:
-        base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(base).expanduser() / "object-eraser"
 
 
 def write_whole(path: Path, *parts: bytes) -> None:
@@ -104,7 +92,7 @@ class EngineCache:
     """The engines below a folder, by default the user's."""
 
     def __init__(self, folder: Path | None = None) -> None:
-        self.folder = (folder or cache_folder()) / "engines"
+        self.folder = (folder or user_folder(CACHE)) / "engines"
 
     def load(self, key: Key) -> tuple[bytes, dict[str, Any]] | None:
         """The engine of a key and its facts; None where there is none that is whole, and then it is said why."""

@@ -11,9 +11,7 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import platform
-import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from itertools import pairwise
@@ -21,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from engines.card import Card
+from engines.folders import CONFIG, user_folder
 from engines.gpu import find_gpus
 from engines.interface import Engine, cores
 from realtime.temporary import Temporary
@@ -131,15 +130,7 @@ def load_profile(path: Path | None = None) -> Profile | None:
 
 def profile_path() -> Path:
     """Where the profile lies: in the folder that ERASER_CONFIG names, or the system's one for a user's settings."""
-    if chosen := os.environ.get("ERASER_CONFIG"):
-        return Path(chosen).expanduser() / NAME
-    if sys.platform == "win32":
-        base = os.environ.get("APPDATA") or "~/AppData/Roaming"
-    elif sys.platform == "darwin":
-        base = "~/Library/Application Support"
-    else:
-        base = os.environ.get("XDG_CONFIG_HOME") or "~/.config"
-    return Path(base).expanduser() / "object-eraser" / NAME
+    return user_folder(CONFIG) / NAME
 
 
 def describe() -> dict[str, str]:

@@ -8,7 +8,8 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from engines.cache import cache_folder, write_whole
+from engines.cache import write_whole
+from engines.folders import CACHE, user_folder
 from realtime.errors import EraserError
 
 FILES = "common.cuh", "basic.cu", "resize.cu", "warp.cu", "morphology.cu", "light.cu", "plate.cu", "parts.cu"
@@ -44,7 +45,7 @@ def cached_kernels(architecture: str, folder: Path | None = None) -> bytes:
     folder: None for `kernels` in the user's cache. Files are put in place whole, so that processes may share them; a
     cache that cannot be written costs nothing but the time to compile (about 1 s).
     """
-    folder = folder or cache_folder() / "kernels"
+    folder = folder or user_folder(CACHE) / "kernels"
     file = folder / f"kernels-{_key(architecture)}.cubin"
     try:
         content = file.read_bytes()

@@ -14,8 +14,9 @@ from types import SimpleNamespace
 import pytest
 
 from engines import cache as module
-from engines.cache import EngineCache, Key, cache_folder, main, write_whole
+from engines.cache import EngineCache, Key, main, write_whole
 from engines.errors import EngineError
+from engines.folders import CACHE, user_folder
 from engines.gpu import Gpu, Gpus
 from engines.lock import locked
 from engines.models import find_model
@@ -166,16 +167,16 @@ def test_threads_take_turns_too(tmp_path: Path) -> None:
 
 def test_the_folder_is_the_users_unless_it_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("ERASER_CACHE", str(tmp_path / "mine"))
-    assert cache_folder() == tmp_path / "mine"
+    assert user_folder(CACHE) == tmp_path / "mine"
     monkeypatch.delenv("ERASER_CACHE")
     monkeypatch.setattr(sys, "platform", "linux")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    assert cache_folder() == tmp_path / "object-eraser"
+    assert user_folder(CACHE) == tmp_path / "object-eraser"
     monkeypatch.delenv("XDG_CACHE_HOME")
-    assert cache_folder() == Path.home() / ".cache" / "object-eraser"
+    assert user_folder(CACHE) == Path.home() / ".cache" / "object-eraser"
     monkeypatch.setattr(sys, "platform", "win32")
     monkeypatch.setenv("LOCALAPPDATA", str(tmp_path / "local"))
-    assert cache_folder() == tmp_path / "local" / "object-eraser"
+    assert user_folder(CACHE) == tmp_path / "local" / "object-eraser"
 
 
 def test_a_folder_that_can_not_be_written_is_said(tmp_path: Path) -> None:
