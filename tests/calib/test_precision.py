@@ -51,6 +51,23 @@ def test_a_model_that_passes_is_written_with_its_int8_graph(tmp_path: Path, quan
     assert (out / "precision.png").is_file()
 
 
+def test_a_guided_segmenter_is_written_without_the_objects_part_too(tmp_path: Path) -> None:
+    model = find_model("swift", "segmenter")
+    full = model.graph("fp32")
+    assert full is not None
+    precision._write_model(model, onnx.load(full).SerializeToString(), tmp_path, {})
+    written = find_model(tmp_path, "segmenter")
+    part = written.unguided()
+    assert part is not None
+    assert part.card.graphs.keys() == {*model.card.unguided, "int8"}
+    graph, same = part.graph("int8"), part.graph("fp32")
+    assert graph is not None
+    assert same is not None
+    image = np.random.default_rng(0).random((1, 3, 96, 128), np.float32)
+    answers = [OnnxEngine(path, part.card, threads=1).run(image=image)["matte"] for path in (graph, same)]
+    np.testing.assert_array_equal(answers[0], answers[1])
+
+
 @quantisers
 def test_what_an_int8_engine_may_differ_by_is_what_the_graph_itself_does_and_a_little_more(
     tmp_path: Path, quantiser: str
