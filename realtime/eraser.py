@@ -51,7 +51,6 @@ from realtime.sight import Sight
 from realtime.things import Thing, things
 from realtime.timing import StageTimer
 
-NOWHERE = Region(0, 0, 0, 0)
 PATIENCE = 3  # frames in a row for which a found mask must leave a pixel free before the plate believes it
 CPU_INTERVAL = 0.05  # seconds between two runs of the segmenter on a CPU: every second frame at 24 to 30 frames/s
 EDGE = 2  # pixels at the border of two layers that belong to either
@@ -407,11 +406,10 @@ class Eraser:
         with timer("hole"):
             covered = self._cover(finding)
             bounds = ops.bounds_later(covered.inside)
-            foretold = shot.outline.next(bounds, plate.frame_size, self.home)
+            roi, decided = shot.outline.next(bounds, plate.frame_size, self.home)
         with timer("read"):
             if finding.imprint is not None:
                 plate.forget(motion, ops.resize(sent(finding.imprint), plate.frame_size))
-            roi = foretold or self._anywhere(bounds, plate.frame_size)
             background, trust = _known(plate, motion, second, roi)
         with timer("update"):
             image = self.home.picture(frame.image)
@@ -429,13 +427,9 @@ class Eraser:
                 plate.update(exposed, motion, evidence, finding.patience)
             shot.foresee()
         with timer("hole"):
-            if foretold is None:  # now a device may be waited for
-                around = bounds()
-                within = NOWHERE if around is None else room(around, plate.frame_size)
-                background, trust = (
-                    layer[within.moved(-roi.y0, -roi.x0).slices].copy() for layer in (background, trust)
-                )
-                roi = within
+            if not decided:  # only now: what the next frame needs comes along with the answer
+                roi = room(bounds(), plate.frame_size)
+                background, trust = background[roi.slices].copy(), trust[roi.slices].copy()
             hole = Hole.of(covered, roi, bounds) if roi.height else None
         return Pending(frame, image, finding, plate, motion, plate.epoch, hole, background, trust, timer, second=second)
 
@@ -501,20 +495,12 @@ class Eraser:
 
     def _cut_again(self, pending: Pending, hole: Hole) -> Pending:
         """The same frame with another rectangle around its hole, and what the plate knows of that by now."""
-        bounds = hole.bounds()
-        if bounds is None:
+        roi = room(hole.bounds(), pending.plate.frame_size)
+        if not roi.height:
             return replace(pending, hole=None)
-        roi = room(bounds, pending.plate.frame_size)
         background, trust = _known(pending.plate, _present_motion(pending), pending.second, roi)
         cut = Hole.of(self._cover(pending.finding), roi, hole.bounds)
         return replace(pending, hole=cut, background=background, trust=trust)
-
-    def _anywhere(self, bounds: Callable[[], Region | None], size: tuple[int, int]) -> Region:
-        """A rectangle of a (H, W) frame that surely has room for a hole with these bounds: a device is not asked."""
-        if not self.home.answers_at_once:
-            return Region(0, size[0], 0, size[1])
-        known = bounds()
-        return NOWHERE if known is None else room(known, size)
 
     def _shot_for(self, height: int, width: int) -> _Shot:
         """The present shot, or a new one where there is none of this size."""
@@ -558,7 +544,7 @@ class Eraser:
     def _resize(self, shot: _Shot, height: int, width: int) -> None:
         """Go on with frames of another size that show the same view."""
         before, shot.plate = shot.plate, shot.plate.resized(height, width)
-        shot.second, shot.parallax = None, Parallax()
+        shot.second, shot.parallax, shot.outline = None, Parallax(), Outline()
         shot.registration.resize(before.frame_size, (height, width))
         if self._place is not None and self._place.plate is before:
             self._place = self._place.resized(shot.plate)

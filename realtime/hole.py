@@ -87,14 +87,17 @@ class Outline:
     def __init__(self) -> None:
         self._latest: deque[Callable[[], Region | None]] = deque(maxlen=2)
 
-    def next(self, bounds: Callable[[], Region | None], size: tuple[int, int], home: Home) -> Region | None:
-        """The rectangle of the next hole, of a (H, W) frame; None where only its bounds would tell.
+    def next(self, bounds: Callable[[], Region | None], size: tuple[int, int], home: Home) -> tuple[Region, bool]:
+        """The rectangle of the next hole, of a (H, W) frame; empty where nothing is replaced.
 
-        bounds: of all that is replaced wholly; a device is not asked.
+        bounds: of all that is replaced wholly; a device is not asked. Where it would have to be, the rectangle is the
+        whole frame, and the second answer False: then `room` for the bounds is the one to take.
         """
         roi = self._foretold(size)
         self._latest.append(bounds)
-        return roi if roi is not None and (not home.answers_at_once or _holds(roi, bounds(), size)) else None
+        if home.answers_at_once:
+            return (roi if roi is not None and _holds(roi, bounds(), size) else room(bounds(), size)), True
+        return (Region(0, size[0], 0, size[1]), False) if roi is None else (roi, True)
 
     def _foretold(self, size: tuple[int, int]) -> Region | None:
         """Where the next hole should lie, None where nothing tells."""
@@ -106,8 +109,10 @@ class Outline:
         return room(outward, size)
 
 
-def room(bounds: Region, size: tuple[int, int]) -> Region:
-    """The rectangle of a (H, W) frame for a hole with these bounds: room for its feather, and for some movement."""
+def room(bounds: Region | None, size: tuple[int, int]) -> Region:
+    """The rectangle of a (H, W) frame for a hole with these bounds: with its feather, and room for some movement."""
+    if bounds is None:
+        return Region(0, 0, 0, 0)
     return bounds.expanded_within(2 * feather_width(size[0]) + guard_width(size[0]) + 2, *size)
 
 
