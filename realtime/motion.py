@@ -79,14 +79,16 @@ class Registration:
             corners = self._resting_corners(glance, usable)
         else:
             corners, followed = self._follow(glance, usable)
-        motion, aligned = self._align(view, corners, plate, followed)
+        pose, sight, aligned = self._align(view, corners, plate, followed)
         if not aligned.good and followed is None:
             corners, followed = self._follow(glance, usable)
-            motion, aligned = self._align(view, corners, plate, followed)
+            pose, sight, aligned = self._align(view, corners, plate, followed)
+        motion = _corrected(pose, aligned, view)
         if followed is None and not np.array_equal(motion, before):
             _, followed = self._follow(glance, usable)
         motion = self._held(view, plate, motion, aligned, followed)
-        sight = self._sight(plate, motion, view)
+        if not np.array_equal(motion, pose):
+            sight = self._sight(plate, motion, view)
         self._view, self._motion = view, motion
         self._rest = self._rest + 1 if np.array_equal(motion, before) else 0
         step = np.eye(3) if self._rest else motion @ np.linalg.inv(before)
@@ -169,20 +171,26 @@ class Registration:
         start = corners + np.array(jump(tracks.source, tracks.destination), np.float32)
         return corners, Tracks(corners, tracks.source, tracks.destination, start).match(still_shift)
 
-    def _align(self, view: View, corners: np.ndarray, plate: Plate, followed: Match | None) -> tuple[np.ndarray, Match]:
-        """Predict the motion by `followed`, hold the frame against the plate as seen from there, and correct."""
+    def _align(
+        self, view: View, corners: np.ndarray, plate: Plate, followed: Match | None
+    ) -> tuple[np.ndarray, Sight, Match]:
+        """Predict the motion by `followed`, and hold the frame against the plate as seen from there."""
         motion, still_shift = self._motion, view.still_shift
         if followed is not None and followed.good and not np.array_equal(followed.matrix, np.eye(3)):
-            motion = _normalised(view.to_frame(np.linalg.inv(followed.matrix)) @ motion)
+            motion = _corrected(motion, followed, view)
             # Following has a small bias, which would add up if the plate's small corrections were called stillness.
             still_shift = 0.0
         # A corner whose surroundings reach into what the plate does not know would be compared with itself.
         sight = self._sight(plate, motion, view)
         known = _at(corners, ops.shrink(sight.known, 9))
-        fit = Tracks(known, view.contrast, sight.contrast, levels=NEAR).match(still_shift)
-        if fit.good and not np.array_equal(fit.matrix, np.eye(3)):
-            motion = _normalised(view.to_frame(np.linalg.inv(fit.matrix)) @ motion)
-        return motion, fit
+        return motion, sight, Tracks(known, view.contrast, sight.contrast, levels=NEAR).match(still_shift)
+
+
+def _corrected(pose: np.ndarray, aligned: Match, view: View) -> np.ndarray:
+    """A motion, 3x3, as the match of the view with the plate seen from there corrects it."""
+    if not aligned.good or np.array_equal(aligned.matrix, np.eye(3)):
+        return pose
+    return _normalised(view.to_frame(np.linalg.inv(aligned.matrix)) @ pose)
 
 
 def _tracks(glance: Glance, usable: np.ndarray) -> Tracks:
