@@ -113,7 +113,9 @@ def run(options: argparse.Namespace) -> None:
     for task in TASKS:
         model = find_model(CHOSEN[task], task)
         height, width = model.card.sizes[0]
-        networks[f"{task} {model.card.name}, {height}x{width}"] = layers_of(model, height, width)
+        for part, what in ((model.unguided(), ", people alone"), (model, "")):
+            if part is not None:
+                networks[f"{task} {model.card.name}{what}, {height}x{width}"] = layers_of(part, height, width)
     text = _text(networks, frames)
     (options.out / "estimates.md").write_text(text, encoding="utf-8")
     print(text)
