@@ -93,6 +93,7 @@ def _in_two_passes(clip: Sequence[Masked], fps: float, make: Callable[[], Eraser
             spent.append((time.perf_counter() - start) * 1e3)
         rehearsal.end()
         yield from _render(_replayed(clip, fps, make(), rehearsal, spent), round(DEFAULT_LOOKAHEAD * fps))
+        rehearsal.close()
 
 
 def _replayed(

@@ -31,7 +31,7 @@ from realtime.finding import Finding
 from realtime.found import Found, Loss
 from realtime.frame import Frame
 from realtime.glance import View
-from realtime.hole import USUAL_GROWTH, Cover, Hole, Outline, belongings, cover, growth, guard_width, room, sliver_width
+from realtime.hole import USUAL_GROWTH, Cover, Hole, Outline, belongings, beside, cover, growth, room, sliver_width
 from realtime.home import home_of
 from realtime.imprint import imprint
 from realtime.memory import Memory
@@ -380,7 +380,7 @@ class Eraser:
         return Finding(
             shot.new, motion, anchored, exposure, mask, keep, changed, found.foreign, imprint, patience, displaced,
             shown, fault, second=second, renewed=renewed if renewed.any() else None,
-            between=location.blank,
+            between=location.blank, ago=shot.restless.ago,
         )  # fmt: skip
 
     def learn(self, frame: Frame, finding: Finding, timer: StageTimer | None = None) -> Pending:
@@ -598,7 +598,7 @@ class Eraser:
             return None
         (mask,) = self.home.fetch(mask)
         if found.foreign is not None:
-            mask = mask | ~_open(found.foreign, size)  # who stands there was never taken for background
+            mask = mask | ~beside(found.foreign, size)  # who stands there was never taken for background
         return np.bitwise_or.reduce([imprint(each, mask, view, expected, sight) for each in begun])
 
     def _shown(self, frame: Frame) -> tuple[list[Displaced], tuple[Thing, ...]]:
@@ -687,12 +687,6 @@ def _exposure(view: View, sight: Sight, outside: np.ndarray) -> Exposure:
     return fit_exposure(plate, view.color[::stride, ::stride][chosen].astype(np.float32))
 
 
-def _open(foreign: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Where a frame of (H, W) = `size` may show background: well beside a smaller mask of what is none."""
-    band = growth(size[0], None) + guard_width(size[0])
-    return ~ops.grow_square(ops.at_least(ops.resize(foreign, size), 1), band)
-
-
 def _evidence(covered: Cover, changed: np.ndarray, foreign: np.ndarray | None) -> Evidence:
     """What the plate may learn from a frame: all but what is replaced, and only weakly the band around it.
 
@@ -700,7 +694,7 @@ def _evidence(covered: Cover, changed: np.ndarray, foreign: np.ndarray | None) -
     """
     usable, doubtful = ~covered.guard, covered.guard & ~covered.inside
     if foreign is not None:
-        background = _open(foreign, (changed.shape[0], changed.shape[1]))
+        background = beside(foreign, (changed.shape[0], changed.shape[1]))
         usable, doubtful = usable & background, doubtful & background
     return Evidence(usable, doubtful, changed)
 

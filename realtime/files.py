@@ -150,6 +150,7 @@ def erase_video(
         observer: Observer = (direct := Directly(eraser, timed, float(source.origin)))
         if whole_shot:
             rehearsal = Rehearsal(stack.enter_context(_folder_beside(output)), shots)
+            stack.callback(rehearsal.close)
             direct = Directly(eraser, timed, float(source.origin), rehearsal)
             first_reader = read()
             first_reader.announce = eraser.announce

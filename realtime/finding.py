@@ -25,7 +25,8 @@ class Finding:
     erased nor background; imprint: 255 where the plate holds what was no background after all; of any size, None where
     there is nothing. patience: frames in a row before the plate believes what the mask leaves free. displaced: objects
     to be drawn elsewhere; things, fault: as in `realtime.eraser.Result`. second: of a background at two distances, what
-    lies at the other; renewed: (h, w) uint8, as in `Evidence`, None where nothing is.
+    lies at the other; renewed: (h, w) uint8, as in `Evidence`, None where nothing is;
+    ago: (h, w) uint8, as `Restless.ago`, not stored.
     """
 
     cut: bool
@@ -44,6 +45,7 @@ class Finding:
     between: bool = False
     second: Second | None = None
     renewed: np.ndarray | None = None
+    ago: np.ndarray | None = None
 
     def fetched(self, home: Home) -> Finding:
         """The same with all its pictures as NumPy arrays."""
@@ -52,7 +54,7 @@ class Finding:
         return replace(self, mask=mask, changed=changed, keep=keep[0] if keep else None)
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """All but `things`, which only a window shows, to be stored; of a finding that was `fetched`."""
+        """All but `things`, which only a window shows, and `ago`, to be stored; of a finding that was `fetched`."""
         record = {
             "flags": np.array([self.cut, self.anchored, self.patience, self.between]),
             "motion": self.motion,

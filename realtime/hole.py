@@ -151,6 +151,12 @@ def belongings(
     return mask | ops.at_least(ops.resize(extra, (mask.shape[0], mask.shape[1])), 128)
 
 
+def beside(foreign: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Where a frame of (H, W) = `size` may show background: well beside a smaller mask of what is none."""
+    band = growth(size[0], None) + guard_width(size[0])
+    return ~ops.grow_square(ops.at_least(ops.resize(foreign, size), 1), band)
+
+
 def growth(height: int, dilate: int | None, share: float = USUAL_GROWTH) -> int:
     """Pixels that a mask is grown by: `dilate`, or this share of the frame's height where that is None."""
     return max(2, round(height * share)) if dilate is None else dilate

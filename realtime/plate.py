@@ -118,6 +118,24 @@ class Plate:
             matrix = step @ matrix
         return matrix
 
+    def footprint(self, motion: np.ndarray, region: Region) -> Region | None:
+        """The canvas indices that a region of the frame is read from, with room for the bicubic kernel."""
+        if not region.height or not region.width:
+            return None
+        if _is_identity(motion):
+            extent: Region | None = region
+        else:
+            extent = self._extent(motion, region)
+            extent = extent and Region(extent.y0 - 3, extent.y1 + 3, extent.x0 - 3, extent.x1 + 3)
+        if extent is None:
+            return None
+        canvas = self.canvas
+        y0, y1 = max(extent.y0, canvas.y0), min(extent.y1, canvas.y1)
+        x0, x1 = max(extent.x0, canvas.x0), min(extent.x1, canvas.x1)
+        if y1 - y0 < 1 or x1 - x0 < 1:
+            return None
+        return Region(y0 - canvas.y0, y1 - canvas.y0, x0 - canvas.x0, x1 - canvas.x0)
+
     def read(self, motion: np.ndarray, region: Region) -> tuple[np.ndarray, np.ndarray]:
         """What the plate knows of a region of the frame.
 
@@ -130,7 +148,7 @@ class Plate:
         self, motion: np.ndarray, region: Region, size: tuple[int, int], *, cubic: bool = True
     ) -> tuple[np.ndarray, np.ndarray]:
         """As `read`, resampled straight into (H, W) = `size`."""
-        source = self._footprint(motion, region)
+        source = self.footprint(motion, region)
         if source is None:
             return self.home.zeros((*size, 3)), self.home.zeros(size)
         window = self._canvas_window(region) if _is_identity(motion) else None
@@ -178,7 +196,7 @@ class Plate:
         image: (h, w, 3) float32 BGR of the region, in the anchor's exposure; guessed: (h, w) uint8, 255 = filled here.
         """
         self.changes += 1
-        source = self._footprint(motion, region)
+        source = self.footprint(motion, region)
         if source is None:
             return
         x, y = self._origin[0] + source.x0, self._origin[1] + source.y0
@@ -213,7 +231,7 @@ class Plate:
     def invented_in(self, motion: np.ndarray, region: Region) -> np.ndarray:
         """Where a region of the frame shows what was invented: (h, w) uint8."""
         size = region.height, region.width
-        source = self._footprint(motion, region)
+        source = self.footprint(motion, region)
         if source is None:
             return self.home.zeros(size)
         x, y = self._origin[0] + source.x0, self._origin[1] + source.y0
@@ -228,7 +246,7 @@ class Plate:
         """Forget what a frame shows where mask, (H, W) uint8, is set: that was no background after all."""
         self.changes += 1
         height, width = mask.shape
-        source = self._footprint(motion, Region(0, height, 0, width))
+        source = self.footprint(motion, Region(0, height, 0, width))
         if source is None:
             return
         matrix = np.linalg.inv(motion @ ops.translation(self._origin[0] + source.x0, self._origin[1] + source.y0))
@@ -317,24 +335,6 @@ class Plate:
         (x0, y0), (x1, y1) = np.floor(mapped.min(0)), np.ceil(mapped.max(0))
         return Region(int(y0), int(y1) + 1, int(x0), int(x1) + 1)
 
-    def _footprint(self, motion: np.ndarray, region: Region) -> Region | None:
-        """The canvas indices that a region of the frame is read from, with room for the bicubic kernel."""
-        if not region.height or not region.width:
-            return None
-        if _is_identity(motion):
-            extent: Region | None = region
-        else:
-            extent = self._extent(motion, region)
-            extent = extent and Region(extent.y0 - 3, extent.y1 + 3, extent.x0 - 3, extent.x1 + 3)
-        if extent is None:
-            return None
-        canvas = self.canvas
-        y0, y1 = max(extent.y0, canvas.y0), min(extent.y1, canvas.y1)
-        x0, x1 = max(extent.x0, canvas.x0), min(extent.x1, canvas.x1)
-        if y1 - y0 < 1 or x1 - x0 < 1:
-            return None
-        return Region(y0 - canvas.y0, y1 - canvas.y0, x0 - canvas.x0, x1 - canvas.x0)
-
     def _cover(self, motion: np.ndarray) -> Region | None:
         """The canvas indices under the whole frame, after growing the canvas to hold it."""
         height, width = self.frame_size
@@ -345,7 +345,7 @@ class Plate:
         canvas = self.canvas
         if not _inside(extent, canvas):
             self._grow_canvas(canvas, extent)
-        return self._footprint(motion, frame)
+        return self.footprint(motion, frame)
 
     def _grow_canvas(self, canvas: Region, extent: Region) -> None:
         height, width = self.frame_size

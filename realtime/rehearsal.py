@@ -6,6 +6,7 @@
     rehearsal.end()
     for frame in the_same_source_again:
         pending = rehearsal.replay(second_eraser, frame)
+    rehearsal.close()
 
 The second pass neither segments nor registers: it takes what the first found from disk. Memory does not grow with the
 length of the input.
@@ -23,12 +24,14 @@ import numpy as np
 from realtime.crossing import Crossing, Edge
 from realtime.eraser import Eraser, Pending
 from realtime.errors import EraserError
+from realtime.film import Scraps
 from realtime.finding import Finding
 from realtime.frame import Frame
 from realtime.hindsight import Hindsight
 from realtime.ledger import Ledger
 from realtime.memory import ShotMemory
 from realtime.plate import Plate
+from realtime.returns import Returns
 from realtime.shots import Shot
 from realtime.timing import StageTimer
 
@@ -47,6 +50,8 @@ class Rehearsal:
         self._ledger = Ledger(folder / "findings")
         self._hindsight = Hindsight()
         self._shots: list[ShotMemory | Crossing] = []
+        self._scraps = Scraps(folder / "returns")
+        self._returns: list[Returns] = []  # of each of the shots
         self._plate: Plate | None = None  # of the shot that is watched, or replayed
         self._seconds: list[ShotMemory] = []  # of second layers, in order
         self._second_plate: Plate | None = None  # of the one that is watched
@@ -68,11 +73,13 @@ class Rehearsal:
         if finding.cut:
             self._end_shot()
             self._shots.append(Crossing(self._edge) if between else ShotMemory(self._folder, f"{len(self._shots)}"))
+            self._returns.append(Returns(self._scraps))
         memory = self._shots[-1]
         if finding.anchored and self._plate is not None and isinstance(memory, ShotMemory):
             memory.store(self._plate, finding.motion)
         self._watch_second(finding)
         pending = eraser.learn(frame, finding, timer)
+        self._returns[-1].watch(pending)
         self._second_plate = None if pending.second is None else pending.second.plate
         if isinstance(memory, ShotMemory):
             self._plate = pending.plate
@@ -91,6 +98,10 @@ class Rehearsal:
             self._ledger.append(complete.arrays())
         self._ledger.close()
 
+    def close(self) -> None:
+        """Free the folder: nothing is replayed any more. May be called twice."""
+        self._scraps.close()
+
     def replay(self, eraser: Eraser, frame: Frame) -> Pending:
         """Observe the next frame again, with the memory of its whole shot. Raises EraserError past the last one."""
         self._records = self._records or iter(self._ledger)
@@ -104,6 +115,7 @@ class Rehearsal:
             finding = replace(finding, mask=memory.mask(finding.mask))
             self._lend_plate(memory)
         pending = eraser.learn(frame, finding)
+        self._returns[self._shot].foretell(pending)
         if isinstance(memory, ShotMemory):
             self._plate = pending.plate
         pending.memory = memory.seen_in(frame.image, finding.mask) if isinstance(memory, Crossing) else memory
