@@ -505,11 +505,14 @@ def test_without_a_gpu_nothing_of_tensorrt_is_made(monkeypatch: pytest.MonkeyPat
 
 
 @pytest.mark.gpu
+@pytest.mark.parametrize("precision", ["fp16", "mixed"])
 @pytest.mark.parametrize("task", ["segmenter", "filler"])
-def test_on_a_gpu_the_default_models_pass_the_gate_in_fp16(task: str, tmp_path: Path) -> None:
-    engine = load_tensorrt(find_model("swift", task), Options(), cache=EngineCache(tmp_path), say=logging.info)
-    assert engine.precision == "fp16"
-    engine.close()
+def test_on_a_gpu_the_default_models_pass_the_gate(task: str, precision: str, tmp_path: Path) -> None:
+    model = find_model("swift", task)
+    for part in filter(None, (model, model.unguided())):
+        engine = load_tensorrt(part, Options(precision), cache=EngineCache(tmp_path), say=logging.info)
+        assert engine.precision == precision
+        engine.close()
 
 
 @pytest.mark.gpu
