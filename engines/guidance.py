@@ -44,7 +44,7 @@ def guide(rng: np.random.Generator, thing: np.ndarray, others: np.ndarray) -> np
         positive.append(click_in(rng, thing))
         if rng.random() < 0.4:
             positive += [click_in(rng, thing & _random_half(rng, thing)) for _ in range(int(rng.integers(1, 3)))]
-        if rng.random() < 0.5:
+        if rng.random() < 0.5 and not thing.all():
             beside = cv2.dilate(thing.astype(np.uint8), np.ones((31, 31), np.uint8)) > 0
             negative.append(click_in(rng, _first_of(others & ~thing, beside & ~thing, ~thing)))
     elif kind < CLICKS + CARRIED:

@@ -150,6 +150,12 @@ def test_clicks_are_made_where_they_belong() -> None:
     assert kinds >= {(False, True, False), (False, True, True), (True, False, False), (True, True, False)}
 
 
+def test_nothing_is_clicked_beside_an_object_that_fills_the_picture() -> None:
+    everywhere = np.ones((32, 48), bool)
+    for seed in range(30):
+        assert not guidance.guide(np.random.default_rng(seed), everywhere, ~everywhere)[..., 2].any()
+
+
 def test_previous_mattes_are_nearly_right_or_quite_wrong() -> None:
     thing, other = disc() > 0, np.zeros((80, 60), bool)
     ious = []
