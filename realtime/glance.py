@@ -49,6 +49,11 @@ class View:
         color = ops.resize(image, reduced) if factor > 1 else image
         return View(color, equalised(color), ops.scaling(size, reduced))
 
+    @cached_property
+    def corners(self) -> np.ndarray:
+        """Its corners, those of objects among them, sought when they are first asked for: (N, 2) float32 (x, y)."""
+        return find_corners(self.contrast, np.full(self.size, 255, np.uint8))
+
     @property
     def still_shift(self) -> float:
         """STILL_SHIFT in view pixels."""
@@ -155,32 +160,21 @@ class Tracks:
 class Glance:
     """What a frame shows by itself, and beside the frame before: nothing that hangs on masks or on a plate.
 
-    view: of the frame; before: that of the frame before, None where there is none. Corners and their tracks are sought
-    when they are first asked for.
+    view: of the frame; before: that of the frame before, None where there is none.
     """
 
     def __init__(self, view: View, before: View | None = None) -> None:
         self.view, self.before = view, before
 
     @cached_property
-    def corners(self) -> np.ndarray:
-        """Corners of the view, those of objects among them: (N, 2) float32 (x, y)."""
-        return find_corners(self.view.contrast, np.full(self.view.size, 255, np.uint8))
-
-    @cached_property
     def tracks(self) -> Tracks:
-        """The corners, and where they were in the view before, which there must be."""
+        """The view's corners, and where they were in the view before, which there must be."""
         assert self.before is not None
-        return Tracks(self.corners, self.view.contrast, self.before.contrast)
+        return Tracks(self.view.corners, self.view.contrast, self.before.contrast)
 
     def after(self, before: View) -> Glance:
         """The same beside another frame."""
-        if before is self.before:
-            return self
-        other = Glance(self.view, before)
-        if "corners" in self.__dict__:
-            other.__dict__["corners"] = self.corners
-        return other
+        return self if before is self.before else Glance(self.view, before)
 
 
 def track(

@@ -195,7 +195,7 @@ def _corrected(pose: np.ndarray, aligned: Match, view: View) -> np.ndarray:
 
 def _tracks(glance: Glance, usable: np.ndarray) -> Tracks:
     """Corners of a view, enough of them where `usable` is set, and where they were in the view before."""
-    if np.count_nonzero(_lies_in(glance.corners, usable)) >= ENOUGH_CORNERS:
+    if np.count_nonzero(_lies_in(glance.view.corners, usable)) >= ENOUGH_CORNERS:
         return glance.tracks
     assert glance.before is not None
     contrast = glance.view.contrast

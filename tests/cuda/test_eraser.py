@@ -152,6 +152,18 @@ def test_an_engine_that_reads_device_arrays_gets_the_uploaded_frame(device):
     assert device.driver.calls["wait_for"] == FRAMES
 
 
+def test_an_engine_that_leaves_its_mattes_on_the_device_is_waited_for_too(device):
+    core = Eraser(
+        Segmenter(DeviceEngine(device)), PaintingFiller(), settings=Settings(segment_interval=0.0), home=device
+    )
+    waits = []
+    for one, _ in clip("hand"):
+        before, fills = device.waits, core.stats.fills
+        core.step(one)
+        waits.append(device.waits - before if core.stats.fills == fills else 2)
+    assert set(waits[-8:]) == {2}  # for the mattes, since the CPU tells the objects apart, and for the picture
+
+
 def counted(device, kind):
     """How often the device was waited for in each frame that needs no fill, and asked for memory until then."""
     core = eraser("given", device)
