@@ -16,6 +16,7 @@ from realtime.live.microphone import Microphone
 from realtime.live.recorder import Recorder, check_recording, next_free
 from realtime.live.virtual_camera import VirtualCamera
 from realtime.pictures import encode_picture
+from realtime.report import write_bytes
 
 QUEUED_PICTURES = 8
 QUEUED_BYTES = 64 << 20
@@ -164,10 +165,9 @@ class Recording:
             return
         path = Path(next_free(picture.snapshot))
         try:
-            path.write_bytes(encode_picture(path.suffix, picture.image))
-        except (EraserError, OSError) as error:
-            path.unlink(missing_ok=True)
-            self._messages.append(f"the picture was not saved: {getattr(error, 'strerror', None) or error}")
+            write_bytes(path, encode_picture(path.suffix, picture.image))
+        except EraserError as error:
+            self._messages.append(f"the picture was not saved: {error}")
         else:
             self._messages.append(f"saved {path}")
 

@@ -13,6 +13,7 @@ import os
 import subprocess
 import sys
 import unicodedata
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 PATIENCE = 0.01
 """Seconds to wait for a new picture before looking at mouse and keys again."""
 
+_REST_MS = 250
 _LARGEST, _SMALLEST = (720, 1280), (360, 640)  # (height, width) that a new window has at most, and fills at least
 # Of keys without a character: as X11 and Qt name them, then Windows, then macOS.
 _NAMES = {27: "escape", 32: "space", 13: "enter", 10: "enter", 0xFF0D: "enter", 0xFF8D: "enter"}
@@ -78,6 +80,17 @@ def check_display() -> None:
     if probe.returncode != 0:
         why = probe.stderr.strip().partition("\n")[0]
         raise EraserError(f"no window can be opened on the display {asked} ({why}): give --headless")
+
+
+def _connect() -> None:
+    """Let Qt's connection to an X11 display come to rest before there is a window.
+
+    The events of one that is opened at once are lost now and then on a busy machine: it would stay black for ever.
+    """
+    if cv2.currentUIFramework().startswith("QT"):
+        with suppress(cv2.error):
+            cv2.namedWindow("", cv2.WINDOW_OPENGL)  # connects, then refuses, as in `_PROBE`
+        cv2.waitKey(_REST_MS)
 
 
 def show(loop: Live, title: str, people: bool) -> None:
@@ -207,6 +220,7 @@ class Window:
         self._events.append(Mouse(action, *self._placement.to_picture(x, y), modifiers))
 
     def __enter__(self) -> Window:
+        _connect()
         return self
 
     def __exit__(

@@ -54,8 +54,8 @@ class Superseded(Exception):
 class Follower:
     """See the module. A context manager, which ends the thread.
 
-    busy: whether something is being followed; version: grows with what is found; failure: what went wrong, in one line,
-    None where nothing did.
+    busy: whether something is being followed; version: grows with what is found; failure: what went wrong the last
+    time, in one line, None where nothing did.
     """
 
     def __init__(self, clip: Clip, plan: Plan, folder: Path) -> None:
@@ -136,6 +136,7 @@ class Follower:
             assert wanted is not None, "something was asked"
             try:
                 self._serve(wanted)
+                self.failure = None
             except Superseded:
                 continue
             except Exception as error:  # the window tells it, and stays: what was selected can still be saved

@@ -56,7 +56,7 @@ def select(input: str, options: Options) -> Path | None:
         edits = read_selection(options.selection, clip.width, clip.height) if options.selection.exists() else []
         check_edits(edits, clip.height, clip.width)
         window = SelectWindow(f"erase-video: {Path(input).name}")
-        stack.callback(window.close)
+        stack.enter_context(window)
         window.open(clip.width, round(clip.height * (1 + BAR / 40)))  # with the trackbar below
         if not _scanned(clip, window):
             return None

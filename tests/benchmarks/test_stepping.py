@@ -11,6 +11,7 @@ from typing import cast
 import numpy as np
 import pytest
 
+from benchmarks import stepping
 from benchmarks.frame_work import counted
 from benchmarks.gpu_clock import COPIES, GpuClock, StageEvents
 from benchmarks.latency_tables import Whole, bars_of, steps_text, targets_text
@@ -35,7 +36,15 @@ def an_eraser():
 
 def sleeper(seconds):
     """Takes so long for a frame."""
-    return SimpleNamespace(step=lambda frame, given: time.sleep(seconds))
+    return SimpleNamespace(step=lambda frame, given: stepping.time.sleep(seconds))
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """The benchmark's own clock, which nothing but its waits moves."""
+    now = [0.0]
+    made = SimpleNamespace(perf_counter=lambda: now[0], sleep=lambda seconds: now.__setitem__(0, now[0] + seconds))
+    monkeypatch.setattr(stepping, "time", made)
 
 
 def test_only_frames_after_the_warm_up_count() -> None:
@@ -45,22 +54,24 @@ def test_only_frames_after_the_warm_up_count() -> None:
     assert steps.size == "160x90"
     assert steps.gpu is None
     stages = sum(times.mean for stage, times in steps.stages.items() if stage not in (STEP, "Telea"))
-    assert 0.5 * steps.stages[STEP].mean < stages <= steps.stages[STEP].mean
+    assert 0 < stages <= steps.stages[STEP].mean
     assert steps.fps == pytest.approx(1e3 / steps.stages[STEP].mean)
 
 
+@pytest.mark.usefixtures("clock")
 def test_an_eraser_that_keeps_the_pace_drops_nothing() -> None:
     paced = measure_paced("fast", sleeper(0.0), FRAMES, None, warm_up=2, rate=100.0)
     assert paced.dropped == 0
     assert paced.latency.n == 10
-    assert paced.fps < 120
+    assert paced.fps == pytest.approx(100, rel=0.2)
 
 
+@pytest.mark.usefixtures("clock")
 def test_what_is_not_the_newest_frame_is_dropped() -> None:
     paced = measure_paced("slow", sleeper(0.05), FRAMES, None, warm_up=2, rate=60.0)
-    assert 0.5 <= paced.dropped <= 0.8
-    assert paced.latency.p50 >= 50
-    assert paced.fps < 20
+    assert paced.dropped == pytest.approx(0.6)
+    assert paced.latency.p50 == pytest.approx(50)
+    assert paced.fps == pytest.approx(20)
 
 
 @pytest.fixture
@@ -97,7 +108,7 @@ def test_stages_are_marked_on_the_stream_and_marks_are_given_back(device: Simple
 def test_waiting_memory_and_copies_are_watched(device: SimpleNamespace) -> None:
     clock = GpuClock(device)
     device.wait()
-    assert 9 < clock.take_waited() < 100
+    assert clock.take_waited() > 9
     assert clock.take_waited() == 0
     clock.look()
     assert clock.peak == 400

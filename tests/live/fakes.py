@@ -22,6 +22,28 @@ from tests.cli import media
 
 SIZE = media.WIDTH, media.HEIGHT
 THREADS = {"capture", "process", "fill", "record", "microphone"}
+NEVER = 100.0  # seconds after which what should have happened never will
+
+
+def until(condition: Callable[[], object]) -> None:
+    """Wait for another thread; fails the test when it never does what is waited for."""
+    end = time.monotonic() + NEVER
+    while not condition():
+        assert time.monotonic() < end, "it never happened"
+        time.sleep(0.005)
+
+
+class Clock:
+    """Takes the place of the module `time`: no test waits for it, and no busy machine disturbs it."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
 
 
 class FakeCamera(Camera):
@@ -134,7 +156,7 @@ class Parts:
         )
         self.shown: list[Shown] = []
 
-    def run(self, act: Callable[[Shown], None] = lambda shown: None, seconds: float = 10.0) -> None:
+    def run(self, act: Callable[[Shown], None] = lambda shown: None, seconds: float = NEVER) -> None:
         """Run until the loop ends by itself or `seconds` have passed; `act` gets everything that is presented."""
         deadline = time.monotonic() + seconds
 

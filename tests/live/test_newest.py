@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 
 import pytest
 
@@ -35,10 +34,8 @@ def test_what_waits_when_it_is_closed_is_still_taken():
 def test_a_consumer_that_waits_is_woken_at_the_end(end, error):
     slot: Newest[int] = Newest()
     threading.Timer(0.05, getattr(slot, end)).start()
-    begin = time.monotonic()
-    with pytest.raises(error):
-        slot.take(10)
-    assert time.monotonic() - begin < 1
+    with pytest.raises(error):  # else None after the time
+        slot.take(60)
 
 
 def test_a_stopped_slot_drops_what_waits_and_refuses_more():

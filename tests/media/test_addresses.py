@@ -33,7 +33,7 @@ def address(tmp_path: Path) -> Iterator[str]:
     yield f"http://127.0.0.1:{server.server_port}"
     server.shutdown()
     server.server_close()
-    thread.join(timeout=5)
+    thread.join(timeout=60)
 
 
 @pytest.mark.parametrize("name", ["in.ts", "in.mkv", "in.mp4"])

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import numpy as np
 import pytest
 
@@ -14,6 +12,7 @@ from realtime.select.session import stencilled
 from realtime.strokes import draw, place
 from realtime.tracing import Plan
 from tests.cli import media
+from tests.live.fakes import until
 from tests.realtime.fakes import colour_segmenter
 from tests.realtime.pictures import disc, put, texture
 
@@ -47,10 +46,7 @@ def follower(clip, tmp_path):
 def settle(follower, *edits, index):
     """Ask, and wait until all is done."""
     follower.ask(Wanted(edits, index))
-    end = time.monotonic() + 20
-    while follower.busy:
-        assert time.monotonic() < end
-        time.sleep(0.01)
+    until(lambda: not follower.busy)
     assert follower.failure is None
 
 
@@ -110,6 +106,16 @@ def test_a_move_shows_at_once_in_every_frame(clip, follower):
     settle(follower, click, move, index=30)
     assert follower.version == version + 1  # the frame itself was looked at again, but nothing was followed anew
     assert [thing.moved for thing in follower.things(15, clip.frame(15)) if thing.state == "erased"] == [(20, -5)]
+
+
+def test_a_failure_is_told_until_something_goes_well(follower, monkeypatch):
+    click = TimedEdit(3.0, Erase(round(30 + 1.5 * 30), 40, 1))
+    with monkeypatch.context() as broken:
+        broken.setattr("realtime.select.follower.follow_both_ways", lambda *_: 1 / 0)
+        follower.ask(Wanted((click,), 30))
+        until(lambda: not follower.busy)
+        assert follower.failure == "following failed: division by zero"
+    settle(follower, click, index=31)  # which looks at the failure too
 
 
 def test_strokes_are_shown_in_the_frames_around(clip, follower):

@@ -22,7 +22,7 @@ from tests.cli.command import environment
 TOOLS = ("Xvfb", "openbox", "xdotool", "wmctrl")
 SCREEN = (1000, 1400)  # height, width
 BUTTONS = {"left": "1", "right": "3"}
-PATIENCE = 60  # seconds after which something will never be so
+PATIENCE = 90  # seconds after which something will never be so
 # Between a program, its window manager and the X server there are races that are none of ours: such a test may try
 # again. Nothing else may.
 on_a_real_display = pytest.mark.flaky(reruns=2)
