@@ -63,8 +63,9 @@ class Desk:
         with ExitStack() as stack:
             height, width = SCREEN
             size = f"{width}x{height}x24"
+            # Without -noreset it begins anew when its last client leaves: wmctrl, while openbox is about to come.
             server = self._service(
-                stack, "Xvfb", "-displayfd", "1", "-screen", "0", size, "-nolisten", "tcp", "-fbdir", ".",
+                stack, "Xvfb", "-noreset", "-displayfd", "1", "-screen", "0", size, "-nolisten", "tcp", "-fbdir", ".",
                 stdout=subprocess.PIPE,
             )  # fmt: skip
             number = server.stdout.readline().decode().strip()
