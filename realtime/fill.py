@@ -12,7 +12,8 @@ from realtime import ops, texture
 from realtime.ops import Region
 
 CLASSICAL = "telea"
-CONTEXT = 0.75  # share of the hole's longer side that the network sees around it, on each side
+CONTEXT = 0.25  # share of the hole's longer side that the network sees around it, on each side
+SOURCES = 0.75  # share of it within which texture is taken from what is known
 
 
 class Filler(Protocol):
@@ -48,11 +49,14 @@ class NetworkFiller:
 
     def fill(self, image: np.ndarray, mask: np.ndarray) -> np.ndarray:
         result, missing = image.copy(), mask.copy()
-        for region, group in _groups(mask):
-            crop = result[region.slices]
-            unknown = missing[region.slices]
-            crop[group > 0] = texture.rebuild(crop, unknown, self._complete(crop, unknown))[group > 0]
-            missing[region.slices] &= ~group
+        for hole, group in _groups(mask):
+            near, wide = (_around(hole, share, mask.shape) for share in (CONTEXT, SOURCES))
+            guess = result.copy()
+            guess[near.slices] = self._complete(result[near.slices], missing[near.slices])
+            rebuilt = texture.rebuild(result[wide.slices], missing[wide.slices], guess[wide.slices])
+            there = group[wide.slices]
+            ops.copy_where(rebuilt, there, result[wide.slices])
+            missing[wide.slices] &= ~there
         return result
 
     def _complete(self, image: np.ndarray, mask: np.ndarray) -> np.ndarray:
@@ -75,8 +79,8 @@ class NetworkFiller:
 
 
 def _groups(mask: np.ndarray) -> list[tuple[Region, np.ndarray]]:
-    """Unknown pixels that lie together, largest group first: the rectangle to show the network, and within it the
-    group's own pixels, (h, w) uint8. Rectangles may overlap, groups do not.
+    """Unknown pixels that lie together, largest group first: the rectangle around them, and the group's own pixels,
+    (H, W) uint8. Rectangles may overlap, groups do not.
     """
     height, width = mask.shape
     joined = ops.grow_square(mask, max(8, min(height, width) // 16))
@@ -84,9 +88,13 @@ def _groups(mask: np.ndarray) -> list[tuple[Region, np.ndarray]]:
     groups = []
     for label in sorted(range(1, count), key=lambda label: -stats[label, cv2.CC_STAT_AREA]):
         x, y, w, h = (int(value) for value in stats[label, :4])
-        region = Region(y, y + h, x, x + w).expanded_within(max(32, round(CONTEXT * max(w, h))), height, width)
-        groups.append((region, ops.equals(labels[region.slices], label) & mask[region.slices]))
+        groups.append((Region(y, y + h, x, x + w), ops.equals(labels, label) & mask))
     return groups
+
+
+def _around(hole: Region, share: float, size: tuple[int, ...]) -> Region:
+    """What lies within a share of a hole's longer side around it, in a picture of (H, W) = `size`."""
+    return hole.expanded_within(max(32, round(share * max(hole.height, hole.width))), size[0], size[1])
 
 
 def load_filler(model: str, *, device: str = "auto", runtime: str = "auto", threads: int | None = None) -> Filler:

@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
+from realtime import fill
 from realtime.fill import NetworkFiller, TeleaFiller
 from tests.realtime.pictures import disc, texture
 
@@ -49,6 +50,17 @@ def test_what_is_inside_the_hole_does_not_change_the_fill():
     poisoned = np.where(hole[..., None] > 0, 255, PICTURE).astype(np.uint8)
     filler = NetworkFiller(MeanEngine())
     assert np.array_equal(filler.fill(PICTURE, hole)[hole > 0], filler.fill(poisoned, hole)[hole > 0])
+
+
+def test_texture_is_taken_from_further_than_the_network_sees(monkeypatch):
+    picture, shown = texture(400, 400), []
+    picture[:, :30] = (0, 0, 255)
+    engine, rebuild = MeanEngine(), fill.texture.rebuild
+    monkeypatch.setattr(fill.texture, "rebuild", lambda image, *rest: shown.append(image) or rebuild(image, *rest))
+    NetworkFiller(engine).fill(picture, disc(400, 400, 200, 200, 80))
+    ((seen, _),) = engine.seen
+    assert not (seen[0, 0] > 0.99).all(axis=0).any()
+    assert (shown[0] == (0, 0, 255)).all(axis=2).any()
 
 
 def test_holes_far_apart_are_filled_one_by_one():
