@@ -151,10 +151,12 @@ class Returns:
         size = roi.height, roi.width
         matrix = ops.translation(-roi.x0, -roi.y0) @ np.linalg.inv(coming.to_canvas(pending.motion, part))
         *frames, color = coming.cut(part)
-        color = ops.warp(color, matrix, size)
+        # What is not to come is black: no pixel may be mixed with it.
+        ahead = ops.warp_mask(_mask(frames[2] > self._now), matrix, size)
+        color = ops.warp(color, matrix, size, cubic=False)
         left, turn, back = (ops.warp_nearest(layer, matrix, size) for layer in frames)
         background, trust = plate.home.fetch(pending.background, pending.trust)
-        known, seen = ops.at_least(back, self._now + 1), ops.equals(trust, SEEN)
+        known, seen = ahead & ops.at_least(back, self._now + 1), ops.equals(trust, SEEN)
         late = self._now - turn
         share = _share(background, color, known & seen, late, np.minimum(back - left, FADE))
         share[(known & ~seen) > 0] = 1
