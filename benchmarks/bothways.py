@@ -15,14 +15,14 @@ from benchmarks.clips import CLIPS, read_clip
 from benchmarks.scenes import Scene
 from engines.measure import iou
 from realtime import ops
-from realtime.bothways import Traced, follow_both_ways
 from realtime.edits import Erase
 from realtime.eraser import usual_interval
-from realtime.film import Film, Scraps
-from realtime.finder import picture_size
 from realtime.segment import Segmenter
-from realtime.things import things
-from realtime.tracing import Plan
+from realtime.tracking.bothways import Traced, follow_both_ways
+from realtime.tracking.film import Film, Scraps
+from realtime.tracking.finder import picture_size
+from realtime.tracking.things import things
+from realtime.tracking.tracing import Plan
 
 REAL = tuple(name for name, clip in CLIPS.items() if clip.masks)
 SMALLEST = 0.003  # share of the picture that must show of the object for a frame to count

@@ -29,9 +29,9 @@ from benchmarks.tables import markdown_table, number
 from engines.command import exit_code_of
 from engines.measure import iou
 from engines.runtime import DEFAULT_SEGMENTER
+from realtime.background.fill import TeleaFiller
 from realtime.edits import Erase
 from realtime.eraser import Eraser, Result
-from realtime.fill import TeleaFiller
 from realtime.frame import Frame
 from realtime.segment import Segmenter, load_segmenter
 from realtime.selection import Selection

@@ -10,8 +10,8 @@ import numpy as np
 
 from engines.measure import to_network
 from engines.runtime import Engine, load_engine
-from realtime.fill import NetworkFiller
-from realtime.filljob import quick_fill
+from realtime.background.fill import NetworkFiller
+from realtime.background.filljob import quick_fill
 
 RADIUS = 5  # pixels, of both of OpenCV's methods
 

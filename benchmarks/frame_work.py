@@ -14,10 +14,10 @@ from typing import Any, cast
 from benchmarks.made_room import Known, room
 from benchmarks.work import FrameWork
 from engines.runtime import DEFAULT_SEGMENTER, load_engine
+from realtime.background.fill import TeleaFiller
 from realtime.cuda.array import DeviceArray
 from realtime.eraser import Eraser
 from realtime.errors import EraserError
-from realtime.fill import TeleaFiller
 from realtime.frame import Frame
 from realtime.ops import Home
 

@@ -31,7 +31,7 @@ from benchmarks.tables import markdown_table, number, percent
 from benchmarks.targets import Target, check_targets
 from engines.command import exit_code_of
 from engines.runtime import DEFAULT_FILLER, DEFAULT_SEGMENTER
-from realtime.fill import load_filler
+from realtime.background.fill import load_filler
 from realtime.segment import load_segmenter
 
 ROOM, ROOM_FPS = "room_static_a", 10

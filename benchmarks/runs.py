@@ -13,8 +13,8 @@ from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 from benchmarks.baselines import Masked, Output
+from realtime.background.fill import Filler
 from realtime.eraser import Eraser, Pending, Settings
-from realtime.fill import Filler
 from realtime.frame import Frame
 from realtime.rehearsal import Rehearsal
 from realtime.segment import Segmenter

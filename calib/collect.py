@@ -23,9 +23,9 @@ from calib.descriptor import describe, spread
 from calib.frames import FOLDER
 from engines.command import exit_code_of
 from realtime.errors import EraserError, UsageError
-from realtime.image_source import is_pattern
-from realtime.source import open_source
-from realtime.temporary import Temporary
+from realtime.media.image_source import is_pattern
+from realtime.media.opening import open_source
+from realtime.media.temporary import Temporary
 
 CANDIDATES = 4  # for each picture that is kept
 QUALITY = 95  # of JPEG

@@ -30,9 +30,9 @@ from engines.interface import Engine
 from engines.models import Model, available_models, find_model, find_models
 from engines.parity import random_inputs
 from engines.runtime import DEFAULT_SEGMENTER, load_engine
+from realtime.background.fill import TeleaFiller
 from realtime.deviceprofile import FrameTime, NetworkTime, Profile, Size, describe, profile_path
 from realtime.eraser import Eraser
-from realtime.fill import TeleaFiller
 from realtime.frame import Frame
 from realtime.live.governor import NETWORK_SCALES
 

@@ -14,7 +14,7 @@ from engines.holes import box
 from engines.interface import GUIDANCE, Engine
 from engines.measure import to_network
 from realtime.errors import UsageError
-from realtime.pictures import is_picture, read_picture
+from realtime.media.pictures import is_picture, read_picture
 
 FOLDER = Path("build/frames")  # where pictures are collected, if nobody says otherwise
 Inputs = dict[str, np.ndarray]

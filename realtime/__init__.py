@@ -12,14 +12,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from realtime.background.fill import load_filler
     from realtime.eraser import Eraser, Pending, Result, Settings, Stats
     from realtime.errors import EraserError, UsageError
     from realtime.files import erase_video
-    from realtime.fill import load_filler
     from realtime.frame import Frame
+    from realtime.media.opening import open_source
     from realtime.segment import load_segmenter
     from realtime.selection import Box, Selection
-    from realtime.source import open_source
 
 __all__ = [
     "Box",
@@ -50,9 +50,9 @@ _MODULES = {
     "Stats": "eraser",
     "UsageError": "errors",
     "erase_video": "files",
-    "load_filler": "fill",
+    "load_filler": "background.fill",
     "load_segmenter": "segment",
-    "open_source": "source",
+    "open_source": "media.opening",
 }
 
 

@@ -22,7 +22,7 @@ from engines.card import Card
 from engines.folders import CONFIG, user_folder
 from engines.gpu import find_gpus
 from engines.interface import Engine, cores
-from realtime.temporary import Temporary
+from realtime.media.temporary import Temporary
 
 VERSION = 1
 NAME = "device.json"

@@ -5,9 +5,9 @@
         result = eraser.step(frame)
 
 Deterministic, and all state of a shot is in one `Eraser`. One thread calls it; what a frame by itself tells of the
-camera's motion is found out in another one (`realtime.scout`), from when the frame is announced. `observe` learns from
-a frame, `render` erases in it; a file calls the two some frames apart, so that background which shows only a little
-later is used too.
+camera's motion is found out in another one (`realtime.motion.scout`), from when the frame is announced. `observe`
+learns from a frame, `render` erases in it; a file calls the two some frames apart, so that background which shows only
+a little later is used too.
 """
 
 from __future__ import annotations
@@ -20,36 +20,36 @@ import cv2
 import numpy as np
 
 from realtime import masks, ops
+from realtime.background.exposure import Exposure, corrected, fit_exposure
+from realtime.background.fade import Fade
+from realtime.background.fill import Filler
+from realtime.background.filljob import FillJob, Place, quick_fill
+from realtime.background.imprint import imprint
+from realtime.background.memory import Memory
+from realtime.background.parallax import Layer, Parallax
+from realtime.background.plate import GUESSED, SEEN, UNSEEN, Evidence, Plate
+from realtime.background.platefile import read_plate, write_plate
+from realtime.background.restless import Restless
 from realtime.edits import Edit
 from realtime.errors import EraserError
-from realtime.exposure import Exposure, corrected, fit_exposure
-from realtime.fade import Fade
-from realtime.fill import Filler
-from realtime.filljob import FillJob, Place, quick_fill
-from realtime.finder import Finder, SegmentationFault
 from realtime.finding import Finding
-from realtime.found import Found, Loss
 from realtime.frame import Frame
-from realtime.glance import View
 from realtime.hole import USUAL_GROWTH, Cover, Hole, Outline, belongings, beside, cover, growth, room, sliver_width
 from realtime.home import home_of
-from realtime.imprint import imprint
-from realtime.memory import Memory
-from realtime.motion import Location, Registration
+from realtime.motion.glance import View
+from realtime.motion.registration import Location, Registration
+from realtime.motion.scout import Scout
+from realtime.motion.sight import Sight
 from realtime.ops import Home, Region
-from realtime.parallax import Layer, Parallax
 from realtime.patch import Patch, Shown, show
-from realtime.plate import GUESSED, SEEN, UNSEEN, Evidence, Plate
-from realtime.platefile import read_plate, write_plate
-from realtime.rearrange import Displaced, draw
-from realtime.restless import Restless
-from realtime.retracer import Retracer
-from realtime.scout import Scout
 from realtime.segment import Segmenter
 from realtime.selection import Selection
-from realtime.sight import Sight
-from realtime.things import Thing, things
 from realtime.timing import StageTimer
+from realtime.tracking.finder import Finder, SegmentationFault
+from realtime.tracking.found import Found, Loss
+from realtime.tracking.rearrange import Displaced, draw
+from realtime.tracking.retracer import Retracer
+from realtime.tracking.things import Thing, things
 
 PATIENCE = 3  # frames in a row for which a found mask must leave a pixel free before the plate believes it
 CPU_INTERVAL = 0.05  # seconds between two runs of the segmenter on a CPU: every second frame at 24 to 30 frames/s

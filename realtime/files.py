@@ -19,6 +19,9 @@ from realtime.deviceprofile import load_profile
 from realtime.edits import TimedEdit, check_edits
 from realtime.eraser import Eraser, Settings, usual_interval
 from realtime.errors import EraserError, UsageError
+from realtime.media.opening import open_source
+from realtime.media.source import passes_once
+from realtime.media.temporary import Temporary, sweep
 from realtime.models import load_models
 from realtime.observer import Again, Directly, Observer
 from realtime.outputs import Outputs, check_paths
@@ -26,13 +29,11 @@ from realtime.pipeline import Inputs, Pipeline, Progress, rehearse
 from realtime.reader import Reader
 from realtime.rehearsal import Rehearsal
 from realtime.report import Report, StageTime, version
-from realtime.retracer import Retracer
 from realtime.selection import Box, GivenMasks, Selection
-from realtime.selectionfile import read_selection
 from realtime.shots import find_shots
-from realtime.source import open_source, passes_once
-from realtime.temporary import Temporary, sweep
-from realtime.tracing import Plan, trace
+from realtime.tracking.retracer import Retracer
+from realtime.tracking.selectionfile import read_selection
+from realtime.tracking.tracing import Plan, trace
 
 if TYPE_CHECKING:
     from realtime.batch.part import Part

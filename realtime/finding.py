@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from realtime.exposure import Exposure
+from realtime.background.exposure import Exposure
+from realtime.background.parallax import Second
 from realtime.ops import Home
-from realtime.parallax import Second
-from realtime.rearrange import Displaced
-from realtime.things import Thing
+from realtime.tracking.rearrange import Displaced
+from realtime.tracking.things import Thing
 
 
 @dataclass(frozen=True)

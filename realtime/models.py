@@ -8,9 +8,9 @@ from pathlib import Path
 
 from engines.errors import EngineError
 from engines.runtime import available_models
+from realtime.background.fill import CLASSICAL, Filler, NetworkFiller, load_filler
 from realtime.deviceprofile import Profile, best_size
 from realtime.errors import EraserError, UsageError
-from realtime.fill import CLASSICAL, Filler, NetworkFiller, load_filler
 from realtime.segment import Segmenter, load_segmenter
 from realtime.selection import Selection
 

@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
     from realtime.edits import TimedEdit
     from realtime.eraser import Eraser, Pending
-    from realtime.found import Loss
     from realtime.frame import Frame
     from realtime.rehearsal import Rehearsal
+    from realtime.tracking.found import Loss
 
 ROUNDING_S = 1e-6  # of times as floats: 0.3 - 0.2 is a little less than 0.1
 

@@ -8,17 +8,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from realtime.errors import EraserError, UsageError
+from realtime.media.opening import open_picture_sink, open_sink
+from realtime.media.video_source import VideoSource
 from realtime.preview import preview_size, side_by_side
-from realtime.sink import open_picture_sink, open_sink
-from realtime.video_source import VideoSource
 
 if TYPE_CHECKING:
     from types import TracebackType
 
     from realtime.batch.part import Part
     from realtime.eraser import Result
-    from realtime.sink import PictureSink, Sink
-    from realtime.source import Source
+    from realtime.media.sink import PictureSink, Sink
+    from realtime.media.source import Source
 
 
 def check_paths(inputs: Iterable[str | Path | None], outputs: Iterable[str | Path | None], overwrite: bool) -> None:

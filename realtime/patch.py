@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from realtime import ops
-from realtime.fade import Fade
+from realtime.background.fade import Fade
+from realtime.background.plate import GUESSED, SEEN, Plate
 from realtime.hole import Hole
 from realtime.ops import Region
-from realtime.plate import GUESSED, SEEN, Plate
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,13 @@
 """A file's frames on their way from the source through the eraser to the sinks, all of them.
 
-Three threads work on one job. The *reader* owns the source and the given masks, the *caller's* thread owns observer and
-eraser, the *writer* owns the sinks. (The eraser has a fourth for the camera's motion, `realtime.scout`; the reader
-tells it of every frame.) Between them are two channels, bounded in items and in bytes, so a slow stage holds back the
-ones before it and nothing is ever dropped. Between the eraser's two halves lies the lookahead: frames observed but not
-yet rendered, bounded in seconds, in frames and in bytes. Memory is the sum of these bounds and does not depend on the
-length of the input. When a stage fails, or the user interrupts, all of them stop, every output is aborted (sinks write
-beside their target and rename at the end), and the failure is raised in the caller with its cause.
+Three threads work on one job. The *reader* owns the source and the given masks, the *caller's* thread owns observer
+and eraser, the *writer* owns the sinks. (The eraser has a fourth for the camera's motion, `realtime.motion.scout`; the
+reader tells it of every frame.) Between them are two channels, bounded in items and in bytes, so a slow stage holds
+back the ones before it and nothing is ever dropped. Between the eraser's two halves lies the lookahead: frames
+observed but not yet rendered, bounded in seconds, in frames and in bytes. Memory is the sum of these bounds and does
+not depend on the length of the input. When a stage fails, or the user interrupts, all of them stop, every output is
+aborted (sinks write beside their target and rename at the end), and the failure is raised in the caller with its
+cause.
 """
 
 from __future__ import annotations

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     import numpy as np
 
     from realtime.frame import Frame
+    from realtime.media.source import Source
     from realtime.selection import GivenMasks
-    from realtime.source import Source
 
 QUEUED_ITEMS = 4
 QUEUED_BYTES = 128 << 20

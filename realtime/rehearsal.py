@@ -21,19 +21,19 @@ from pathlib import Path
 
 import numpy as np
 
-from realtime.crossing import Crossing, Edge
+from realtime.background.crossing import Crossing, Edge
+from realtime.background.ledger import Ledger
+from realtime.background.memory import ShotMemory
+from realtime.background.plate import Plate
+from realtime.background.returns import Returns
 from realtime.eraser import Eraser, Pending
 from realtime.errors import EraserError
-from realtime.film import Scraps
 from realtime.finding import Finding
 from realtime.frame import Frame
-from realtime.hindsight import Hindsight
-from realtime.ledger import Ledger
-from realtime.memory import ShotMemory
-from realtime.plate import Plate
-from realtime.returns import Returns
 from realtime.shots import Shot
 from realtime.timing import StageTimer
+from realtime.tracking.film import Scraps
+from realtime.tracking.hindsight import Hindsight
 
 
 class Rehearsal:

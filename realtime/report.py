@@ -11,7 +11,7 @@ from importlib import metadata
 from pathlib import Path
 
 from realtime.errors import EraserError
-from realtime.temporary import Temporary
+from realtime.media.temporary import Temporary
 
 _STEP = math.log(1.01)
 _SHORTEST_MS = 1e-3

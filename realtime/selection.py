@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from realtime.frame import Frame
-    from realtime.source import Source
+    from realtime.media.source import Source
 
 ERASE_FROM = 128
 """Mask samples from this value on mean "erase"; masks that went through a lossy codec are noisy near 0 and 255."""
@@ -137,7 +137,7 @@ class GivenMasks:
 
     def __init__(self, path: str) -> None:
         """Open a picture, a video or a folder; raises EraserError when it is missing or something else."""
-        from realtime.source import open_source
+        from realtime.media.opening import open_source
 
         self.path = path
         try:

@@ -20,10 +20,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from realtime.glance import jump
+from realtime.media.opening import open_source
+from realtime.motion.glance import jump
+from realtime.motion.sight import disagreement
 from realtime.ops import resize
-from realtime.sight import disagreement
-from realtime.source import open_source
 
 GLANCE = 72, 128  # (H, W) that frames are looked at in
 MIXED = 18, 32  # and in which they are taken for a mixture of others

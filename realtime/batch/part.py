@@ -20,12 +20,12 @@ from av.packet import Packet
 
 from realtime.eraser import Pending
 from realtime.frame import Frame
+from realtime.media.sink import Replaced
+from realtime.media.target import Target
+from realtime.media.video_sink import VideoFile, VideoSink
+from realtime.media.video_source import VideoSource
 from realtime.observer import Observer
 from realtime.shots import Shot
-from realtime.sink import Replaced
-from realtime.target import Target
-from realtime.video_sink import VideoFile, VideoSink
-from realtime.video_source import VideoSource
 
 _RECORD = struct.Struct("<qqqqB")  # pts, dts, duration, bytes, key frame
 

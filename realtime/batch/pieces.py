@@ -13,9 +13,9 @@ from realtime.batch.driver import Steps
 from realtime.batch.part import Packets, Part, join
 from realtime.batch.tasks import Bench, Erased, EraseFile, Task, sync
 from realtime.batch.tree import Video
+from realtime.media.opening import open_source
+from realtime.media.video_source import VideoSource
 from realtime.shots import Shot, find_shots
-from realtime.source import open_source
-from realtime.video_source import VideoSource
 
 PIECE_S = 120.0  # shortest piece, seconds
 ASIDE_S = 2e-6  # between a frame's time and a bound beside it: below the ticks of any clock, above rounding

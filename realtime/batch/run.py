@@ -25,7 +25,7 @@ from realtime.batch.tasks import EraseFile, Pool
 from realtime.batch.tree import Video, Work, find_work
 from realtime.errors import EraserError, UsageError
 from realtime.files import erase_video
-from realtime.temporary import Temporary, sweep
+from realtime.media.temporary import Temporary, sweep
 
 CLUSTER_THREADS = 1  # processors of a task, as of a local worker
 WORKER_BYTES = 2 << 30  # that a worker may need: 0.4 GB were measured at 640x360, 1.1 GB at 1920x1080

@@ -27,10 +27,11 @@ from av.container import InputContainer
 
 from realtime.errors import EraserError, UsageError
 from realtime.frame import Frame
-from realtime.image_source import is_pattern
 from realtime.live.devices import find_device, open_device
-from realtime.planes import to_writable, upright_image
-from realtime.source import Source, open_source
+from realtime.media.image_source import is_pattern
+from realtime.media.opening import open_source
+from realtime.media.planes import to_writable, upright_image
+from realtime.media.source import Source
 
 LATE = 0.5  # seconds that a file may lag behind its clock before the clock is put back
 FIRST_PATIENCE, LONGEST_PATIENCE = 1.5, 6.0  # seconds without data before an address is opened anew

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from realtime.background.fill import Filler
 from realtime.channel import Channel, Stopped
-from realtime.fill import Filler
 
 if TYPE_CHECKING:
-    from realtime.filljob import FillJob
+    from realtime.background.filljob import FillJob
 
 NICE = 10  # of the fill thread, on Linux: the frames go first
 

@@ -23,7 +23,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from statistics import fmean
 
-from realtime.glance import VIEW_SIDE
+from realtime.motion.glance import VIEW_SIDE
 
 WINDOW = 0.7  # seconds of frames that are averaged before anything is decided
 FULL = 0.85  # share of a frame's time that frames may take on average: above it, one slow frame delays many
@@ -76,7 +76,7 @@ def ladder(interval: float, fps: float, side: int) -> list[Level]:
 
 
 def _viewed(side: float) -> float:
-    """The longer side, pixels, of the view in which a camera is followed, as `realtime.motion.View` reduces it."""
+    """The longer side, pixels, of the view in which a camera is followed, reduced to a `View`."""
     return side / math.ceil(side / VIEW_SIDE)
 
 

@@ -19,7 +19,7 @@ from realtime.live.views import GUESSED_COLOR, SEEN_COLOR, VISIBLE_COLOR
 
 if TYPE_CHECKING:
     from realtime.live.control import Status
-    from realtime.things import Thing
+    from realtime.tracking.things import Thing
 
 WHITE: Color = (255, 255, 255)
 DIM: Color = (205, 205, 205)

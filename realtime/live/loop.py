@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING
 import cv2
 
 from realtime import ops
+from realtime.background.plate import SEEN
 from realtime.channel import Stopped
 from realtime.crew import Crew
 from realtime.edits import TimedEdit
@@ -33,9 +34,8 @@ from realtime.frame import Frame
 from realtime.live.control import Control, Shown, Status
 from realtime.live.measures import Presented
 from realtime.live.newest import Closed, Newest
-from realtime.plate import SEEN
 from realtime.report import StageTimes
-from realtime.selectionfile import write_selection
+from realtime.tracking.selectionfile import write_selection
 
 if TYPE_CHECKING:
     from realtime.edits import Edit

@@ -17,9 +17,9 @@ from av.codec.context import Flags as CodecFlags
 from av.container import OutputContainer
 from av.video.stream import VideoStream
 
-from realtime.encoders import choose_encoder
 from realtime.errors import EraserError, UsageError
 from realtime.live.microphone import Microphone, SoundTrack
+from realtime.media.encoders import choose_encoder
 
 TIME_BASE = Fraction(1, 90000)
 _FRAGMENT_US = "1000000"  # what a crash may cost, microseconds

@@ -15,7 +15,7 @@ from realtime.errors import EraserError
 from realtime.live.microphone import Microphone
 from realtime.live.recorder import Recorder, check_recording, next_free
 from realtime.live.virtual_camera import VirtualCamera
-from realtime.pictures import encode_picture
+from realtime.media.pictures import encode_picture
 from realtime.report import write_bytes
 
 QUEUED_PICTURES = 8

@@ -37,7 +37,7 @@ from realtime.models import Models, load_models
 from realtime.outputs import check_paths
 from realtime.report import version
 from realtime.selection import Selection
-from realtime.selectionfile import read_selection
+from realtime.tracking.selectionfile import read_selection
 
 if TYPE_CHECKING:
     from realtime.live.control import Live

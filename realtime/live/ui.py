@@ -23,7 +23,7 @@ from realtime.live.control import Control
 from realtime.selection import Box
 
 if TYPE_CHECKING:
-    from realtime.things import Thing
+    from realtime.tracking.things import Thing
 
 CLICK_REACH = 4.0  # screen pixels that the pointer may wander between press and release of a click
 DIVIDER_REACH = 10.0  # screen pixels from the divider at which the mouse takes hold of it

@@ -11,14 +11,14 @@ import cv2
 import numpy as np
 
 from realtime import ops
+from realtime.background.plate import GUESSED, SEEN
 from realtime.live.ui import Carry, UiState, View
 from realtime.ops import Region
-from realtime.plate import GUESSED, SEEN
 
 if TYPE_CHECKING:
     from realtime.eraser import Result
     from realtime.live.text import Color
-    from realtime.things import Thing
+    from realtime.tracking.things import Thing
 
 TINT = 0.55  # share of the hue in a tinted object
 SEEN_COLOR: Color = (90, 190, 60)  # BGR: green

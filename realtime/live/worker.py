@@ -9,13 +9,13 @@ import cv2
 import numpy as np
 
 from realtime import ops
+from realtime.background.filljob import FillJob
+from realtime.background.plate import GUESSED
 from realtime.edits import Edit, scaled
 from realtime.eraser import Eraser, Pace, Result
-from realtime.filljob import FillJob
 from realtime.frame import Frame
 from realtime.ops import Region
-from realtime.plate import GUESSED
-from realtime.things import Thing
+from realtime.tracking.things import Thing
 
 if TYPE_CHECKING:
     from realtime.live.governor import Level

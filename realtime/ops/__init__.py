@@ -422,11 +422,11 @@ def refresh(
     settled: int,
     share: float,
 ) -> None:
-    """What a plate learns from a picture of the same size, in place: `realtime.plate.Plate.update` says what.
+    """What a plate learns from a picture of the same size, in place: see `realtime.background.plate.Plate.update`.
 
     color: (h, w, 3) float32; trust, glimpsed, age: (h, w) uint8, of the plate. image: (h, w, 3) uint8 or float32.
-    usable, doubtful, changed: (h, w) uint8, as in `realtime.plate.Evidence`. patience, settled: frames; share: of the
-    new picture in the running average.
+    usable, doubtful, changed: (h, w) uint8, as in `realtime.background.plate.Evidence`. patience, settled:
+    frames; share: of the new picture in the running average.
     """
     layers = color, trust, glimpsed, age, image, usable, doubtful, changed
     _of(color).refresh(*layers, patience=patience, settled=settled, share=share)

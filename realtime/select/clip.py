@@ -16,8 +16,9 @@ import numpy as np
 
 from realtime.errors import EraserError
 from realtime.frame import Frame
+from realtime.media.opening import open_source
+from realtime.media.source import Source, passes_once
 from realtime.shots import GLANCE, Shot, ShotFinder
-from realtime.source import Source, open_source, passes_once
 
 CACHED_BYTES = 256 << 20
 BEHIND = 12  # frames before one that are kept, too, when somebody goes backward

@@ -17,17 +17,17 @@ import cv2
 import numpy as np
 
 from realtime import ops
-from realtime.bothways import Traced, follow_both_ways
 from realtime.edits import Edit, Move, People, TimedEdit, moved
-from realtime.film import Scraps, packed, unpacked
-from realtime.finder import picture_size
 from realtime.masks import ON
-from realtime.parts import Part
 from realtime.select.clip import Clip
-from realtime.strokes import draw
-from realtime.things import Thing, things
-from realtime.tracing import Plan
-from realtime.track import Track
+from realtime.tracking.bothways import Traced, follow_both_ways
+from realtime.tracking.film import Scraps, packed, unpacked
+from realtime.tracking.finder import picture_size
+from realtime.tracking.parts import Part
+from realtime.tracking.strokes import draw
+from realtime.tracking.things import Thing, things
+from realtime.tracking.tracing import Plan
+from realtime.tracking.track import Track
 
 _log = logging.getLogger(__name__)
 

@@ -19,16 +19,16 @@ from realtime.edits import Paint, Stencil, TimedEdit, check_edits
 from realtime.errors import EraserError
 from realtime.live.ui import UiState
 from realtime.live.window import check_display
+from realtime.media.temporary import Temporary
 from realtime.segment import load_segmenter
 from realtime.select.clip import Clip
 from realtime.select.follower import Follower, Wanted
 from realtime.select.ui import SelectState, begun
 from realtime.select.views import BAR, Sight
 from realtime.select.window import SelectWindow, run
-from realtime.selectionfile import read_selection, write_selection
-from realtime.strokes import draw, place, stencil
-from realtime.temporary import Temporary
-from realtime.tracing import Plan
+from realtime.tracking.selectionfile import read_selection, write_selection
+from realtime.tracking.strokes import draw, place, stencil
+from realtime.tracking.tracing import Plan
 
 OFTEN = 0.1  # seconds between two pictures of what is under way
 MESSAGE = 4.0  # seconds for which a message stays

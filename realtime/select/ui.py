@@ -37,10 +37,10 @@ from realtime.edits import (
 from realtime.live import ui as live
 from realtime.live.control import Control
 from realtime.live.ui import Key, Mouse, UiState, thing_at
-from realtime.strokes import draw, place
+from realtime.tracking.strokes import draw, place
 
 if TYPE_CHECKING:
-    from realtime.things import Thing
+    from realtime.tracking.things import Thing
 
 SECOND = 1.0  # seconds that an arrow goes
 _TOOLS = {"space", "h", "e", "m", "[", "]", "p", "u", "c"}  # keys that mean what they mean in the live window

@@ -28,7 +28,7 @@ from realtime.live.ui import Carry, Tool
 from realtime.live.views import VISIBLE_COLOR, ghost, hue, outline, smoothed, tint
 from realtime.ops import Region
 from realtime.select.ui import SelectState, frame_at
-from realtime.things import Thing
+from realtime.tracking.things import Thing
 
 TINT, PALE = 0.5, 0.25  # shares of an object's hue: of what is erased, and of what is lost
 BAR = 2.6  # height of the trackbar, in font sizes

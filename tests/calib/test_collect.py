@@ -14,8 +14,8 @@ import pytest
 from calib import collect
 from calib.descriptor import describe, spread
 from realtime.live import camera
-from realtime.pictures import read_picture
-from realtime.source import open_source
+from realtime.media.opening import open_source
+from realtime.media.pictures import read_picture
 from tests.media.clips import Clip
 
 SEEN = 24

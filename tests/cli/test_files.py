@@ -12,9 +12,9 @@ import pytest
 from realtime import files, pipeline, reader
 from realtime.eraser import Eraser
 from realtime.errors import EraserError, UsageError
+from realtime.media.video_sink import VideoSink
+from realtime.media.video_source import VideoSource
 from realtime.selection import Box, GivenMasks
-from realtime.video_sink import VideoSink
-from realtime.video_source import VideoSource
 from tests.cli import media
 
 FRAMES = 24

@@ -10,7 +10,7 @@ import pytest
 
 from realtime.edits import EraseBox, Move, Stencil, TimedEdit
 from realtime.selection import Box
-from realtime.selectionfile import write_selection
+from realtime.tracking.selectionfile import write_selection
 from tests.cli import media
 from tests.cli.command import fail, succeed
 from tests.realtime.pictures import disc, put, texture

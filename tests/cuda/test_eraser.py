@@ -13,7 +13,7 @@ from realtime.eraser import Eraser, Settings
 from realtime.rehearsal import Rehearsal
 from realtime.segment import Segmenter
 from realtime.selection import Box, Selection
-from tests.realtime import test_parallax as parallax
+from tests.background import test_parallax as parallax
 from tests.realtime.fakes import PaintingFiller, RedEngine
 from tests.realtime.pictures import disc, frame, look, psnr, put, texture
 

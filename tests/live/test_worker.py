@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from realtime import ops
+from realtime.background.fill import TeleaFiller
 from realtime.edits import EraseBox, Paint
 from realtime.eraser import Eraser
-from realtime.fill import TeleaFiller
 from realtime.frame import Frame
 from realtime.live.governor import Level
 from realtime.live.worker import Worker

@@ -13,9 +13,9 @@ import av
 import numpy as np
 
 from realtime.frame import Frame
-from realtime.planes import plane_arrays
-from realtime.sink import open_sink
-from realtime.source import Source, open_source
+from realtime.media.opening import open_sink, open_source
+from realtime.media.planes import plane_arrays
+from realtime.media.source import Source
 
 WIDTH, HEIGHT, FRAMES = 96, 64, 12
 BOX = (20, 40, 30, 62)  # y0, y1, x0, x1 that `painted` replaces

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from realtime import video_source
 from realtime.errors import EraserError
-from realtime.source import open_source
+from realtime.media import video_source
+from realtime.media.opening import open_source
 from tests.media.clips import Clip, convert, index_of, times
 
 

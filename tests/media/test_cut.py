@@ -10,7 +10,7 @@ import av
 import pytest
 
 from realtime.errors import EraserError, UsageError
-from realtime.source import open_source
+from realtime.media.opening import open_source
 from tests.media.clips import Clip, convert, index_of, packets, shown, times
 
 LONG = {"frames": 60, "options": {"g": "12", "bf": "2"}}

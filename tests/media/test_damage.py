@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from realtime.errors import EraserError
-from realtime.source import open_source
+from realtime.media.opening import open_source
 from tests.media.clips import Clip, convert, index_of, shown
 
 FAST_START = {"movflags": "+faststart"}

@@ -7,8 +7,8 @@ from pathlib import Path
 import av
 import pytest
 
-from realtime.encoders import Choice, choose_encoder, nearest_format, shape_of
 from realtime.errors import EraserError, UsageError
+from realtime.media.encoders import Choice, choose_encoder, nearest_format, shape_of
 
 
 def choice(
@@ -100,7 +100,7 @@ def test_without_a_gpu_the_cpu_encodes_and_a_note_says_so(tmp_path: Path) -> Non
 
 def test_a_gpu_encodes_what_it_can(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As far as can be told where none is: every encoder is taken to open."""
-    monkeypatch.setattr("realtime.encoders._opens", lambda *arguments: True)
+    monkeypatch.setattr("realtime.media.encoders._opens", lambda *arguments: True)
 
     def encoder(source_codec: str, pixel_format: str = "yuv420p", **options: object) -> str:
         chosen = choice(tmp_path, "mp4", pixel_format, source_codec=source_codec, codec="gpu", **options)  # type: ignore[arg-type]

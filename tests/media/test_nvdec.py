@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 
 from engines.gpu import Gpu, Gpus, find_gpus
-from realtime import nvdec
-from realtime.nvdec import GpuSource, open_on_gpu, rearranged
-from realtime.planes import plane_arrays
-from realtime.source import open_source
-from realtime.video_source import VideoSource
+from realtime.media import nvdec
+from realtime.media.nvdec import GpuSource, open_on_gpu, rearranged
+from realtime.media.opening import open_source
+from realtime.media.planes import plane_arrays
+from realtime.media.video_source import VideoSource
 from tests.media.clips import Clip, convert, hdr_clip, shown
 
 AS_DECODED = {"yuv420p": "nv12", "yuvj420p": "nv12", "yuv420p10le": "p010le"}

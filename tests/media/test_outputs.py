@@ -12,8 +12,7 @@ import numpy as np
 import pytest
 
 from realtime.errors import EraserError, UsageError
-from realtime.sink import open_picture_sink, open_sink
-from realtime.source import open_source
+from realtime.media.opening import open_picture_sink, open_sink, open_source
 from tests.media.clips import FRAMES, HEIGHT, WIDTH, Clip, convert, shown, times, untouched
 
 

@@ -11,10 +11,9 @@ import av
 import pytest
 from av.stream import Disposition
 
-from realtime.passthrough import advance_timecode
-from realtime.sink import open_sink
-from realtime.source import open_source
-from realtime.video_source import VideoSource
+from realtime.media.opening import open_sink, open_source
+from realtime.media.passthrough import advance_timecode
+from realtime.media.video_source import VideoSource
 from tests.media.clips import Clip, convert, packets, shown, untouched
 
 FONT = ("font.ttf", "font/ttf", bytes(range(256)) * 40)

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from realtime.errors import EraserError, UsageError
-from realtime.image_source import natural_order
-from realtime.pictures import encode_picture, read_picture
-from realtime.source import open_source
+from realtime.media.image_source import natural_order
+from realtime.media.opening import open_source
+from realtime.media.pictures import encode_picture, read_picture
 from tests.media.clips import BOX, PAINT, Clip, convert, index_of, picture, shown, times
 
 

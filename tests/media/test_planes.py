@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from realtime.planes import as_format, plane_arrays, to_writable, upright_image, writable_format, write_replaced
+from realtime.media.planes import as_format, plane_arrays, to_writable, upright_image, writable_format, write_replaced
 
 FORMATS = [
     "yuv420p",

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from engines import lock
-from realtime import temporary
-from realtime.temporary import Temporary, sweep
+from realtime.media import temporary
+from realtime.media.temporary import Temporary, sweep
 from tests.cli.command import environment
 
 pytest.importorskip("fcntl", reason="this system has no flock")
@@ -19,7 +19,7 @@ pytest.importorskip("fcntl", reason="this system has no flock")
 MAKE = """
 import sys, time
 from pathlib import Path
-from realtime.temporary import Temporary
+from realtime.media.temporary import Temporary
 held = Temporary(Path(sys.argv[1]), ".mp4"), Temporary(Path(sys.argv[1]), folder=True)
 (held[1].path / "inside").write_text("half")
 print("made", flush=True)

@@ -10,8 +10,8 @@ import av
 import numpy as np
 import pytest
 
-from realtime.encoders import side_data
-from realtime.source import open_source
+from realtime.media.encoders import side_data
+from realtime.media.opening import open_source
 from tests.media.clips import BOX, FRAMES, HEIGHT, PAINT, WIDTH, Clip, convert, hdr_clip, index_of, shown, times
 
 VP9 = {"deadline": "realtime", "cpu-used": "8", "crf": "10", "b": "0"}
@@ -248,7 +248,7 @@ def test_reading_is_not_disturbed_by_writing_into_frames(tmp_path: Path) -> None
         for frame, before in zip(opened, plain, strict=True):
             np.testing.assert_array_equal(frame.image, before)
             convert_box = np.full_like(frame.image, 255)
-            from realtime.planes import write_replaced
+            from realtime.media.planes import write_replaced
 
             assert frame.native is not None
             write_replaced(frame.native, convert_box, np.full(before.shape[:2], 255, np.uint8), (0, HEIGHT, 0, WIDTH))

@@ -31,7 +31,7 @@ from realtime.edits import (
 )
 from realtime.errors import EraserError, UsageError
 from realtime.selection import Box
-from realtime.selectionfile import read_selection, write_selection
+from realtime.tracking.selectionfile import read_selection, write_selection
 
 PNG = cv2.imencode(".png", np.full((4, 6), 255, np.uint8))[1].tobytes()  # what follows its end is ignored
 NUMBERS = st.integers(-2_000_000, 2_000_000).map(lambda value: value / 1000)

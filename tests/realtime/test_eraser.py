@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from realtime import ops
+from realtime.background.plate import GUESSED, SEEN
 from realtime.eraser import Eraser, Settings
 from realtime.errors import EraserError
-from realtime.plate import GUESSED, SEEN
 from realtime.selection import Box, Selection
 from tests.realtime.fakes import PaintingFiller, red_segmenter
 from tests.realtime.pictures import disc, frame, look, psnr, put, texture

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from realtime.background.plate import GUESSED, SEEN
 from realtime.edits import Erase, People
 from realtime.eraser import Eraser, Settings
 from realtime.errors import EraserError
-from realtime.plate import GUESSED, SEEN
 from realtime.selection import Selection
 from tests.realtime.fakes import PaintingFiller, red_segmenter
 from tests.realtime.pictures import disc, frame, psnr, put, texture

@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 
 from realtime import ops
-from realtime.glance import Glance, View
-from realtime.motion import Registration
-from realtime.plate import Evidence, Plate
-from realtime.sight import disagreement
+from realtime.background.plate import Evidence, Plate
+from realtime.motion.glance import Glance, View
+from realtime.motion.registration import Registration
+from realtime.motion.sight import disagreement
 from tests.realtime.pictures import look, texture
 
 HEIGHT, WIDTH = 180, 320

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 
 from realtime import ops
+from realtime.background.memory import ShotMemory
+from realtime.background.plate import SEEN, UNSEEN, Evidence, Plate
 from realtime.edits import Erase, Move
 from realtime.eraser import Eraser, Settings
 from realtime.errors import EraserError
-from realtime.memory import ShotMemory
 from realtime.ops import Region
-from realtime.plate import SEEN, UNSEEN, Evidence, Plate
 from realtime.rehearsal import Rehearsal
 from realtime.selection import Selection
 from realtime.shots import Shot

@@ -11,8 +11,8 @@ import pytest
 
 from realtime import ops
 from realtime.eraser import Eraser, Settings
-from realtime.glance import Glance, View
-from realtime.scout import Scout
+from realtime.motion.glance import Glance, View
+from realtime.motion.scout import Scout
 from realtime.segment import Segmenter
 from realtime.selection import Selection
 from tests.realtime.fakes import PaintingFiller, RedEngine

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from realtime import ops
+from realtime.media.opening import open_source
 from realtime.shots import Shot, ShotFinder, find_shots
-from realtime.source import open_source
 from tests.realtime.pictures import disc, look, put, texture
 
 HEIGHT, WIDTH = 90, 160

@@ -9,8 +9,8 @@ from realtime.edits import Add, Erase, Move, Paint, TimedEdit
 from realtime.select.clip import Clip
 from realtime.select.follower import Follower, Wanted
 from realtime.select.session import stencilled
-from realtime.strokes import draw, place
-from realtime.tracing import Plan
+from realtime.tracking.strokes import draw, place
+from realtime.tracking.tracing import Plan
 from tests.cli import media
 from tests.live.fakes import until
 from tests.realtime.fakes import colour_segmenter

@@ -7,12 +7,12 @@ from fractions import Fraction
 import cv2
 import numpy as np
 
+from realtime.background.plate import GUESSED, SEEN
 from realtime.eraser import Result
 from realtime.frame import Frame
 from realtime.live.control import Status
 from realtime.ops import Region
-from realtime.plate import GUESSED, SEEN
-from realtime.things import Thing
+from realtime.tracking.things import Thing
 
 WIDTH, HEIGHT = 320, 180
 WALL, DISC = (90, 90, 90), (200, 120, 40)

@@ -1,0 +1,1 @@
+"""What stands behind: the plate, what it learns and forgets, and what is invented where nothing was seen."""

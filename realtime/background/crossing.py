@@ -1,0 +1,101 @@
+"""What stands behind the frames between two shots, while the one dissolves into the other."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from realtime import ops
+from realtime.background.exposure import Exposure
+from realtime.background.filljob import quick_fill
+from realtime.background.memory import Memory
+from realtime.background.plate import GUESSED, SEEN, UNSEEN, Plate
+from realtime.ops import Region
+
+BRIDGE = 4  # pixels to one of the bridge over what a shot never shows
+STRIDE = 3  # pixels, each way, to one that is looked at for the shares
+
+
+@dataclass(frozen=True)
+class Edge:
+    """The last frame of a shot, or its first one.
+
+    memory: of the shot; epoch, motion, exposure: of the frame, as in `Pending` and `Finding`; mask: (H, W) uint8, what
+    was erased from it. plate: of the pass that renders, which holds what was invented for the shot; None before it.
+    """
+
+    memory: Memory
+    epoch: int
+    motion: np.ndarray
+    exposure: Exposure
+    mask: np.ndarray
+    plate: Plate | None = None
+
+    def background(self, region: Region) -> tuple[np.ndarray, np.ndarray]:
+        """As `Memory.recall`, in the frame's own exposure; (h, w, 3) float32.
+
+        What the shot never shows is as it was invented for it, or bridged smoothly.
+        """
+        color, trust = self.memory.recall(self.epoch, self.motion, region)
+        unknown = ops.equals(trust, UNSEEN)
+        if self.plate is not None:
+            invented, there = self.plate.home.fetch(*self._invented(self.plate, region))
+            ops.copy_where(invented, unknown & there, color)
+            unknown = unknown & ~there
+        if ops.count(unknown):
+            color = quick_fill(color, unknown, BRIDGE)
+        return self.exposure.apply(color), trust
+
+    def _invented(self, plate: Plate, region: Region) -> tuple[np.ndarray, np.ndarray]:
+        """What a plate holds of a region, (h, w, 3) uint8 BGR, and where it holds anything, (h, w) uint8."""
+        color, trust = plate.read(self.motion @ np.linalg.inv(plate.since(self.epoch)), region)
+        return color, ops.at_least(trust, GUESSED)
+
+
+@dataclass
+class Crossing:
+    """From one shot to the next; None stands for a plain black picture, from which a film fades in."""
+
+    before: Edge | None
+    after: Edge | None = None
+
+    def mask(self, mask: np.ndarray) -> np.ndarray:
+        """The mask of a frame between the two, (H, W) uint8, with what fades out and what fades in."""
+        there = [edge.mask for edge in (self.before, self.after) if edge is not None and edge.mask.shape == mask.shape]
+        return np.bitwise_or.reduce([mask, *there])
+
+    def seen_in(self, picture: np.ndarray, mask: np.ndarray) -> Mixture:
+        """What a frame between the two should show: (H, W, 3) uint8 BGR; mask: (H, W) uint8, what is erased from it."""
+        return Mixture(self, picture, mask)
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """The backgrounds of two shots, mixed as one frame mixes them; a `Memory` of that frame alone."""
+
+    crossing: Crossing
+    picture: np.ndarray
+    mask: np.ndarray
+
+    def recall(self, epoch: int, motion: np.ndarray, region: Region) -> tuple[np.ndarray, np.ndarray]:
+        """As `Memory.recall`, all of it taken for SEEN; the camera is taken to stand still while a film dissolves."""
+        height, width = self.mask.shape
+        whole = Region(0, height, 0, width)
+        black = np.zeros((height, width, 3), np.float32), np.full((height, width), SEEN, np.uint8)
+        (one, trust), (other, other_trust) = (
+            black if edge is None else edge.background(whole) for edge in (self.crossing.before, self.crossing.after)
+        )
+        known = ops.equals(np.minimum(trust, other_trust), SEEN)
+        share = self._share(one, other, known & ~self.mask)
+        mixed = cv2.addWeighted(one[region.slices], 1 - share, other[region.slices], share, 0)
+        return ops.to_uint8(mixed), np.full((region.height, region.width), SEEN, np.uint8)
+
+    def _share(self, one: np.ndarray, other: np.ndarray, known: np.ndarray) -> float:
+        """The second picture's share in the frame, 0 to 1, by least squares where both backgrounds are known."""
+        thinned = slice(None, None, STRIDE), slice(None, None, STRIDE)
+        chosen = known[thinned] > 0
+        difference = (other[thinned] - one[thinned])[chosen].ravel()
+        change = (self.picture[thinned] - one[thinned])[chosen].ravel()
+        return float(np.clip(change @ difference / max(float(difference @ difference), 1e-3), 0, 1))

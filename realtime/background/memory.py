@@ -1,0 +1,102 @@
+"""The whole shot as memory: what a first pass learns of every shot, for a second pass to look up.
+
+A plate keeps only what lies near its view, so a first pass stores the plate of every epoch (the time between two
+re-anchorings) as it was at the end of it. A later look at some place asks the plate of its own epoch first, then those
+of the epochs around it. Everything is on disk; memory is a few plates, however long the shot.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import cv2
+import numpy as np
+
+from realtime import ops
+from realtime.background.ledger import Ledger
+from realtime.background.plate import SEEN, Plate
+from realtime.ops import Region
+
+HELD = 3  # plates in memory
+REACH = 12  # epochs, before and after its own, in which a place is looked for
+
+
+class Memory(Protocol):
+    """What a shot ever shows."""
+
+    def recall(self, epoch: int, motion: np.ndarray, region: Region) -> tuple[np.ndarray, np.ndarray]:
+        """What is known of a region of the frame.
+
+        motion: 3x3, anchor of `epoch` -> frame pixels. Returns (h, w, 3) uint8 BGR and (h, w) uint8 trust, as
+        `Plate.read` does.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class _Stored:
+    """A plate on disk. canvas: in the coordinates of its anchor; onward: 3x3, from there to those of the next epoch."""
+
+    ledger: Ledger
+    canvas: Region
+    onward: np.ndarray
+
+
+class ShotMemory:
+    """The plates of one shot by epoch: `store` them in order, then `recall`. One thread at a time."""
+
+    def __init__(self, folder: Path, name: str) -> None:
+        self._folder, self._name = folder, name
+        self._stored: list[_Stored] = []
+        self._held: OrderedDict[int, Plate] = OrderedDict()
+
+    def store(self, plate: Plate, onward: np.ndarray) -> None:
+        """Keep the plate of the next epoch. onward: 3x3, its anchor's coordinates -> those of the anchor after it."""
+        ledger = Ledger(self._folder / f"{self._name}-{len(self._stored)}.plate")
+        ledger.append(plate.arrays())
+        ledger.close()
+        self._stored.append(_Stored(ledger, plate.canvas, onward))
+
+    def recall(self, epoch: int, motion: np.ndarray, region: Region) -> tuple[np.ndarray, np.ndarray]:
+        """As `Memory.recall`; the nearest epoch that has SEEN a pixel gives it."""
+        color, trust = self._plate(epoch).read(motion, region)
+        forward = backward = motion
+        for distance in range(1, REACH + 1):
+            if ops.equals(trust, SEEN).all():
+                break
+            later, earlier = epoch + distance, epoch - distance
+            if later < len(self._stored):
+                forward = forward @ np.linalg.inv(self._stored[later - 1].onward)
+                self._complete(later, forward, region, color, trust)
+            if earlier >= 0:
+                backward = backward @ self._stored[earlier].onward
+                self._complete(earlier, backward, region, color, trust)
+        return color, trust
+
+    def _complete(self, epoch: int, motion: np.ndarray, region: Region, color: np.ndarray, trust: np.ndarray) -> None:
+        """Take what another epoch knows better, in place."""
+        if not _overlaps(self._stored[epoch].canvas, motion, region):
+            return
+        other_color, other_trust = self._plate(epoch).read(motion, region)
+        better = cv2.compare(other_trust, trust, cv2.CMP_GT)
+        cv2.copyTo(other_color, better, color)
+        cv2.copyTo(other_trust, better, trust)
+
+    def _plate(self, epoch: int) -> Plate:
+        if epoch not in self._held:
+            (arrays,) = self._stored[epoch].ledger
+            self._held[epoch] = Plate.restored(arrays)
+            if len(self._held) > HELD:
+                self._held.popitem(last=False)
+        self._held.move_to_end(epoch)
+        return self._held[epoch]
+
+
+def _overlaps(canvas: Region, motion: np.ndarray, region: Region) -> bool:
+    """Whether a region of the frame may show any of a canvas; motion: canvas coordinates -> frame pixels."""
+    mapped = ops.transform_points(np.linalg.inv(motion), ops.region_corners(region))
+    (x0, y0), (x1, y1) = mapped.min(0), mapped.max(0)
+    return bool(x0 < canvas.x1 and x1 > canvas.x0 and y0 < canvas.y1 and y1 > canvas.y0)

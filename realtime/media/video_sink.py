@@ -1,0 +1,368 @@
+"""A video file: the erased stream encoded, everything else of the source copied or rebuilt beside it."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from fractions import Fraction
+
+import av
+import av.error
+import numpy as np
+from av.codec.context import Flags as CodecFlags
+from av.container import OutputContainer
+from av.packet import Packet
+from av.video.stream import VideoStream
+
+from realtime.errors import EraserError, UsageError
+from realtime.media.encoders import WITH_STATIC_HDR, Choice, choose_encoder, shape_of, side_data, side_data_names
+from realtime.media.losses import field_order
+from realtime.media.passthrough import Copies, advance_timecode, cut_chapters, needs_metadata_tags, own_tags
+from realtime.media.planes import as_format, matrix_of, range_of, write_replaced
+from realtime.media.sink import PictureSink, Replaced, Sink
+from realtime.media.source import Source
+from realtime.media.target import Target
+from realtime.media.video_source import VideoSource
+
+_MOV_FAMILY = {"mov", "mp4", "ipod", "3gp", "3g2", "psp", "ismv", "f4v"}
+_WITH_CHAPTERS = _MOV_FAMILY | {"matroska", "webm", "nut", "asf", "ogg"}
+_WITH_ROTATION = _MOV_FAMILY | {"matroska", "webm"}
+# PyAV cannot give a Matroska track its pixels' aspect ratio; these encoders write it into their own headers.
+_ASPECT_IN_STREAM = {"matroska", "webm"}
+_WITH_ASPECT = {"libx264", "libx264rgb", "libx265"}
+_MANY_FILES = {"hls", "dash", "segment", "stream_segment", "image2", "tee", "smoothstreaming"}
+_ONE_PICTURE = {"avif"}
+_UNSPECIFIED = 2  # of AVColorPrimaries, AVColorTransferCharacteristic and AVColorSpace
+# Side data of frames that no encoder here is given, by what a user calls it.
+_LOST_SIDE_DATA = {
+    "DOVI_RPU_BUFFER": "Dolby Vision metadata",
+    "DOVI_METADATA": "Dolby Vision metadata",
+    "DYNAMIC_HDR_PLUS": "HDR10+ metadata",
+    "DYNAMIC_HDR_VIVID": "HDR Vivid metadata",
+    "SPHERICAL": "360-degree projection",
+    "STEREO3D": "stereo 3D layout",
+}
+# The same of side data that only some encoders are given.
+_STATIC_HDR = {
+    "CONTENT_LIGHT_LEVEL": "HDR content light level",
+    "MASTERING_DISPLAY_METADATA": "HDR mastering metadata",
+}
+
+
+class VideoFile:
+    """One video stream being encoded into a container that appears at `target` when it is whole.
+
+    container, stream: PyAV's; to be filled in between `add_video` and `start`.
+    """
+
+    stream: VideoStream
+
+    def __init__(self, target: Target, options: dict[str, str] | None = None) -> None:
+        self.target = target
+        self._encoded_pts = -(1 << 62)
+        try:
+            self.container: OutputContainer = av.open(str(target.temporary), "w", container_options=options)
+        except (av.error.FFmpegError, ValueError) as error:
+            target.discard()
+            raise _unknown_extension(target.output) from error
+        if self.container.format.name in _MANY_FILES | _ONE_PICTURE or self.container.default_video_codec == "none":
+            self.abort()
+            raise _unknown_extension(target.output)
+
+    def add_video(self, choice: Choice, width: int, height: int, time_base: Fraction, rate: Fraction | None) -> None:
+        """Add the video stream. rate: frames per second, a hint for the encoder."""
+        hint = (rate or Fraction(25)).limit_denominator(1001)
+        self._choice = choice
+        stream = self.container.add_stream(
+            choice.encoder, rate=hint, options=choice.options, width=width, height=height, pix_fmt=choice.pixel_format
+        )
+        assert isinstance(stream, VideoStream)
+        self.stream = stream
+        # Otherwise the last frame lasts as long as the encoder likes.
+        stream.codec_context.flags |= CodecFlags.frame_duration
+        stream.time_base = stream.codec_context.time_base = _encoder_time_base(choice.encoder, time_base, hint)
+        if stream.codec_context.codec.canonical_name == "hevc" and self.container.format.name in _MOV_FAMILY:
+            stream.codec_context.codec_tag = "hvc1"  # the one of two that Apple's players know
+
+    def start(self) -> None:
+        """Open the encoder and write the header."""
+        with self.failures():
+            self.container.start_encoding()
+
+    def encode(self, frame: av.VideoFrame) -> None:
+        """Encode a frame that has its pts and time base. Its type is the encoder's choice, not the decoder's."""
+        frame = as_format(frame, self._choice.pixel_format)
+        frame.pict_type = 0
+        assert frame.pts is not None
+        assert frame.time_base is not None
+        base = self.stream.codec_context.time_base
+        pts = round(frame.pts * frame.time_base / base)
+        self._encoded_pts = frame.pts = max(pts, self._encoded_pts + 1)
+        frame.duration = round(frame.duration * frame.time_base / base)
+        frame.time_base = base
+        with self.failures():
+            self.mux(self.stream.encode(frame))
+
+    def mux(self, packets: Sequence[Packet]) -> None:
+        """Write what the encoder gave."""
+        self.container.mux(packets)
+
+    def finish(self) -> None:
+        """Flush, close and move into place."""
+        with self.failures():
+            self.mux(self.stream.encode(None))
+            self.close()
+        self.target.commit()
+
+    def close(self) -> None:
+        with self.failures():
+            self.container.close()
+
+    def abort(self) -> None:
+        with suppress(av.error.FFmpegError, OSError):
+            self.container.close()
+        self.target.discard()
+
+    @contextmanager
+    def failures(self) -> Iterator[None]:
+        """Tell what FFmpeg and the file system report as an EraserError."""
+        try:
+            yield
+        except (av.error.FFmpegError, OSError) as error:
+            raise self.target.failure(error) from error
+
+
+class VideoSink(Sink):
+    """The erased video of a video source, with its other streams."""
+
+    def __init__(
+        self,
+        output: str,
+        source: VideoSource,
+        *,
+        codec: str | None,
+        crf: float | None,
+        overwrite: bool,
+        file: type[VideoFile] = VideoFile,
+        shift: Fraction | None = None,
+    ) -> None:
+        """file: what takes the encoded video; shift: seconds to take off all times, None for the source's."""
+        self._source = source
+        self._shift = source.shift if shift is None else shift
+        first = source.first
+        self._file = file(
+            Target(output, source_path=source.path, overwrite=overwrite), _container_options(output, source)
+        )
+        try:
+            choice = choose_encoder(
+                self._file.container,
+                source.info.pixel_format,
+                first.width,
+                first.height,
+                source_codec=source.info.codec,
+                codec=codec,
+                crf=crf,
+                first=first,
+                field_order=field_order(source.stream),
+            )
+            self.notes = list(choice.notes)
+            self._copies = Copies(
+                source.container,
+                source.stream,
+                self._file.container,
+                add_erased=lambda: self._add_video(choice),
+                cover=source.first_packet,
+            )
+            self.notes = [*self.notes, *self._copies.notes]
+            self._add_tags()
+            source.keep(self._copies.indices)
+            self._file.start()
+        except BaseException:
+            self._file.abort()
+            raise
+
+    def write(self, result: Replaced) -> None:
+        frame = result.frame
+        if frame.native is None:
+            raise EraserError("A frame of the video lost its planes on the way; report this as a bug.")
+        native = write_replaced(frame.native, result.image, result.alpha, result.roi, frame.rotation)
+        native.pts = frame.pts - round(self._shift / frame.time_base)
+        native.time_base = frame.time_base
+        self._file.encode(native)
+        self._copy_packets()
+
+    @property
+    def encoder(self) -> tuple[Fraction, bytes]:
+        """The encoder's time base and its extradata: packets of another one fit where both are the same."""
+        context = self._file.stream.codec_context
+        return context.time_base, context.extradata or b""
+
+    def write_encoded(self, packet: Packet) -> None:
+        """In place of a picture: what an encoder with the same settings made of it, at its time in the output."""
+        packet.stream = self._file.stream
+        with self._file.failures():
+            self._file.mux([packet])
+        self._copy_packets()
+
+    def finish(self) -> None:
+        self._copy_packets()
+        self._file.finish()
+
+    def abort(self) -> None:
+        self._file.abort()
+
+    def _copy_packets(self) -> None:
+        said = len(self._copies.notes)
+        with self._file.failures():
+            self._copies.write(self._source.take_packets(), self._source.cut)
+        self.notes += self._copies.notes[said:]
+
+    def _add_video(self, choice: Choice) -> None:
+        """The stream, with everything about the picture that is not in its samples."""
+        source, first = self._source, self._source.first
+        self._file.add_video(choice, first.width, first.height, source.time_base, source.info.rate)
+        stream, context, given = self._file.stream, self._file.stream.codec_context, source.stream.codec_context
+        for name in ("color_primaries", "color_trc", "colorspace"):
+            value = getattr(first, name)
+            setattr(context, name, value if value != _UNSPECIFIED else getattr(given, name))
+        context.color_range = 2 if first.format.name.startswith("yuvj") else first.color_range or given.color_range
+        if shape_of(choice.pixel_format).kind == "yuv" != shape_of(source.info.pixel_format).kind:
+            context.colorspace, context.color_range = matrix_of(first), range_of(first)
+        container = self._file.container.format.name
+        if source.stream.sample_aspect_ratio not in (None, 0, 1):
+            context.sample_aspect_ratio = source.stream.sample_aspect_ratio
+            if container in _ASPECT_IN_STREAM and choice.encoder not in _WITH_ASPECT:
+                self.notes.append(
+                    f"The pixels' aspect ratio ({context.sample_aspect_ratio}) cannot be written here. Choose .mp4."
+                )
+        if source.info.interlaced:
+            context.flags |= CodecFlags.interlaced_dct | CodecFlags.interlaced_me
+            if field_order(source.stream):
+                context.field_order = field_order(source.stream)
+        matrix = side_data(first, "DISPLAYMATRIX")
+        if matrix is not None:
+            stream.set_display_matrix(struct.unpack("9i", matrix))
+            if source.rotation and container not in _WITH_ROTATION:
+                self.notes.append(
+                    "This container cannot say that the video is to be shown rotated. Choose .mp4 or .mkv."
+                )
+        stream.disposition = source.stream.disposition
+        stream.metadata.update(own_tags(source.stream.metadata))
+        for key, value in stream.metadata.items():
+            if key.lower() == "timecode" and source.cut.start is not None and source.info.rate:
+                stream.metadata[key] = advance_timecode(value, source.first_index, source.info.rate)
+        unwritten = _LOST_SIDE_DATA | ({} if choice.encoder in WITH_STATIC_HDR else _STATIC_HDR)
+        lost = {unwritten[name] for name in side_data_names(first) & unwritten.keys()}
+        self.notes += [f"The video's {name} cannot be written here and is left out." for name in sorted(lost)]
+
+    def _add_tags(self) -> None:
+        source, container = self._source, self._file.container
+        container.metadata.update(own_tags(source.container.metadata))
+        chapters = cut_chapters(source.container.chapters(), source.cut)
+        if chapters and container.format.name not in _WITH_CHAPTERS:
+            self.notes.append("This container has no chapters; they are left out. Choose .mp4 or .mkv.")
+        elif chapters:
+            container.set_chapters(chapters)
+
+
+class PictureVideo(PictureSink):
+    """A video of pictures that have no planes of their own: of an image sequence, of a preview, of masks.
+
+    Colour is stored as BT.709 4:2:0, gray without loss.
+    """
+
+    def __init__(
+        self,
+        output: str,
+        width: int,
+        height: int,
+        source: Source,
+        *,
+        overwrite: bool,
+        even: bool = False,
+        codec: str | None = None,
+        crf: float | None = None,
+    ) -> None:
+        """width, height: of the pictures. even: repeat the last row or column of colour pictures of odd size, for
+        encoders that take none, rather than take another codec."""
+        self.notes = []
+        self._source = source
+        self._size = width, height
+        self._even = even
+        self._asked = codec, crf
+        self._gray: bool | None = None
+        self._file = VideoFile(Target(output, source_path=source.path, overwrite=overwrite))
+
+    def write(self, result: Replaced) -> None:
+        self.write_image(result.image, result.frame.pts, result.frame.time_base)
+
+    def write_image(self, image: np.ndarray, pts: int, time_base: Fraction) -> None:
+        if self._gray is None:
+            self._gray = image.ndim == 2
+            self._start()
+        if self._gray:
+            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="gray")
+        else:
+            if self._even:
+                image = np.pad(image, ((0, image.shape[0] % 2), (0, image.shape[1] % 2), (0, 0)), "edge")
+            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="bgr24").reformat(
+                format="yuv420p", dst_colorspace="ITU709", src_color_range="JPEG", dst_color_range="MPEG", threads=1
+            )
+        frame.pts, frame.time_base = pts - round(self._source.shift / time_base), time_base
+        self._file.encode(frame)
+
+    def finish(self) -> None:
+        if self._gray is None:  # no picture came
+            self._file.abort()
+        else:
+            self._file.finish()
+
+    def abort(self) -> None:
+        self._file.abort()
+
+    def _start(self) -> None:
+        width, height = self._size
+        if self._even and not self._gray:
+            width, height = width + width % 2, height + height % 2
+        codec, crf = self._asked
+        pixel_format = "gray" if self._gray else "yuv420p"
+        choice = choose_encoder(
+            self._file.container, pixel_format, width, height, codec=codec, crf=crf, lossless=bool(self._gray)
+        )
+        self.notes += choice.notes
+        self._file.add_video(choice, width, height, self._source.info.time_base, self._source.info.rate)
+        if not self._gray:
+            context = self._file.stream.codec_context
+            context.color_primaries = context.color_trc = context.colorspace = context.color_range = 1
+        self._file.start()
+
+
+def _container_options(output: str, source: VideoSource) -> dict[str, str]:
+    extension = output.rpartition(".")[2].lower()
+    if extension in ("mkv", "webm", "mka"):
+        # Audio that starts before zero (an encoder's priming) would otherwise move every time by some milliseconds.
+        return {"avoid_negative_ts": "disabled"}
+    if extension in ("mp4", "mov", "m4v"):
+        # Delays of whole tracks are stored in the movie's ticks, which by default are milliseconds.
+        timescale = source.time_base.denominator
+        while timescale < 10000:
+            timescale *= 2
+        options = {"movie_timescale": str(timescale)}
+        if needs_metadata_tags(source.container.metadata):
+            options["movflags"] = "use_metadata_tags"
+        return options
+    return {}
+
+
+def _encoder_time_base(encoder: str, time_base: Fraction, rate: Fraction) -> Fraction:
+    """The source's, except where a codec's bitstream cannot express it."""
+    if encoder in ("mpeg1video", "mpeg2video"):
+        return 1 / rate
+    if encoder == "mpeg4" and time_base.denominator > 65535:
+        return Fraction(1, 30000)
+    return time_base
+
+
+def _unknown_extension(output: str) -> UsageError:
+    return UsageError(f"The extension of {output} names no video container. Use .mp4, .mkv, .mov or .webm.")

@@ -1,0 +1,1 @@
+"""Where the camera looks, and how pixels move from frame to frame."""

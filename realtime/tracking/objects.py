@@ -1,0 +1,281 @@
+"""The objects of a job: what the user's edits made of them, and their tracks.
+
+    objects = Objects(people=True)
+    objects.apply(Erase(640, 300), ...)
+    objects.tracks  # a guided network's looks, or colours, move their mattes from frame to frame
+
+Pure bookkeeping on mattes; `realtime.tracking.finder` runs the networks.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from realtime import ops
+from realtime.edits import Add, Clear, Edit, Erase, EraseBox, Move, Paint, People, Restore, Stencil, Subtract, Undo
+from realtime.masks import ON
+from realtime.tracking.parts import Parts, part_at, value_at
+from realtime.tracking.strokes import Strokes, place
+from realtime.tracking.track import Click, Track
+
+REACH = 0.02  # share of the picture's height by which a click may miss a matte
+CLICK_RADIUS = 0.03  # share of the height around a click that it surely speaks of
+HISTORY = 100  # edits that can be taken back
+
+
+@dataclass(frozen=True)
+class _Moment:
+    """What the user had chosen before an edit: enough to take the edit back."""
+
+    people: bool
+    current: Track | None
+    strokes: tuple[int, ...]
+    tracks: tuple[tuple[Track, Track, tuple[Click, ...]], ...]  # each, a copy of its fields, its clicks (no copies)
+
+
+class Objects:
+    """The followed objects, the brush strokes, and whether every person is erased.
+
+    State: these, what came before each edit, and the object that `Add` and `Subtract` refine. Mattes are (h, w)
+    float32, smaller than the frame; edits come in pixels of the frame.
+    """
+
+    def __init__(self, people: bool):
+        """people: whether the classes' whole matte is erased from the start."""
+        self.people = self._people_at_start = people
+        self.tracks: list[Track] = []
+        self.strokes = Strokes()
+        self.numbers = itertools.count(1)
+        self._current: Track | None = None
+        self._named: dict[int, Track] = {}
+        self._history: list[_Moment] = []
+
+    def apply(
+        self,
+        edit: Edit,
+        size: tuple[int, int],
+        matte_size: tuple[int, int],
+        matte: np.ndarray | None,
+        parts: Parts,
+        time: float,
+    ) -> None:
+        """Do what the user wishes.
+
+        size, matte_size: (H, W) of frame and mattes; matte: of the classes, None where it is not known; parts: those of
+        it that can be chosen; time: seconds, of the frame.
+        """
+        if isinstance(edit, Undo):
+            self._undo()
+            return
+        self._history = [*self._history[-HISTORY:], self._moment()]
+        desk = _Desk(self, size, matte_size, matte, parts, time)
+        match edit:
+            case Erase(x, y, number):
+                desk.erase(x, y, number)
+            case EraseBox(box, number):
+                desk.erase_box(*box.slices(), number)
+            case Restore(x, y):
+                desk.restore(x, y)
+            case Add(x, y, number):
+                desk.refine(x, y, number, inside=True)
+            case Subtract(x, y, number):
+                desk.refine(x, y, number, inside=False)
+            case Move(x, y, dx, dy):
+                desk.move(x, y, dx, dy)
+            case Paint() | Stencil():
+                self.strokes.paint(edit, place(edit, size))
+            case People(erase):
+                self.people = erase
+            case Clear():
+                self.people, self.strokes.active, self._current = self._people_at_start, (), None
+                for track in self.tracks:
+                    track.role = "none"
+
+    def plant(self, seed: Track, lab: np.ndarray, time: float) -> None:
+        """Follow an object from where it is in this picture, (h, w, 3) uint8 CIE Lab; the seed becomes its track."""
+        self.tracks = [track for track in self.tracks if track.number != seed.number]
+        self.tracks.append(seed)
+        self.choose(seed, seed.number)
+        for click in seed.clicks:
+            click.since = time
+        seed.begin(seed.matte, lab, time)
+
+    def erased(self) -> list[Track]:
+        """Those that are erased, or whose hole stays closed."""
+        return [track for track in self.tracks if track.role == "erase" and track.state != "gone"]
+
+    def fit(self, size: tuple[int, int]) -> None:
+        """Bring all mattes to (h, w) = `size`, after the picture's or the network's size has changed."""
+        for track in self.tracks:
+            before = track.matte.shape
+            if before != size:
+                track.matte = ops.resize(track.matte, size)
+                track.usual *= size[0] * size[1] / (before[0] * before[1])
+                for click in track.clicks:
+                    click.x, click.y = click.x * size[1] / before[1], click.y * size[0] / before[0]
+
+    def tidy(self) -> None:
+        """Forget what no undo can bring back, and those kept whose track is lost: who is not surely known goes."""
+        for track in self.tracks:
+            if track.role == "keep" and track.state != "followed":
+                track.role = "none"
+        revivable = {id(track) for moment in self._history[-HISTORY:] for track, _, _ in moment.tracks}
+        self.tracks = [track for track in self.tracks if track.role != "none" or id(track) in revivable]
+
+    def choose(self, track: Track, number: int | None = None) -> None:
+        """Make it the one that is refined next; number: what an edit calls it, though it may have another."""
+        self._current = track
+        if number is not None:
+            self._named[number] = track
+
+    def named(self, number: int) -> Track | None:
+        """The track that an edit calls by this number."""
+        return self._named.get(number)
+
+    @property
+    def current(self) -> Track | None:
+        return self._current
+
+    def _moment(self) -> _Moment:
+        tracks = tuple((track, replace(track), tuple(track.clicks)) for track in self.tracks)
+        return _Moment(self.people, self._current, self.strokes.active, tracks)
+
+    def _undo(self) -> None:
+        if not self._history:
+            return
+        moment = self._history.pop()
+        self.people, self._current, self.strokes.active = moment.people, moment.current, moment.strokes
+        known = {id(track) for track, _, _ in moment.tracks}
+        for track in self.tracks:
+            if id(track) not in known:
+                track.role = "none"
+        for track, before, clicks in moment.tracks:
+            track.role, track.dx, track.dy = before.role, before.dx, before.dy
+            if [id(click) for click in track.clicks] != [id(click) for click in clicks]:
+                # Seen anew with the clicks of then, where they have been carried to meanwhile.
+                track.clicks, track.fresh = list(clicks), True
+                track.matte = np.zeros_like(track.matte)
+
+
+class _Desk:
+    """Where one edit meets the objects of a frame."""
+
+    def __init__(
+        self,
+        objects: Objects,
+        size: tuple[int, int],
+        matte_size: tuple[int, int],
+        matte: np.ndarray | None,
+        parts: Parts,
+        time: float,
+    ):
+        self._objects, self._size, self._matte_size = objects, size, matte_size
+        self._matte, self._parts, self._time = matte, parts, time
+
+    def erase(self, x: float, y: float, number: int | None = None) -> None:
+        """Erase what is at a pixel of the frame."""
+        shown = self._shown_displaced(x, y)
+        track = shown or self._tracked(x, y, ("keep", "erase"), reach=0.0)
+        if shown is not None:
+            shown.dx = shown.dy = 0.0
+        if track is None or (track.role == "keep" and self._objects.people and not track.person):
+            track = self._new(x, y, number)
+        elif track.role == "keep":
+            track.role = "none" if self._objects.people else "erase"
+        self._objects.choose(track, number)
+
+    def erase_box(self, rows: slice, columns: slice, number: int | None = None) -> None:
+        mask = np.zeros(self._size, np.uint8)
+        mask[rows, columns] = 255
+        matte = ops.resize(mask, self._matte_size).astype(np.float32) / np.float32(255)
+        if not (matte >= ON).any():
+            matte = (matte > 0).astype(np.float32)
+        track = Track(number or next(self._objects.numbers), matte, boxed=True, since=self._time)
+        self._objects.tracks.append(track)
+        self._objects.choose(track, number)
+
+    def restore(self, x: float, y: float) -> None:
+        """Give back what is at a pixel: an object, one of the people, or what was painted."""
+        track = self._shown_displaced(x, y) or self._tracked(x, y, ("erase",), reach=REACH)
+        part = None if self._matte is None else part_at(self._matte, *self._small(x, y))
+        if track is not None:
+            track.role, track.dx, track.dy = "none", 0.0, 0.0
+            if self._objects.people and track.person and track.state == "followed":
+                track.role = "keep"
+        elif self._objects.people and part is not None:
+            number = next(self._objects.numbers)
+            self._objects.tracks.append(Track(number, part, "keep", person=True, since=self._time))
+        else:
+            self._objects.strokes.drop_at(x, y, self._size)
+
+    def refine(self, x: float, y: float, number: int | None = None, *, inside: bool) -> None:
+        track = self._objects.current if number is None else self._objects.named(number)
+        if track is None or track.role == "none" or (track.state == "gone" and number is None):
+            if inside:
+                self.erase(x, y, number)
+            return
+        if track.state != "followed" and inside:  # the user shows where it is by now
+            track.clicks, track.matte = [], np.zeros_like(track.matte)
+        if not track.fresh:  # the flow may have carried a click off it
+            track.clicks = [c for c in track.clicks if not c.inside or value_at(track.matte, c.x, c.y) >= ON]
+        small = self._small(x, y)
+        contradicts = 2 * CLICK_RADIUS * self._matte_size[0]
+        track.clicks = [
+            click
+            for click in track.clicks
+            if click.inside == inside or np.hypot(click.x - small[0], click.y - small[1]) > contradicts
+        ]
+        track.clicks.append(Click(*small, inside, self._time))
+        track.fresh = True
+
+    def move(self, x: float, y: float, dx: float, dy: float) -> None:
+        track = self._shown_displaced(x, y) or self._tracked(x, y, ("erase",), reach=0.0) or self._new(x, y)
+        self._objects.choose(track)
+        track.dx, track.dy = track.dx + dx, track.dy + dy
+
+    def _new(self, x: float, y: float, number: int | None = None) -> Track:
+        """A new track of what is at a pixel: a part of the classes' matte, or whatever the click will show."""
+        small = self._small(x, y)
+        found = None if self._matte is None else part_at(self._matte, *small)
+        part = self._parts.at(*small)
+        number = number or (next(self._objects.numbers) if part is None else part.number)
+        matte = np.zeros(self._matte_size, np.float32) if found is None else found
+        clicks = [Click(*small, True, self._time)]
+        track = Track(number, matte, person=found is not None, clicks=clicks, since=self._time)
+        self._objects.tracks.append(track)
+        return track
+
+    def _tracked(self, x: float, y: float, roles: Sequence[str], reach: float) -> Track | None:
+        """The followed or lost object whose matte is at a pixel, or within `reach` of it, the latest chosen first."""
+        small = self._small(x, y)
+        radius = round(reach * self._matte_size[0])
+        for track in reversed(self._objects.tracks):
+            if track.role not in roles or track.state == "gone":
+                continue
+            mask = ops.at_least(track.hole(self._time), ON)
+            if value_at(ops.grow(mask, radius), *small) or (track.fresh and _clicked(track, small, radius + 2)):
+                return track
+        return None
+
+    def _shown_displaced(self, x: float, y: float) -> Track | None:
+        """The moved object that is shown at a pixel."""
+        for track in reversed(self._objects.tracks):
+            if track.role == "erase" and track.moved and track.state == "followed":
+                small = self._small(x - track.dx, y - track.dy)
+                inside = all(-0.5 <= p <= side - 0.5 for p, side in zip(small, self._matte_size[::-1], strict=True))
+                if inside and value_at(track.matte, *small) >= ON:
+                    return track
+        return None
+
+    def _small(self, x: float, y: float) -> tuple[float, float]:
+        """A pixel of the frame in pixels of the mattes."""
+        point = ops.transform_points(ops.scaling(self._size, self._matte_size), np.array([[x, y]], np.float64))[0]
+        return float(point[0]), float(point[1])
+
+
+def _clicked(track: Track, small: tuple[float, float], radius: float) -> bool:
+    return any(click.inside and np.hypot(click.x - small[0], click.y - small[1]) <= radius for click in track.clicks)

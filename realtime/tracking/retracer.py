@@ -1,0 +1,130 @@
+"""Tells the eraser again what the pass before has found of each frame: see `realtime.tracking.tracing`."""
+
+from __future__ import annotations
+
+import bisect
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from realtime import ops
+from realtime.edits import Edit
+from realtime.masks import ON
+from realtime.tracking.bothways import Traced
+from realtime.tracking.finder import Finder
+from realtime.tracking.found import Found, Loss, summed_up
+from realtime.tracking.objects import Objects
+from realtime.tracking.parts import Parts
+from realtime.tracking.strokes import place
+from realtime.tracking.tracing import ROUNDING_S, Trace
+from realtime.tracking.track import Track
+
+
+class Retracer:
+    """Stands in for a `Finder` where objects were traced.
+
+    State: the frame told last, which shots it belongs to (two, in a dissolve), and the ways of their strokes.
+    """
+
+    losses: tuple[Loss, ...] = ()  # the trace has told them
+
+    def __init__(self, fallback: Finder, trace: Trace) -> None:
+        """fallback: looks at the frames of shots that hold no edit."""
+        self._fallback, self._trace = fallback, trace
+        self._people = list(trace.people)
+        self._own = Objects(people=False)
+        self._here: list[tuple[Traced, int]] = []  # the shots of the frame, and its index in them
+        self._ways: dict[tuple[int, int], np.ndarray] = {}  # of strokes, by shot and place in its order
+        self._told: tuple[float, Found] | None = None
+        self._erased: set[int] = set()
+
+    @property
+    def objects(self) -> Objects:
+        """The objects in the frame told last."""
+        return self._own if self._here else self._fallback.objects
+
+    @property
+    def parts(self) -> Parts:
+        """Those of the class's matte that can be chosen: here, nobody does."""
+        return self._fallback.parts
+
+    interval, scale = 0.0, 1.0  # no network runs
+
+    def cut(self) -> None:
+        """As `Finder.cut`; the trace knows about cuts."""
+        if not self._here:
+            self._fallback.cut()
+
+    def look(self, image: np.ndarray, time: float, edits: Sequence[Edit] = ()) -> Found:
+        """As `Finder.look`, without edits: those are in the trace."""
+        assert not edits, "a traced job takes no edits"
+        if self._here and self._told is not None and self._told[0] == time:
+            return self._told[1]  # looked at once more, after a cut
+        while self._people and self._people[0][0] <= time + ROUNDING_S:
+            self._fallback.objects.people = self._people.pop(0)[1]
+        before, self._here = [shot for shot, _ in self._here], list(self._at(time))
+        if not self._here:
+            if before:
+                self._fallback.cut()
+            return self._fallback.look(image, time)
+        self._own.tracks = [track for shot, index in self._here for track in shot.tracks(index)]
+        if [shot for shot, _ in self._here] != before:
+            self._begin(image.shape[:2])
+        found = self._sum_up(time)
+        self._told = time, found
+        return found
+
+    def settle(self, step: np.ndarray, size: tuple[int, int]) -> None:
+        """As `Finder.settle`: strokes go with the background from where they were painted, and are traced before."""
+        if not self._here:
+            self._fallback.settle(step, size)
+        for number, (shot, index, order) in enumerate(self._strokes()):
+            painted, stroke = shot.strokes[order]
+            if painted < index:
+                way = step @ self._ways[id(shot), order]
+            else:
+                way = place(stroke, size) if painted == index else shot.rows[index].ways[order]
+            self._ways[id(shot), order] = way
+            self._own.strokes.lay(number, way)
+
+    def _at(self, time: float) -> Iterator[tuple[Traced, int]]:
+        for shot in self._trace.shots:
+            index = bisect.bisect_left(shot.times, time)
+            if index < len(shot.times) and shot.times[index] == time:
+                yield shot, index
+
+    def _strokes(self) -> Iterator[tuple[Traced, int, int]]:
+        """Shot, the frame's index in it, and place in its order, of all strokes."""
+        return ((shot, index, order) for shot, index in self._here for order in range(len(shot.strokes)))
+
+    def _begin(self, size: tuple[int, int]) -> None:
+        """Other shots than those of the frame before."""
+        self._own = replaced = Objects(people=False)
+        replaced.tracks = [track for shot, index in self._here for track in shot.tracks(index)]
+        self._erased = _followed(replaced.tracks)
+        ways = {}
+        for shot, index, order in self._strokes():
+            painted, stroke = shot.strokes[order]
+            known = self._ways.get((id(shot), order))
+            if known is None:
+                known = place(stroke, size) if painted <= index else shot.rows[index].ways[order]
+            ways[id(shot), order] = known
+            replaced.strokes.paint(stroke, known)
+        self._ways = ways
+
+    def _sum_up(self, time: float) -> Found:
+        rows = [(shot, index) for shot, index in self._here if shot.rows[index].matte is not None]
+        matte = rows[0][0].matte(rows[0][1]) if rows else None
+        people = any(shot.rows[index].people for shot, index in self._here)
+        self._own.people = people
+        tracks, size = self._own.tracks, self._here[0][0].size
+        fresh = [track for track in tracks if track.number in _followed(tracks) - self._erased]
+        self._erased = _followed(tracks)
+        begun = np.bitwise_or.reduce([ops.at_least(track.matte, ON) for track in fresh]) if fresh else None
+        return replace(summed_up(matte, people, tracks, size, time), begun=begun)
+
+
+def _followed(tracks: Sequence[Track]) -> set[int]:
+    """The numbers of those that are erased where they are seen."""
+    return {track.number for track in tracks if track.role == "erase" and track.state == "followed"}

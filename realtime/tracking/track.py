@@ -1,0 +1,214 @@
+"""One followed object: its latest matte, what it looks like, and when it counts as lost, gone or found again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+import cv2
+import numpy as np
+
+from realtime import ops
+from realtime.masks import ON
+from realtime.motion.flow import Step
+from realtime.tracking.appearance import Appearance
+
+Role = Literal["erase", "keep", "none"]
+
+COLLAPSED = 0.25  # share of an object's usual area below which a look says that it is gone
+BURST = 3.5  # times its usual area from which on a look took in what does not belong to it
+STRANGE = 0.45  # distance in appearance from which on it is another object
+SAME = 0.32  # and up to which it is the same, when it is sought
+PART, STRANGER = 0.15, 0.15  # share of an object that can be told apart, and by which distance in appearance
+DOUBTS = 3  # looks in a row that must find it missing
+FORGETS = 2.0  # seconds after which an area counts for a half: objects come nearer and go away
+LEAVING = 0.45  # share of the usual area that an object which left the picture had shown at its edge last
+GROWTH_RATE, GROWTH_LIMIT = 0.01, 0.1  # of a lost object's hole: picture heights per second, and at most
+RETURN_AT_ONCE, RETURN_RATE = (
+    0.15,
+    0.4,
+)  # picture heights from where it was lost at which it may come back: at once, per s
+COAST = 0.5  # seconds for which a lost object is expected to go on as it went
+CLICK_LASTS = 1.0  # seconds for which a click beside an object counts; then the matte has to do
+
+
+@dataclass
+class Click:
+    """A click on the object or beside it. x, y: pixels of the matte, carried along; since: when it was made."""
+
+    x: float
+    y: float
+    inside: bool
+    since: float
+
+
+@dataclass
+class Track:
+    """An object that the user chose.
+
+    number: its own; role: "erase" it, "keep" it though its class is erased, "none": given back, carried along in case
+    the user takes that back. matte: (h, w) float32, where it is in the latest picture, or was last seen; person:
+    whether it is a part of the class's matte; clicks; boxed: whether it was chosen by a box, which the matte then holds
+    until the object is cut out; fresh: the user's last word on it has not been looked at yet. dx, dy: frame pixels by
+    which it is shown displaced. state: "followed"; "lost": its hole stays closed; "gone": it left the picture.
+    """
+
+    number: int
+    matte: np.ndarray
+    role: Role = "erase"
+    person: bool = False
+    clicks: list[Click] = field(default_factory=list)
+    boxed: bool = False
+    fresh: bool = True
+    dx: float = 0.0
+    dy: float = 0.0
+    state: Literal["followed", "lost", "gone"] = "followed"
+    since: float = 0.0  # when the state began, seconds
+    usual: float = 0.0  # its area of late, pixels of the matte
+    appearance: Appearance | None = None
+    doubts: int = 0
+    last: np.ndarray | None = None  # the matte of the latest look, where it was then
+    seen: float = 0.0  # when a look last showed it, seconds
+    sought: int = 0  # how often it was sought since it was lost
+    place: tuple[float, float] = (0.0, 0.0)  # its centre (x, y) at the latest look, pixels of the matte
+    drift: tuple[float, float] = (0.0, 0.0)  # how that moves from look to look
+    speed: tuple[float, float] = (0.0, 0.0)  # and in a second
+    rivals: frozenset[int] = frozenset()  # numbers of parts that were in sight beside it when it was lost
+
+    @property
+    def moved(self) -> bool:
+        return self.dx != 0.0 or self.dy != 0.0
+
+    def carry(self, step: Step) -> None:
+        """Go along with the picture; the hole of a lost object stays with the background (see `settle`)."""
+        if self.state == "followed":
+            self.matte = step.matte(self.matte)
+        for click in self.clicks:
+            click.x, click.y = step.point(click.x, click.y)
+
+    def begin(self, matte: np.ndarray, lab: np.ndarray, time: float) -> None:
+        """The first matte after the user's word, (h, w) float32; lab: (h, w, 3) uint8."""
+        self.matte, self.last, self.fresh, self.boxed = matte, matte, False, False
+        self.state, self.since, self.seen, self.doubts = "followed", time, time, 0
+        self.usual, self.place = float(matte.sum()), _centre(matte)
+        self.drift = self.speed = 0.0, 0.0
+        self.appearance = Appearance(lab, matte)
+
+    def look(self, matte: np.ndarray, lab: np.ndarray, time: float) -> None:
+        """Take in a new look at it, unless that is doubtful; several doubtful ones in a row lose it."""
+        area = float(matte.sum())
+        if self._doubtful(matte, area, lab):
+            self.doubts += 1
+            if self.doubts >= DOUBTS:
+                self.lose(time)
+            return
+        assert self.appearance is not None, "begun before it is looked at"
+        if self._distance(matte, lab) < SAME:
+            self.appearance.learn(lab, matte)
+        (x, y), before = _centre(matte), self.place
+        self.drift = (x - before[0] + self.drift[0]) / 2, (y - before[1] + self.drift[1]) / 2
+        if time > self.seen:
+            self.speed = self.drift[0] / (time - self.seen), self.drift[1] / (time - self.seen)
+        self.place = x, y
+        self.usual = max(self.usual * 0.5 ** ((time - self.seen) / FORGETS), area)
+        self.matte, self.last, self.doubts, self.seen = matte, matte, 0, time
+
+    def lose(self, time: float) -> None:
+        """Its track is lost: the hole stays closed, unless it evidently went over the picture's edge."""
+        self.state, self.since, self.sought = ("gone" if self._left() else "lost"), time, 0
+        self.matte = self._held()
+
+    def found(self, matte: np.ndarray, lab: np.ndarray, time: float) -> bool:
+        """Follow it again where `matte` shows it, if that looks like it; whether it does."""
+        area = float(matte.sum())
+        if not COLLAPSED * self.usual < area < BURST * self.usual or self._distance(matte, lab) > SAME:
+            return False
+        if self.away(matte, time) > 1:
+            return False
+        usual = self.usual
+        appearance = self.appearance
+        self.begin(matte, lab, time)
+        self.usual, self.appearance = max(area, 0.5 * usual), appearance
+        return True
+
+    def away(self, matte: np.ndarray, time: float) -> float:
+        """How far from where a lost object is expected something is, as a share of how far it may be by now."""
+        absent = time - self.seen
+        if not np.isfinite(absent):
+            return 0.0
+        height, there = matte.shape[0], _centre(matte)
+        coast = min(absent, COAST) * np.array(self.speed)
+        # It stayed with the background, or went on as it went in a picture that a camera holds on it.
+        apart = min(float(np.hypot(*(np.array(there) - start - coast))) for start in (_centre(self.matte), self.place))
+        may = (RETURN_AT_ONCE + RETURN_RATE * absent) * height + np.sqrt(self.usual / np.pi) + np.hypot(*coast)
+        return float(apart / may)
+
+    def expected(self, time: float) -> np.ndarray:
+        """Where a lost object would be had it gone on as it went, (h, w) float32."""
+        if self.last is None or self.last.shape != self.matte.shape:
+            return self.matte
+        dx, dy = min(time - self.seen, COAST) * np.array(self.speed)
+        return ops.warp_soft(self.last, ops.translation(dx, dy), (self.last.shape[0], self.last.shape[1]))
+
+    def familiar(self, matte: np.ndarray, lab: np.ndarray) -> np.ndarray:
+        """A matte without those of its parts that look much less like the object than another part of it does."""
+        count, labels, stats, _ = cv2.connectedComponentsWithStats(ops.at_least(matte, ON))
+        area = stats[:, cv2.CC_STAT_AREA]
+        large = [label for label in range(1, count) if area[label] >= PART * area[1:].sum()]
+        if len(large) < 2:
+            return matte
+        distances = {label: self._distance(np.where(labels == label, matte, np.float32(0)), lab) for label in large}
+        strange = [label for label in large if distances[label] > min(distances.values()) + STRANGER]
+        return np.where(np.isin(labels, strange), np.float32(0), matte) if strange else matte
+
+    def settle(self, step: np.ndarray) -> None:
+        """A lost object's hole goes with the background. step: 3x3, previous matte's pixels -> this one's."""
+        if self.state == "lost" and not np.array_equal(step, np.eye(3)):
+            self.matte = ops.warp_soft(self.matte, step, (self.matte.shape[0], self.matte.shape[1]))
+
+    def hole(self, time: float) -> np.ndarray:
+        """What is to be erased of it now, (h, w) float32; slowly growing while it is lost."""
+        if self.state != "lost":
+            return self._held() if self.doubts else self.matte
+        height = self.matte.shape[0]
+        radius = round(min(GROWTH_LIMIT, GROWTH_RATE * (time - self.since)) * height) + 1
+        return ops.grow(ops.at_least(self.matte, ON), radius).astype(np.float32) / np.float32(255)
+
+    def _held(self) -> np.ndarray:
+        """Where it was at the latest look, and where it may have gone since."""
+        if self.last is None or self.last.shape != self.matte.shape:
+            return self.matte
+        return np.maximum(self.last, self.matte)
+
+    def _doubtful(self, matte: np.ndarray, area: float, lab: np.ndarray) -> bool:
+        if area < max(COLLAPSED * self.usual, 4.0) or area > BURST * self.usual:
+            return True
+        return self._distance(matte, lab) > STRANGE
+
+    def _distance(self, matte: np.ndarray, lab: np.ndarray) -> float:
+        if self.appearance is None or not (matte >= ON).any():
+            return 1.0
+        return self.appearance.distance(lab, matte)
+
+    def _left(self) -> bool:
+        """Whether its last look was a remainder at the picture's edge, or went on would be outside."""
+        mask = ops.at_least(self.matte, ON)
+        region = ops.bounding_region(mask)
+        if region is None:
+            return False
+        height, width = mask.shape
+        at_edge = region.x0 <= 1 or region.x1 >= width - 1 or region.y0 <= 1 or region.y1 >= height - 1
+        x, y = _centre(self.matte)
+        ahead_x, ahead_y = x + DOUBTS * self.drift[0], y + DOUBTS * self.drift[1]
+        outside = not (0 <= ahead_x < width and 0 <= ahead_y < height)
+        return at_edge and (outside or float(self.matte.sum()) < LEAVING * self.usual)
+
+
+def _centre(matte: np.ndarray) -> tuple[float, float]:
+    """The matte's centre of mass, (x, y)."""
+    total = float(matte.sum())
+    if total <= 0:
+        return matte.shape[1] / 2, matte.shape[0] / 2
+    x = float(matte.sum(0) @ np.arange(matte.shape[1], dtype=np.float32)) / total
+    y = float(matte.sum(1) @ np.arange(matte.shape[0], dtype=np.float32)) / total
+    return x, y
