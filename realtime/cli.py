@@ -425,7 +425,6 @@ def run(arguments: list[str]) -> int:
 
 def main() -> NoReturn:
     """The entry point of the installed command."""
-    console.interrupt_once()
     sys.exit(run(sys.argv[1:]))
 
 

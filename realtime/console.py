@@ -24,10 +24,11 @@ def say(name: str, text: str) -> None:
 def run(command: click.Command, name: str, arguments: list[str], interrupted: str) -> int:
     """Run the command; returns its exit code. Errors are one line on stderr, with a traceback after --debug.
 
-    interrupted: what to say after Ctrl-C.
+    interrupted: what to say after Ctrl-C or a polite kill. Main thread only.
     """
     debug = "--debug" in arguments
     try:
+        interrupt_once()
         with command.make_context(name, arguments) as context:
             return int(command.invoke(context))
     except click.exceptions.Exit as end:

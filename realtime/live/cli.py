@@ -187,7 +187,6 @@ def main() -> NoReturn:
     """The entry point of the installed command."""
     # A camera that stalls must not hold up the thread that reads it for OpenCV's ten seconds.
     os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", "1")
-    console.interrupt_once()
     console.leave(run(sys.argv[1:]))
 
 
