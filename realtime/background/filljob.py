@@ -26,10 +26,12 @@ class Place:
 
     def remember(self, filled: np.ndarray, unknown: np.ndarray) -> None:
         """Store the roi's fill, (h, w, 3) uint8, in the plate as GUESSED where `unknown`, (h, w) uint8, is set."""
-        # A moving camera will soon show what lies just outside the picture: carry the guess on over its edge.
+        # A moving camera will soon show what lies just outside the picture: carry the guess on over its edge, mirrored,
+        # since a repeated edge is a streak.
         margin = round(MARGIN * self.plate.frame_size[0])
         filled, unknown = map(self.plate.home.sent, (filled, unknown))
-        guess, guessed = ops.pad(self.exposure.remove(filled), margin), ops.pad(unknown, margin)
+        guess = ops.pad(self.exposure.remove(filled), margin, mirrored=True)
+        guessed = ops.pad(unknown, margin)
         motion = self.motion @ np.linalg.inv(self.plate.since(self.epoch))
         self.plate.write_guess(guess, motion, self.roi.expanded(margin), guessed)
 

@@ -232,9 +232,9 @@ def to_weight(mask: np.ndarray) -> np.ndarray:
     return _of(mask).to_weight(mask)
 
 
-def pad(image: np.ndarray, margin: int) -> np.ndarray:
-    """The picture with `margin` pixels more on each side, repeating its edge."""
-    return _of(image).pad(image, margin)
+def pad(image: np.ndarray, margin: int, *, mirrored: bool = False) -> np.ndarray:
+    """The picture with `margin` pixels more on each side, repeating its edge, or mirrored in it."""
+    return _of(image).pad(image, margin, mirrored)
 
 
 def extended(layer: np.ndarray, above: int, below: int, left: int, right: int) -> np.ndarray:

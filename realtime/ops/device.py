@@ -145,9 +145,9 @@ def to_weight(mask: DeviceArray) -> DeviceArray:
     return result
 
 
-def pad(image: DeviceArray, margin: int) -> DeviceArray:
+def pad(image: DeviceArray, margin: int, mirrored: bool) -> DeviceArray:
     result = _like(image, (image.shape[0] + 2 * margin, image.shape[1] + 2 * margin))
-    image.device.run(image.device.suffixed("pad", image), result, image, result, margin, margin)
+    image.device.run(image.device.suffixed("pad", image), result, image, result, margin, margin, int(mirrored))
     return result
 
 

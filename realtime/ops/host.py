@@ -140,8 +140,9 @@ def to_weight(mask: np.ndarray) -> np.ndarray:
     return (mask > 0).astype(np.float32)
 
 
-def pad(image: np.ndarray, margin: int) -> np.ndarray:
-    return cv2.copyMakeBorder(image, margin, margin, margin, margin, cv2.BORDER_REPLICATE)
+def pad(image: np.ndarray, margin: int, mirrored: bool) -> np.ndarray:
+    edge = cv2.BORDER_REFLECT if mirrored else cv2.BORDER_REPLICATE
+    return cv2.copyMakeBorder(image, margin, margin, margin, margin, edge)
 
 
 def extended(layer: np.ndarray, above: int, below: int, left: int, right: int) -> np.ndarray:

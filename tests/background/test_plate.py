@@ -6,6 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from realtime import ops
+from realtime.background.exposure import Exposure
+from realtime.background.filljob import Place
 from realtime.background.plate import GUESSED, SEEN, SETTLED, UNSEEN, Evidence, Plate
 from realtime.ops import Region
 from tests.realtime.pictures import disc, look, psnr, texture
@@ -257,3 +259,15 @@ def test_a_plate_that_has_followed_the_camera_goes_on_at_another_size():
     assert (trust[inner] == SEEN).all()
     truth = ops.resize(world[:, 20 : 20 + WIDTH], (HEIGHT // 2, WIDTH // 2))
     assert psnr(color[inner], truth[inner], trust[inner] == SEEN) > 30
+
+
+def test_below_the_picture_a_guess_goes_on_mirrored():
+    plate, guess = learnt(texture(HEIGHT, WIDTH), NONE), texture(30, WIDTH, seed=3)
+    tilted = ops.translation(0, -5)  # the camera sees 5 rows more
+    plate.update(np.zeros((HEIGHT, WIDTH, 3), np.uint8), tilted, evidence(NONE))
+    neutral = Exposure(np.ones(3, np.float32), np.zeros(3, np.float32))
+    Place(plate, np.eye(3), 0, neutral, Region(HEIGHT - 30, HEIGHT, 0, WIDTH)).remember(guess, ALL[:30])
+    color, trust = plate.read(tilted, FRAME)
+    assert (trust[-35:] == GUESSED).all()
+    np.testing.assert_array_equal(color[-35:-5], guess)
+    np.testing.assert_array_equal(color[-5:], guess[:-6:-1])

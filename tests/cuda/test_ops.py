@@ -82,6 +82,7 @@ EXACT = {
     "to weight": (ops.to_weight, MASK),
     "to uint8": (ops.to_uint8, FLOATS * 2 - 90),
     "pad": (lambda image: ops.pad(image, 5), PICTURE),
+    "pad, mirrored": (lambda image: ops.pad(image, 90, mirrored=True), PICTURE),
     "extended": (lambda image: ops.extended(image, 1, 2, 3, 4), FLOATS),
     "look up": (lambda image: ops.look_up(image, TABLE), PICTURE),
     "a part of a picture": (lambda image: ops.at_least(image[10:40, 20:90], 2), LEVELS),

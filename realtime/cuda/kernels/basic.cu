@@ -34,16 +34,28 @@ extern "C" __global__ void weigh(Array mask, Array out) {
   at<f32>(out, y, x) = at<u8>(mask, y, x) ? 1.0f : 0.0f;
 }
 
-// The picture within `out`, its first pixel at (top, left), its edge repeated around it.
-template <class T>
-__device__ inline void pad(Array source, Array out, int top, int left) {
-  PIXEL_OF(out);
-  for (int c = 0; c < out.channels; ++c)
-    at<T>(out, y, x, c) = at<T>(source, within(y - top, 0, source.height - 1), within(x - left, 0, source.width - 1), c);
+// Where a row of `size` pixels that is mirrored in its ends, again and again, takes its pixel `index` from.
+__device__ inline int reflected(int index, int size) {
+  int there = index % (2 * size);
+  there += there < 0 ? 2 * size : 0;
+  return there < size ? there : 2 * size - 1 - there;
 }
 
-extern "C" __global__ void pad_u8(Array source, Array out, int top, int left) { pad<u8>(source, out, top, left); }
-extern "C" __global__ void pad_f32(Array source, Array out, int top, int left) { pad<f32>(source, out, top, left); }
+// The picture within `out`, its first pixel at (top, left), its edge repeated around it, or mirrored in it.
+template <class T>
+__device__ inline void pad(Array source, Array out, int top, int left, int mirrored) {
+  PIXEL_OF(out);
+  int row = mirrored ? reflected(y - top, source.height) : within(y - top, 0, source.height - 1);
+  int column = mirrored ? reflected(x - left, source.width) : within(x - left, 0, source.width - 1);
+  for (int c = 0; c < out.channels; ++c) at<T>(out, y, x, c) = at<T>(source, row, column, c);
+}
+
+extern "C" __global__ void pad_u8(Array source, Array out, int top, int left, int mirrored) {
+  pad<u8>(source, out, top, left, mirrored);
+}
+extern "C" __global__ void pad_f32(Array source, Array out, int top, int left, int mirrored) {
+  pad<f32>(source, out, top, left, mirrored);
+}
 
 extern "C" __global__ void invert(Array source, Array out) {
   PIXEL_OF(out);
