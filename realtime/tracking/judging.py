@@ -65,12 +65,14 @@ def near(part: np.ndarray, answer: np.ndarray) -> np.ndarray:
     """What of a class's matte is of the same person as a network's answer, zero elsewhere.
 
     A limb that the network left out may reach anywhere; others who hang together with them, as a crowd behind somebody
-    does, are more than a limb, and of those only what lies close is taken.
+    does, are more than a limb: of those only what the answer encloses is taken, or it would creep on from look to look.
     """
-    inside = ops.at_least(answer, ON)
-    close = ops.grow(inside, max(2, round(CLOSE * answer.shape[0])))
+    inside, radius = ops.at_least(answer, ON), max(2, round(CLOSE * answer.shape[0]))
+    close = ops.grow(inside, radius)
     rest = cv2.countNonZero(ops.at_least(part, ON) & ~close)
-    return part if rest <= LIMB * cv2.countNonZero(inside) else np.where(close > 0, part, np.float32(0))
+    if rest <= LIMB * cv2.countNonZero(inside):
+        return part
+    return np.where(ops.shrink(ops.grow_square(inside, radius), radius) > 0, part, np.float32(0))
 
 
 def _shared(part: np.ndarray, answer: np.ndarray) -> bool:
