@@ -8,23 +8,21 @@ repeated); and only then one that loses something. Whatever differs from the inp
 
 from __future__ import annotations
 
-import io
 import os
 import struct
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
 from typing import cast
 
 import av
-import av.error
 from av.codec.codec import UnknownCodecError
 from av.container import OutputContainer
 from av.sidedata.sidedata import SideData
 
 from realtime.errors import EraserError, UsageError
+from realtime.media.trial import can_begin
 
 _ENCODERS = {
     "h264": ("libx264", "libx264rgb"),
@@ -359,16 +357,12 @@ def _opens(
     """Do encoder and container take this? Found by writing the header of such a file into memory."""
     if encoder == "libsvtav1":
         os.environ.setdefault("SVT_LOG", "1")  # it writes a page about itself to stderr; only errors are of interest
-    trial = av.open(io.BytesIO(), "w", format=container.format.name)
-    try:
+
+    def begin(trial: OutputContainer) -> None:
         trial.add_stream(encoder, rate=25, options=dict(options), width=width, height=height, pix_fmt=pixel_format)
         trial.start_encoding()
-    except (av.error.FFmpegError, ValueError):
-        return False
-    finally:
-        with suppress(av.error.FFmpegError):  # some muxers cannot end a file without frames
-            trial.close()
-    return True
+
+    return can_begin(container, begin)
 
 
 def _notes(

@@ -7,10 +7,8 @@ chapter list and timecode tag, not copied.
 
 from __future__ import annotations
 
-import io
 import re
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import TypedDict
@@ -20,6 +18,8 @@ import av.error
 from av.container import InputContainer, OutputContainer
 from av.packet import Packet
 from av.stream import AttachmentStream, Disposition, Stream
+
+from realtime.media.trial import can_begin
 
 # Tags that describe the input file itself: what wrote it, how large its streams were.
 _FILE_TAGS = re.compile(
@@ -232,17 +232,13 @@ def _takes(output: OutputContainer, stream: Stream) -> bool:
         return False
     if output.format.name == "mpegts" and stream.codec_context is not None and _codec(stream) not in _MPEGTS_CODECS:
         return False  # it would be written, and no player could tell what it is
-    trial = av.open(io.BytesIO(), "w", format=output.format.name)
-    try:
+
+    def begin(trial: OutputContainer) -> None:
         _add(trial, stream)
         if stream.type in ("audio", "subtitle", "data"):
             trial.start_encoding()
-    except (av.error.FFmpegError, ValueError):
-        return False
-    finally:
-        with suppress(av.error.FFmpegError):  # some muxers cannot end a file without packets
-            trial.close()
-    return True
+
+    return can_begin(output, begin)
 
 
 def _add(output: OutputContainer, stream: Stream) -> Stream:
