@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -12,6 +13,7 @@ from torch.utils.data import Dataset
 
 from engines import augment
 from engines.augment import UNKNOWN
+from engines.closeups import before, behind_faces, close_up, find_heads
 from engines.data import Picture, cut_things
 from engines.guidance import distort, guide
 from engines.holes import HoleMaker, blob, box, pole, random_hole, silhouettes, strokes
@@ -45,11 +47,11 @@ class SegmenterSamples(Dataset[tuple[Tensor, Tensor, Tensor, Tensor]]):
     """Sample `i` is (image, label, guidance, object) of one size:
 
     image (3, H, W) uint8 RGB; label (1, H, W) uint8: 0, 255 person, 127 inside a person's box; guidance (3, H, W)
-    uint8, 255 is one; object (1, H, W) uint8: 255 what the guidance means.
+    uint8, 255 is one; object (1, H, W) uint8: 255 what the guidance means, 127 where that is not known.
 
-    All samples of one batch (`i // batch`) share one of `shapes`. Two fifths are people and things pasted over
-    backgrounds; the rest are real pictures with masks, people-free pictures, and pictures of which only boxes around
-    people are known.
+    All samples of one batch (`i // batch`) share one of `shapes`. A third are people and things pasted over
+    backgrounds; the rest are close-ups of faces, real pictures with masks, people-free pictures, and pictures of which
+    only boxes around people are known.
     """
 
     def __init__(
@@ -66,8 +68,9 @@ class SegmenterSamples(Dataset[tuple[Tensor, Tensor, Tensor, Tensor]]):
         self.cutouts = [*people, *cutouts]
         self.people = [picture for picture in people if picture.trusted]
         self.backgrounds = backgrounds
-        self.boxed = boxed
         self.things = cut_things([*backgrounds, *boxed])
+        self.boxed = [with_lone_people(picture) for picture in boxed]
+        self.heads = find_heads([*people, *cutouts])
         self.batch = batch
         self.seed = seed
         self.shapes = shapes
@@ -79,8 +82,10 @@ class SegmenterSamples(Dataset[tuple[Tensor, Tensor, Tensor, Tensor]]):
         shape = _shape_of_batch(self.shapes, self.seed, index // self.batch)
         rng = np.random.default_rng((self.seed, 0, index))
         kind = rng.random()
-        if kind < 0.4:
+        if kind < 0.33:
             canvas = self._composite(rng, shape)
+        elif kind < 0.45 and self.heads:
+            canvas = self._close_up(rng, shape)
         elif kind < 0.7:
             canvas = self._real(rng, shape)
         elif kind < 0.87 and self.boxed:
@@ -102,11 +107,24 @@ class SegmenterSamples(Dataset[tuple[Tensor, Tensor, Tensor, Tensor]]):
 
     def _composite(self, rng: np.random.Generator, shape: tuple[int, int]) -> Canvas:
         canvas = self._background(rng, shape)
+        if rng.random() < 0.2:  # the camera is focused on whom it films
+            canvas.image = cv2.GaussianBlur(canvas.image, (0, 0), shape[0] * rng.uniform(0.004, 0.03))
         for _ in range(int(rng.choice((1, 2, 3), p=(0.5, 0.3, 0.2)))):
             image, shows = augment.paste(rng, canvas.image, _any_of(rng, self.cutouts))
             canvas.cover(image, shows, 255)
             if rng.random() < 0.35:
                 self._distract(rng, canvas)
+        return canvas
+
+    def _close_up(self, rng: np.random.Generator, shape: tuple[int, int]) -> Canvas:
+        image, mask = close_up(rng, self.heads, shape)
+        photo = self._background(rng, shape).image
+        somebody = image[mask > UNKNOWN]
+        colour = somebody[int(rng.integers(len(somebody)))] if len(somebody) else rng.uniform(0, 255, 3)
+        image, shows = before(rng, image, mask, behind_faces(rng, photo, colour))
+        canvas = Canvas(image, shows.astype(np.uint8) * 255, shows.astype(np.uint8))
+        if rng.random() < 0.2:
+            self._distract(rng, canvas)
         return canvas
 
     def _distract(self, rng: np.random.Generator, canvas: Canvas) -> None:
@@ -175,7 +193,8 @@ class SegmenterSamples(Dataset[tuple[Tensor, Tensor, Tensor, Tensor]]):
         nothing = np.zeros(shape, np.uint8)
         if objects and rng.random() < 0.93:
             thing = objects[int(rng.integers(len(objects)))]
-            return thing.astype(np.uint8) * 255, guide(rng, thing, everything & ~thing)
+            unsure = np.where(canvas.label == UNKNOWN, np.uint8(UNKNOWN), np.uint8(0))
+            return np.where(thing, np.uint8(255), unsure), guide(rng, thing, everything & ~thing)
         gone = silhouettes(rng, self.cutouts, shape) > 0
         if rng.random() < 0.5 and gone.any() and everything[gone].mean() < 0.05:
             return nothing, np.dstack([distort(rng, gone, everything), nothing, nothing])
@@ -249,6 +268,23 @@ def region(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
         if 0.008 < flood.mean() < 0.25 and flood.sum() > 0.6 * w * h:
             return flood > 0
     return np.zeros((height, width), bool)
+
+
+def with_lone_people(picture: Picture) -> Picture:
+    """A picture with boxes whose things are joined by the people whose masks are known and whose boxes stand alone."""
+    if picture.mask is None or picture.boxes is None:
+        return picture
+    things = np.zeros_like(picture.mask) if picture.things is None else picture.things.copy()
+    known = picture.mask > UNKNOWN
+    places = [(slice(y1, y2), slice(x1, x2)) for x1, y1, x2, y2 in picture.boxes.round().astype(int).clip(0).tolist()]
+    crowd = np.zeros(things.shape, np.uint8)
+    for part in places:
+        crowd[part] += 1
+    for part in places:
+        alone = known[part] & (crowd[part] == 1)
+        if alone.any() and alone.sum() > 0.95 * known[part].sum() and things.max() < 255:
+            things[part][alone] = things.max() + 1
+    return replace(picture, things=things)
 
 
 def box_label(picture: Picture) -> np.ndarray:

@@ -16,7 +16,7 @@ cv2 = pytest.importorskip("cv2")
 from torch import Tensor, nn  # noqa: E402
 from torch.nn import functional as F  # noqa: E402
 
-from engines import augment, data, guidance, holes, losses, measure, samples, teach  # noqa: E402
+from engines import augment, closeups, data, guidance, holes, losses, measure, samples, teach  # noqa: E402
 from engines.backbone import Depthwise, EfficientNetLite  # noqa: E402
 from engines.errors import EngineError  # noqa: E402
 from engines.filler import Filler, smooth_guess  # noqa: E402
@@ -192,6 +192,34 @@ def test_things_pasted_over_people_hide_them_and_are_nobody() -> None:
         person, thing = canvas.objects
         np.testing.assert_array_equal(person, canvas.label > 0)
         np.testing.assert_array_equal(thing, ~person)
+
+
+def test_a_close_up_is_filled_by_a_head_and_whoever_stands_below_it() -> None:
+    standing = np.zeros((400, 300), np.uint8)
+    cv2.ellipse(standing, (150, 60), (30, 40), 0, 0, 360, 255, cv2.FILLED)
+    cv2.rectangle(standing, (110, 100), (190, 390), 255, cv2.FILLED)
+    image = cv2.merge([standing // 2, standing // 3, standing])
+    heads = closeups.find_heads([data.Picture("standing", image, standing), person()])
+    assert [head.picture.name for head in heads] == ["standing"]  # of the other there is too little
+    assert heads[0].x == pytest.approx(150, abs=3)
+    assert heads[0].y == 20
+    assert 36 <= heads[0].width <= 62
+    shares = []
+    for seed in range(20):
+        part, mask = closeups.close_up(np.random.default_rng(seed), heads, (64, 96))
+        assert ((part[..., 2] > 127) == (mask > 127)).mean() > 0.95
+        shares.append((mask > 0).mean())
+    assert 0.1 < min(shares) < max(shares) < 0.95
+
+
+def test_people_whose_boxes_stand_alone_become_objects_and_those_in_a_crowd_do_not() -> None:
+    mask = np.zeros((64, 96), np.uint8)
+    mask[20:60, 10:40] = mask[20:60, 50:90] = 255
+    boxes = np.array([[10, 20, 40, 60], [50, 20, 75, 60], [65, 20, 90, 60]], np.float32)
+    found = samples.with_lone_people(replace(place(), mask=mask, boxes=boxes)).things
+    assert found is not None
+    np.testing.assert_array_equal(found[:, :45], mask[:, :45] // 255)
+    assert not found[:, 45:].any()
 
 
 def test_holes_keep_to_their_share() -> None:
