@@ -8,18 +8,20 @@ import cv2
 import numpy as np
 
 from benchmarks.scenes import Scene, scene
+from benchmarks.sprites import came_from
 from engines.guidance import CLICK_RADIUS
 from engines.measure import iou
 from realtime.segment import Segmenter
 
 SCENES = ("still", "shake", "pan", "flicker", "sway")
+NEAR = 41  # pixels: what lies within half of it is judged as part of the person
 
 
 @dataclass(frozen=True)
 class Following:
-    """One scene. flicker_*: mean of 1 - IoU of consecutive masks, the earlier one carried along by optical flow;
-    iou_*: mean IoU with the truth. plain: unguided; guided: from one click on, by its previous matte; truth: the true
-    masks' own flicker, which is what the flow gets wrong.
+    """One scene. flicker_*: mean of 1 - IoU of consecutive masks, the earlier one carried along as person and camera
+    really moved; iou_*: mean IoU with the truth. plain: unguided; guided: from one click on, by its previous matte,
+    which optical flow carries; truth: the true masks' own flicker, which is what the measure cannot resolve.
     """
 
     name: str
@@ -45,6 +47,7 @@ class Following:
 def follow(segmenter: Segmenter, name: str, frames: int | None = None) -> Following:
     """Follow the largest person of a scene from the first frame in which a fiftieth of the picture shows them."""
     made = scene(name, frames)
+    who = _largest(made)
     flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     flickers: list[list[float]] = []
     ious: list[list[float]] = []
@@ -52,7 +55,7 @@ def follow(segmenter: Segmenter, name: str, frames: int | None = None) -> Follow
     before: list[np.ndarray] = []
     matte: np.ndarray | None = None
     for index in range(len(made)):
-        image, truth = made.shot(index).frame, _largest(made, index)
+        image, truth = made.shot(index).frame, made.visible(index, who) > 0.5
         if matte is None and truth.mean() < 0.02:
             continue
         grey = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
@@ -65,7 +68,8 @@ def follow(segmenter: Segmenter, name: str, frames: int | None = None) -> Follow
         plain, matte = (cv2.resize(m, image.shape[1::-1], interpolation=cv2.INTER_LINEAR) for m in (people, thing))
         masks = [plain > 0.5, matte > 0.5, truth]
         if before:
-            carried = [_carry(mask.astype(np.float32), backward) > 0.5 for mask in before]
+            motion = _motion(made, index, who, truth)
+            carried = [_carry(mask.astype(np.float32), motion) > 0.5 for mask in before]
             flickers.append([1 - iou(a, b) for a, b in zip(masks, carried, strict=True)])
         ious.append([iou(mask, truth) for mask in masks[:2]])
         previous, before = grey, masks
@@ -74,11 +78,10 @@ def follow(segmenter: Segmenter, name: str, frames: int | None = None) -> Follow
     return Following(name, len(ious), *map(float, (plain_flicker, guided_flicker, true_flicker, plain_iou, guided_iou)))
 
 
-def _largest(made: Scene, index: int) -> np.ndarray:
-    """(H, W) bool: the largest connected part of the people of a frame."""
-    mask = (made.shot(index).alpha > 0.5).astype(np.uint8)
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(mask)
-    return labels == 1 + int(np.argmax(stats[1:, cv2.CC_STAT_AREA])) if count > 1 else mask > 0
+def _largest(made: Scene) -> int:
+    """Who of the scene's people shows most, over all frames."""
+    shows = [sum(made.visible(index, who).sum() for index in range(len(made))) for who in range(len(made.people))]
+    return int(np.argmax(shows))
 
 
 def _guidance(segmenter: Segmenter, image: np.ndarray, matte: np.ndarray | None, truth: np.ndarray) -> np.ndarray:
@@ -92,6 +95,19 @@ def _guidance(segmenter: Segmenter, image: np.ndarray, matte: np.ndarray | None,
     y, x = np.unravel_index(int(depth.argmax()), depth.shape)
     cv2.circle(guidance[0, 1], (int(x), int(y)), round(CLICK_RADIUS * height), 1.0, cv2.FILLED)
     return guidance
+
+
+def _motion(made: Scene, index: int, who: int, truth: np.ndarray) -> np.ndarray:
+    """(H, W, 2) float32, pixels, a frame -> the frame before: the person's own motion on them and near, the camera's
+    elsewhere."""
+    (sprite, poses), cameras = made.people[who], made.cameras
+    height, width = truth.shape
+    grid = np.stack(np.meshgrid(np.arange(width), np.arange(height)), axis=-1).astype(np.float32)
+    now, before = (poses[index], cameras[index]), (poses[index - 1], cameras[index - 1])
+    person = came_from(sprite, now, before, width, height)
+    behind = cv2.perspectiveTransform(grid, cameras[index - 1] @ np.linalg.inv(cameras[index]))
+    near = cv2.dilate(truth.astype(np.uint8), np.ones((NEAR, NEAR), np.uint8))[..., None]
+    return np.where(near, person, behind) - grid
 
 
 def _carry(matte: np.ndarray, backward: np.ndarray) -> np.ndarray:

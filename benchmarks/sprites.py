@@ -108,14 +108,7 @@ def place(
     should be no larger than about twice its size in the picture.
     """
     rows, cols = sprite.alpha.shape
-    scale = pose.height / rows
-    cos, sin = np.cos(pose.tilt) * scale, np.sin(pose.tilt) * scale
-    foot = np.array([[1, 0, -(cols - 1) / 2], [0, 1, -(rows - 1)], [0, 0, 1]], float)
-    to_world = np.array([[1, 0, pose.x], [0, 1, pose.y], [0, 0, 1]], float)
-    to_world[:2, :2] = lay @ [[cos, -sin], [sin, cos]]
-    to_world = to_world @ foot
-    to_picture = camera @ to_world
-
+    to_picture = camera @ _to_world(sprite, pose, lay)
     margin = abs(pose.bend) * rows + 2
     corners = np.array([[[-margin, -2], [cols + margin, -2], [cols + margin, rows + 1], [-margin, rows + 1]]], float)
     seen = cv2.perspectiveTransform(corners, to_picture)[0]
@@ -127,9 +120,42 @@ def place(
 
     grid = np.stack(np.meshgrid(np.arange(x0, x1), np.arange(y0, y1)), axis=-1).astype(np.float64)
     source = cv2.perspectiveTransform(grid, np.linalg.inv(to_picture)).astype(np.float32)
-    along = np.clip(source[..., 1] / rows, 0, 1)  # 0 at the head, 1 at the feet
-    reach = along**2 if pose.bend > 0 else (1 - along) ** 1.5
-    column = source[..., 0] - abs(pose.bend) * rows * reach * np.sin(pose.phase + 1.5 * along).astype(np.float32)
+    column = source[..., 0] - _bent(sprite, pose, source[..., 1])
     for picture, part in ((colour, sprite.colour), (alpha, sprite.alpha)):
         picture[y0:y1, x0:x1] = cv2.remap(part, column, source[..., 1], cv2.INTER_LINEAR)
     return colour, alpha
+
+
+def came_from(
+    sprite: Sprite, now: tuple[Pose, np.ndarray], before: tuple[Pose, np.ndarray], width: int, height: int
+) -> np.ndarray:
+    """(height, width, 2) float32: where each pixel was before, x and y, had all of the picture moved as the sprite did.
+
+    now, before: pose and camera, as `place` takes them.
+    """
+    grid = np.stack(np.meshgrid(np.arange(width), np.arange(height)), axis=-1).astype(np.float64)
+    pose, camera = now
+    points = cv2.perspectiveTransform(grid, np.linalg.inv(camera @ _to_world(sprite, pose, UPRIGHT)))
+    points[..., 0] -= _bent(sprite, pose, points[..., 1])
+    pose, camera = before
+    points[..., 0] += _bent(sprite, pose, points[..., 1])
+    return cv2.perspectiveTransform(points, camera @ _to_world(sprite, pose, UPRIGHT)).astype(np.float32)
+
+
+def _to_world(sprite: Sprite, pose: Pose, lay: np.ndarray) -> np.ndarray:
+    """3x3, pixels of the unbent sprite -> world."""
+    rows, cols = sprite.alpha.shape
+    scale = pose.height / rows
+    cos, sin = np.cos(pose.tilt) * scale, np.sin(pose.tilt) * scale
+    foot = np.array([[1, 0, -(cols - 1) / 2], [0, 1, -(rows - 1)], [0, 0, 1]], float)
+    to_world = np.array([[1, 0, pose.x], [0, 1, pose.y], [0, 0, 1]], float)
+    to_world[:2, :2] = lay @ [[cos, -sin], [sin, cos]]
+    return to_world @ foot
+
+
+def _bent(sprite: Sprite, pose: Pose, y: np.ndarray) -> np.ndarray:
+    """How far the body bends to the right at height `y` of the sprite, pixels of the sprite, float32."""
+    rows = sprite.alpha.shape[0]
+    along = np.clip(y / rows, 0, 1)  # 0 at the head, 1 at the feet
+    reach = along**2 if pose.bend > 0 else (1 - along) ** 1.5
+    return (abs(pose.bend) * rows * reach * np.sin(pose.phase + 1.5 * along)).astype(np.float32)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 
 from benchmarks.scenes import look_at, tremble
-from benchmarks.sprites import Pose, Sprite, cut_out, place
+from benchmarks.sprites import Pose, Sprite, came_from, cut_out, place
 
 
 @pytest.fixture
@@ -51,6 +52,18 @@ def test_a_sprite_out_of_view_leaves_nothing(red_box: Sprite):
     colour, alpha = place(red_box, Pose(x=900, y=90, height=60), np.eye(3), 200, 100)
     assert not alpha.any()
     assert not colour.any()
+
+
+def test_what_a_sprite_shows_is_found_again_where_it_was_before(red_box: Sprite):
+    before = Pose(x=90, y=92, height=60, tilt=0.1, phase=0.4, bend=0.08), look_at(100, 50, size=(200, 100))
+    now = Pose(x=101, y=90, height=66, tilt=-0.05, phase=1.7, bend=0.08), look_at(104, 47, size=(200, 100))
+    _, was = place(red_box, *before, 200, 100)
+    _, shows = place(red_box, *now, 200, 100)
+    places = came_from(red_box, now, before, 200, 100)
+    carried = cv2.remap(was, places[..., 0], places[..., 1], cv2.INTER_LINEAR)
+    assert np.abs(shows - was).max() > 0.9
+    assert np.abs(shows - carried).max() < 0.2
+    assert np.abs(shows - carried).mean() < 0.002
 
 
 def test_trembling_is_smooth_and_reaches_as_far_as_asked():
