@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from engines.measure import to_network
+from engines.measure import draw, fill
 from engines.runtime import Engine, load_engine
 from realtime.background.fill import NetworkFiller
 from realtime.background.filljob import quick_fill
@@ -53,18 +53,11 @@ def networks(models: Sequence[str], threads: int) -> list[Method]:
 
 
 def _alone(engine: Engine, *, pasted: bool) -> Fill:
-    """The network on whole pictures, scaled to the next smaller size that its card allows."""
-    multiple = engine.card.multiple
+    """The network on whole pictures: its answer pasted into the hole, or all that it draws."""
 
-    def fill(image: np.ndarray, hole: np.ndarray) -> np.ndarray:
-        height, width = hole.shape
-        size = height - height % multiple, width - width % multiple
-        mask = np.ceil(cv2.resize(hole, size[::-1], interpolation=cv2.INTER_AREA).astype(np.float32) / 255)
-        planes = to_network(np.where(hole[..., None] > 0, np.uint8(0), image), size) * (mask == 0)
-        outputs = engine.run(image=planes, mask=mask[None, None])
-        found = outputs["image_filled"] if pasted else outputs.get("drawn", outputs["image_filled"])
-        picture = (found[0].transpose(1, 2, 0)[..., ::-1] * 255).round().clip(0, 255).astype(np.uint8)
-        picture = cv2.resize(picture, (width, height), interpolation=cv2.INTER_CUBIC)
-        return np.where(hole[..., None] > 0, picture, image) if pasted else picture
+    def run(planes: np.ndarray, mask: np.ndarray) -> np.ndarray:
+        outputs = engine.run(image=planes, mask=mask)
+        return outputs["image_filled"] if pasted else outputs.get("drawn", outputs["image_filled"])
 
-    return fill
+    way = fill if pasted else draw
+    return lambda image, hole: way(run, image, hole > 0, engine.card.multiple)

@@ -143,12 +143,21 @@ def hole_psnr(found: np.ndarray, true: np.ndarray, hole: np.ndarray) -> float:
     return float(10 * np.log10(255**2 / max(error, 1e-3)))
 
 
-def fill(run: FillerRun, image: np.ndarray, hole: np.ndarray) -> np.ndarray:
-    """Fill (H, W, 3) uint8 BGR where `hole` (H, W) bool; H and W multiples of 32."""
-    mask = hole.astype(np.float32)[None, None]
-    planes = to_network(image, (image.shape[0], image.shape[1])) * (1 - mask)
-    filled = run(planes, mask)[0].transpose(1, 2, 0)[..., ::-1]
-    return np.where(hole[..., None], (filled * 255).round().clip(0, 255).astype(np.uint8), image)
+def fill(run: FillerRun, image: np.ndarray, hole: np.ndarray, multiple: int = 32) -> np.ndarray:
+    """Fill (H, W, 3) uint8 BGR where `hole` (H, W) bool; `run` takes sides that are multiples of `multiple`."""
+    return np.where(hole[..., None], draw(run, image, hole, multiple), image)
+
+
+def draw(run: FillerRun, image: np.ndarray, hole: np.ndarray, multiple: int = 32) -> np.ndarray:
+    """All that `run` makes of the picture, shrunk to the next smaller size that it takes: (H, W, 3) uint8 BGR."""
+    height, width = hole.shape
+    size = max(multiple, height - height % multiple), max(multiple, width - width % multiple)
+    mask = (cv2.resize(hole.astype(np.float32), size[::-1], interpolation=cv2.INTER_AREA) > 0).astype(np.float32)
+    planes = to_network(np.where(hole[..., None], np.uint8(0), image), size) * (mask == 0)
+    found = run(planes, mask[None, None])[0].transpose(1, 2, 0)[..., ::-1]
+    return cv2.resize(
+        (found * 255).round().clip(0, 255).astype(np.uint8), (width, height), interpolation=cv2.INTER_CUBIC
+    )
 
 
 def filler_figures(run: FillerRun, backgrounds: Sequence[Picture], people: Sequence[Picture]) -> dict[str, float]:

@@ -34,6 +34,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, default=Path("build/study"), metavar="FOLDER")
     parser.add_argument("--steps", type=int, help="length of each training; reproducible")
     parser.add_argument("--minutes", type=float, help="length of each training")
+    parser.add_argument("--pictures", type=int, help="length of each training, in samples")
     parser.add_argument("--batch", type=int, help="samples to a step; default: the network's own")
     parser.add_argument("--threads", type=int, help="of torch on the CPU")
     options = parser.parse_args(arguments)

@@ -113,11 +113,12 @@ class HoleTask:
     """What all tasks that fill holes share: their samples, and how they are judged.
 
     weigh: weights of the loss's terms, where they are to differ from `terms`. with_people: learn to fill pictures of
-    people too, not only people-free ones. network: takes image and mask, gives image_filled, maybe first of several.
+    people too, not only people-free ones. side: of the squares that are learnt from, where it is to differ from
+    `shapes`. network: takes image and mask, gives image_filled, maybe first of several.
     """
 
     name: str
-    options = frozenset({"weigh", "with_people"})
+    options = frozenset({"weigh", "with_people", "side"})
     goal = "hole_psnr"
     rival: Rival | None = None
     habits = Habits()
@@ -125,10 +126,20 @@ class HoleTask:
     shapes: Sequence[tuple[int, int]] = FILLER_SHAPES
 
     def __init__(
-        self, data: Path, network: nn.Module, *, weigh: Mapping[str, float] | None = None, with_people: bool = False
+        self,
+        data: Path,
+        network: nn.Module,
+        *,
+        weigh: Mapping[str, float] | None = None,
+        with_people: bool = False,
+        side: int | None = None,
     ) -> None:
         if unknown := (weigh or {}).keys() - self.terms.keys():
             raise EngineError(f"the loss of {self.name} has no {unknown.pop()}; its terms are {', '.join(self.terms)}")
+        if side is not None:
+            if side < 32 or side % 32:
+                raise EngineError(f"--side takes a multiple of 32, as in 128, not {side}")
+            self.shapes = ((side, side),)
         self.data = data
         self.network = network
         self.weights = {**self.terms, **(weigh or {})}

@@ -23,6 +23,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, required=True, help="folder of the checkpoint and the log; resumes there")
     parser.add_argument("--steps", type=int, help="length; reproducible")
     parser.add_argument("--minutes", type=float, help="length; the schedule follows the clock")
+    parser.add_argument("--pictures", type=int, help="length in samples, to compare networks that saw equally many")
     parser.add_argument("--batch", type=int, help="samples to a step; default: the network's own")
     parser.add_argument("--rate", type=float, help="learning rate at its peak; default: the network's own")
     parser.add_argument("--seed", type=int, default=0)
@@ -32,6 +33,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--size", choices=("swift", "sharp"), help="segmenter: for a CPU (the default) or a GPU")
     parser.add_argument(
         "--weigh", action="append", default=[], metavar="TERM=WEIGHT", help="fillers: weight of a term of the loss"
+    )
+    parser.add_argument(
+        "--side", type=int, help="fillers: pixels of the squares that it learns from, for most networks"
     )
     parser.add_argument("--with-people", action="store_true", help="fillers: learn from photos of people too")
     parser.add_argument("--noise", action="store_true", help="pix2pix: paint noise, not a hue, over what is to go")
@@ -53,7 +57,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _train(task: str, data: Path, **options: object) -> None:
-    given = {name: options.pop(name) for name in ("size", "labels", "also", "weigh", "with_people", "noise")}
+    given = {name: options.pop(name) for name in ("size", "labels", "also", "weigh", "side", "with_people", "noise")}
     given["weigh"] = dict(_weight(text) for text in given["weigh"])  # type: ignore[attr-defined]
     made = make_task(task, data, **{name: value for name, value in given.items() if value})
     from engines.training import Plan, train

@@ -1,8 +1,9 @@
 """The training loop that every network shares: resumable, seeded, the same on a CPU and on a GPU.
 
 A task says what to train; the loop knows nothing of people or holes. Step `s` always sees the same samples and, with
-`steps`, the same learning rate, so an interrupted run continues as if nothing had happened (bit by bit on a CPU). With
-`minutes` the schedule follows the clock instead: it ends in time on any machine, and no two runs are alike.
+`steps` or `pictures`, the same learning rate, so an interrupted run continues as if nothing had happened (bit by bit
+on a CPU). With `minutes` the schedule follows the clock instead: it ends in time on any machine, and no two runs are
+alike.
 """
 
 from __future__ import annotations
@@ -76,7 +77,7 @@ class Task(Protocol):
 
 @dataclass(frozen=True)
 class Plan:
-    """How long and how fast. `steps` or `minutes` (of work, pauses not counted) is given, not both.
+    """How long and how fast. One of `steps`, `minutes` (of work, pauses not counted) and `pictures` is given.
 
     batch, rate: None for the task's habits.
     """
@@ -84,6 +85,7 @@ class Plan:
     out: Path
     steps: int | None = None
     minutes: float | None = None
+    pictures: int | None = None  # samples, in as many steps as it takes
     batch: int | None = None
     rate: float | None = None  # at its peak
     seed: int = 0
@@ -104,8 +106,8 @@ def train(task: Task, plan: Plan, say: Callable[[str], None] = print) -> Path:
     Writes `out`/log.csv (a line each 20 steps; `python -m engines.plot` draws it). EngineError when the plan or the
     checkpoint does not fit.
     """
-    if (plan.steps is None) == (plan.minutes is None):
-        raise EngineError("say how long to train: either --steps or --minutes")
+    if [plan.steps, plan.minutes, plan.pictures].count(None) != 2:
+        raise EngineError("say how long to train: either --steps, --minutes or --pictures")
     if plan.threads:
         torch.set_num_threads(plan.threads)
     device = torch.device(pick_device(plan.device))
@@ -220,6 +222,7 @@ class _Run:
     def __init__(self, task: Task, plan: Plan, device: torch.device) -> None:
         self.task, self.plan, self.device, self.habits = task, plan, device, task.habits
         self.batch = plan.batch or task.habits.batch
+        self.steps = plan.steps if plan.pictures is None else -(-plan.pictures // self.batch)
         self.peak = plan.rate or task.habits.rate
         self.network = task.network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         groups, habits = task.groups(self.peak), task.habits
@@ -240,8 +243,8 @@ class _Run:
         self.elapsed = 0.0
 
     def progress(self) -> float:
-        if self.plan.steps is not None:
-            return self.step / self.plan.steps
+        if self.steps is not None:
+            return self.step / self.steps
         assert self.plan.minutes is not None
         return min(1.0, self.elapsed / (60 * self.plan.minutes))
 

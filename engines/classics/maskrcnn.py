@@ -15,7 +15,6 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -200,14 +199,3 @@ class InstanceSegmenter:
         objects = [meant(instances, planes) for instances, planes in zip(owners, guidance, strict=True)]
         thing = torch.stack(objects)[:, None] if objects else matte.new_zeros(0, 1, *matte.shape[2:])
         return {"matte": F.avg_pool2d(matte, 2), "object": F.avg_pool2d(thing, 2)}
-
-
-def paint(image: np.ndarray, found: Instances, keep: Sequence[int], hue: Sequence[int] | None) -> np.ndarray:
-    """Paint over all instances but those kept: (H, W, 3) uint8 BGR; hue: BGR, None for noise. For `pix2pix`."""
-    painted = image.copy()
-    noise = np.random.default_rng(0).integers(0, 256, image.shape, dtype=np.uint8)
-    for number, mask in enumerate(found.masks.numpy()):
-        if number not in keep:
-            inside = mask > 0.5
-            painted[inside] = noise[inside] if hue is None else np.asarray(hue, np.uint8)
-    return painted

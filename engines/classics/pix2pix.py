@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 HUE = (1.0, 0.0, 1.0)  # RGB: magenta, which hardly any background has
+TILE = 64  # pixels after which the noise that an exported network paints repeats itself
 WIDTHS = (64, 128, 256, 512, 512, 512, 512, 512)
 
 
@@ -60,14 +61,24 @@ class Generator(nn.Module):
 
 
 class Pix2Pix(nn.Module):
-    """image (N, 3, H, W) RGB in [0, 1], mask (N, 1, H, W), 1 = hole -> image_filled, drawn."""
+    """image (N, 3, H, W) RGB in [0, 1], mask (N, 1, H, W), 1 = hole -> image_filled, drawn.
 
-    def __init__(self, widths: tuple[int, ...] = WIDTHS) -> None:
+    noise: what it is to know as paint; not the hue, but noise, always the same. Kept with the weights.
+    """
+
+    paint: Tensor
+
+    def __init__(self, widths: tuple[int, ...] = WIDTHS, *, noise: bool = False) -> None:
         super().__init__()
         self.generator = Generator(widths)
+        nothing, everything = torch.zeros(1, 3, TILE, TILE), torch.ones(1, 1, TILE, TILE)
+        fixed = torch.Generator().manual_seed(0)
+        paint = paint_noise(nothing, everything, fixed) if noise else paint_hue(nothing, everything)
+        self.register_buffer("paint", paint)
 
     def forward(self, image: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-        return self.restore(paint_hue(image, mask), mask)
+        paint = self.paint.repeat(1, 1, image.shape[2] // TILE, image.shape[3] // TILE)
+        return self.restore(image * (1 - mask) + paint * mask, mask)
 
     def restore(self, painted: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         """The same for a picture that is painted over already."""

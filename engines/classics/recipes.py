@@ -94,7 +94,7 @@ CLASSIC_RECIPES: Mapping[str, Recipe] = {
     ),
     "unet34-filler": _filler(UNet34Filler, 256),
     "deepfill": _filler(DeepFill, 256),
-    "pix2pix": _filler(Pix2Pix, 256, multiple=256, notes=f"The mask is painted with a hue inside the graph. {STUDY}"),
+    "pix2pix": _filler(Pix2Pix, 256, multiple=256, notes=f"The hole is painted inside the graph. {STUDY}"),
     "dcgan": _filler(
         DCGAN,
         SIDE,

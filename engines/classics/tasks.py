@@ -145,8 +145,7 @@ class DeepFillTask(HoleTask):
     name = "deepfill"
     habits = Habits(batch=16, rate=1e-4, betas=(0.5, 0.9), decay=0.0, schedule="constant")
     terms: Mapping[str, float] = {"l1": 1.2, "known": 1.2, "critics": 0.001}
-    side = 256
-    shapes = ((side, side),)
+    shapes = ((256, 256),)
     penalty = 10.0
     discount = 0.99  # by which a pixel counts less than its neighbour nearer to the rim
 
@@ -154,7 +153,7 @@ class DeepFillTask(HoleTask):
         self, data: Path, network: nn.Module | None = None, critics: deepfill.Critics | None = None, **options: Any
     ) -> None:
         super().__init__(data, network or deepfill.DeepFill(), **options)
-        self.critics = critics or deepfill.Critics(self.side)
+        self.critics = critics or deepfill.Critics(self.shapes[0][0])
         self.rival = Rival(self.critics, self._critics_loss, turns=5, betas=(0.5, 0.9))
 
     @staticmethod
@@ -191,6 +190,7 @@ class DCGANTask(HoleTask):
     """Make whole pictures that a critic takes for real; filling them is a search (`dcgan.DCGAN.complete`)."""
 
     name = "dcgan"
+    options = HoleTask.options - {"side"}
     habits = Habits(batch=64, rate=2e-4, betas=(0.5, 0.999), decay=0.0, schedule="constant")
     terms: Mapping[str, float] = {"deceit": 1.0}
     shapes = ((dcgan.SIDE, dcgan.SIDE),)
@@ -232,7 +232,7 @@ class Pix2PixTask(HoleTask):
     """Turn a painted hue into background: conditional adversary plus 100 times L1. noise: paint noise instead."""
 
     name = "pix2pix"
-    options = HoleTask.options | {"noise"}
+    options = HoleTask.options - {"side"} | {"noise"}
     habits = Habits(batch=1, rate=2e-4, betas=(0.5, 0.999), decay=0.0, schedule="constant")
     terms: Mapping[str, float] = {"deceit": 1.0, "l1": 100.0}
     shapes = ((256, 256),)
@@ -247,7 +247,7 @@ class Pix2PixTask(HoleTask):
         **options: Any,
     ) -> None:
         self.network: pix2pix.Pix2Pix
-        super().__init__(data, network or pix2pix.Pix2Pix(), **options)
+        super().__init__(data, network or pix2pix.Pix2Pix(noise=noise), **options)
         self.paint = pix2pix.paint_noise if noise else pix2pix.paint_hue
         self.critic = critic or pix2pix.PatchGAN()
         self.rival = Rival(self.critic, self._critic_loss, betas=(0.5, 0.999))

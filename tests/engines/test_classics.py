@@ -156,6 +156,7 @@ def test_a_few_steps_lower_the_loss_of_a_small_batch(name: str) -> None:
         ("unet34-filler", lambda: unet34.UNet34Filler(THIN, (1, 1, 1, 1))),
         ("deepfill", lambda: deepfill.DeepFill(8)),
         ("pix2pix", lambda: pix2pix.Pix2Pix((4,) * 8)),
+        ("pix2pix", lambda: pix2pix.Pix2Pix((4,) * 8, noise=True)),
     ],
 )
 def test_the_exported_model_is_the_trained_one(name: str, network: Callable[[], nn.Module]) -> None:
@@ -205,6 +206,22 @@ def test_the_networks_have_their_papers_sizes() -> None:
     assert millions == pytest.approx(
         {"vanisher": 5.4, "unet34": 38.7, "deepfill": 3.8, "pix2pix": 54.4, "patches": 2.8, "dcgan": 5.1}, abs=0.1
     )
+
+
+def test_what_a_network_learns_as_paint_is_what_it_paints_with() -> None:
+    seen: list[Tensor] = []
+    image, mask = torch.full((1, 3, 64, 64), 0.5), torch.zeros(1, 1, 64, 64)
+    mask[..., :32] = 1
+    for noise in (False, True):
+        network = tasks.Pix2PixTask(NOWHERE, noise=noise).network if noise else pix2pix.Pix2Pix((8,) * 6)
+        network.generator.register_forward_hook(lambda _, args, made: seen.append(args[0] * 0.5 + 0.5))
+        network.generator.forward = lambda x: x  # type: ignore[method-assign]
+        network(image, mask)
+    hue, noisy = (painted[0] for painted in seen)
+    assert torch.equal(hue[:, :, :32], torch.tensor(pix2pix.HUE).view(3, 1, 1).expand(3, 64, 32))
+    assert noisy[:, :, :32].std() > 0.25
+    for painted in (hue, noisy):
+        assert torch.equal(painted[:, :, 32:], image[0, :, :, 32:])
 
 
 def test_each_score_of_the_patch_critic_sees_70_pixels() -> None:

@@ -75,15 +75,6 @@ def test_a_click_means_the_instance_under_it_and_its_matte_means_it_again() -> N
     assert look(guidance(wanted=(32, 30))).max() == 0
 
 
-def test_painting_leaves_the_instances_that_are_kept() -> None:
-    image = np.full((32, 64, 3), 90, np.uint8)
-    painted = maskrcnn.paint(image, found(), keep=[1], hue=(255, 0, 255))
-    assert painted[16, 16].tolist() == [255, 0, 255]
-    assert painted[16, 48].tolist() == [90, 90, 90]
-    noisy = maskrcnn.paint(image, found(), keep=[], hue=None)
-    assert noisy[8:24, 36:60].std() > 50
-
-
 def test_boxes_that_a_better_one_overlaps_are_suppressed() -> None:
     boxes = torch.tensor([[0, 0, 10, 10], [1, 0, 11, 10], [20, 0, 30, 10]]).float()
     assert maskrcnn.suppress(boxes, torch.tensor([0.5, 0.9, 0.7]), 0.5).tolist() == [1, 2]

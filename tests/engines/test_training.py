@@ -18,10 +18,11 @@ from torch.nn import functional as F  # noqa: E402
 
 from engines import augment, closeups, data, guidance, holes, losses, measure, samples, teach  # noqa: E402
 from engines.backbone import Depthwise, EfficientNetLite  # noqa: E402
+from engines.catalog import make_task  # noqa: E402
 from engines.errors import EngineError  # noqa: E402
 from engines.filler import Filler, smooth_guess  # noqa: E402
 from engines.plot import main as plot_command  # noqa: E402
-from engines.samples import FillerSamples, SegmenterSamples  # noqa: E402
+from engines.samples import FILLER_SHAPES, FillerSamples, SegmenterSamples  # noqa: E402
 from engines.segmenter import Matte, Segmenter  # noqa: E402
 from engines.tasks import FillerTask  # noqa: E402
 from engines.train import main as train_command  # noqa: E402
@@ -377,6 +378,12 @@ def test_an_interrupted_training_ends_like_an_uninterrupted_one(tmp_path: Path) 
     assert all(torch.equal(a["network"][name], b["network"][name]) for name in a["network"])
 
 
+def test_a_length_in_pictures_is_as_many_steps_as_it_takes(tmp_path: Path) -> None:
+    for batch, steps in ((4, 3), (3, 4)):
+        path = train(TinyTask(), Plan(tmp_path / str(batch), pictures=10, batch=batch, device="cpu"), lambda line: None)
+        assert torch.load(path, weights_only=True)["step"] == steps
+
+
 class PlayedTask(TinyTask):
     """The same network against a rival that takes two turns to its one; interrupted in the given step."""
 
@@ -412,8 +419,10 @@ def test_a_rival_is_trained_in_turn_and_resumed_too(tmp_path: Path) -> None:
 
 
 def test_training_refuses_what_does_not_fit(tmp_path: Path) -> None:
-    with pytest.raises(EngineError, match="either --steps or --minutes"):
+    with pytest.raises(EngineError, match="either --steps, --minutes or --pictures"):
         train(TinyTask(), Plan(tmp_path))
+    with pytest.raises(EngineError, match="either --steps, --minutes or --pictures"):
+        train(TinyTask(), Plan(tmp_path, steps=1, pictures=1))
     path = train(TinyTask(), Plan(tmp_path, steps=1, batch=2, device="cpu"), lambda line: None)
     with pytest.raises(EngineError, match="of another task or seed"):
         train(TinyTask(), Plan(tmp_path, steps=1, batch=2, device="cpu", seed=1), lambda line: None)
@@ -428,6 +437,15 @@ def test_training_refuses_what_does_not_fit(tmp_path: Path) -> None:
         train(TinyTask(), Plan(tmp_path, steps=1, batch=2, device="cpu"), lambda line: None)
     with pytest.raises(EngineError, match="no checkpoint"):
         load_weights(tmp_path / "gone.pt", Filler(), "filler")
+
+
+def test_fillers_learn_from_squares_of_the_side_that_is_asked_for() -> None:
+    assert FillerTask(Path("nowhere"), pretrained=False, side=96).shapes == ((96, 96),)
+    assert FillerTask(Path("nowhere"), pretrained=False).shapes == FILLER_SHAPES
+    with pytest.raises(EngineError, match="--side takes a multiple of 32, as in 128, not 100"):
+        FillerTask(Path("nowhere"), pretrained=False, side=100)
+    with pytest.raises(EngineError, match="dcgan takes no --side"):
+        make_task("dcgan", Path("nowhere"), side=128)
 
 
 def test_the_command_says_what_is_missing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
