@@ -6,6 +6,7 @@ Imported only when such a model is chosen; everything else about an engine is as
 from __future__ import annotations
 
 import io
+import logging
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -18,6 +19,8 @@ from engines.card import Card
 from engines.errors import EngineError
 from engines.interface import GUIDANCE, Clock, Entries, Timing, cores
 from engines.models import Model
+
+_log = logging.getLogger(__name__)
 
 Run = Callable[[Mapping[str, Tensor]], dict[str, Tensor]]
 
@@ -82,6 +85,7 @@ def _dcgan(model: Model, device: str) -> tuple[Run, dict[str, int]]:
     state = torch.load(io.BytesIO(model.content()), map_location="cpu", weights_only=True)
     network.load_state_dict(state)
     network.to(device).eval()
+    _log.warning("filler %s: every fill is a search that takes seconds; for stills and clean plates", model.card.name)
 
     def run(inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
         pairs = zip(inputs["image"], inputs["mask"], strict=True)

@@ -38,6 +38,9 @@ def main(arguments: list[str] | None = None) -> int:
         "--side", type=int, help="fillers: pixels of the squares that it learns from, for most networks"
     )
     parser.add_argument("--with-people", action="store_true", help="fillers: learn from photos of people too")
+    parser.add_argument(
+        "--imagenet", action="store_true", help="unet34: start with torchvision's ResNet34, once fetched"
+    )
     parser.add_argument("--noise", action="store_true", help="pix2pix: paint noise, not a hue, over what is to go")
     parser.add_argument("--labels", type=Path, help="segmenter: what `python -m engines.teach` wrote")
     parser.add_argument(
@@ -57,7 +60,10 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _train(task: str, data: Path, **options: object) -> None:
-    given = {name: options.pop(name) for name in ("size", "labels", "also", "weigh", "side", "with_people", "noise")}
+    given = {
+        name: options.pop(name)
+        for name in ("size", "labels", "also", "weigh", "side", "with_people", "imagenet", "noise")
+    }
     given["weigh"] = dict(_weight(text) for text in given["weigh"])  # type: ignore[attr-defined]
     made = make_task(task, data, **{name: value for name, value in given.items() if value})
     from engines.training import Plan, train

@@ -20,10 +20,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from engines.card import Card
+from engines.classics.published import published_file
 from engines.errors import EngineError
 
 FILE = "maskrcnn_resnet50_fpn_coco-bf2d0c1e.pth"
-ADDRESS = f"https://download.pytorch.org/models/{FILE}"
 MEGABYTES = 170
 LABELS = 90  # of COCO; ten of them are not used
 LEAST_SCORE = 0.5
@@ -116,14 +116,7 @@ def suppress(boxes: Tensor, scores: Tensor, iou_threshold: float) -> Tensor:
 
 def weights_file(own: Path | None = None) -> Path:
     """Where the published weights are: a file of one's own, or torch.hub's cache. EngineError says what to do."""
-    cached = Path(torch.hub.get_dir()) / "checkpoints" / FILE
-    for path in (own, cached):
-        if path is not None and path.is_file():
-            return path
-    raise EngineError(
-        f"Mask R-CNN's weights are not here: fetch {ADDRESS} ({MEGABYTES} MB) and put it at {cached}, "
-        f"or give the file's own path as the model"
-    )
+    return published_file("Mask R-CNN's", FILE, MEGABYTES, own, ", or give the file's own path as the model")
 
 
 def load(card: Card, file: Path) -> InstanceSegmenter:

@@ -86,14 +86,21 @@ class VanisherFillerTask(HoleTask):
 
 
 class UNet34SegmenterTask(PlainTask):
-    """Name the class of every pixel of CamVid's streets: softmax cross-entropy, one-cycle learning rate."""
+    """Name the class of every pixel of CamVid's streets: softmax cross-entropy, one-cycle learning rate.
+
+    imagenet: the encoder starts with torchvision's weights.
+    """
 
     name = "unet34-segmenter"
+    options = frozenset({"imagenet"})
     goal = "mean_iou"
     habits = Habits(batch=8, rate=1e-3, decay=0.01, schedule="one-cycle")
 
-    def __init__(self, data: Path, network: nn.Module | None = None) -> None:
+    def __init__(self, data: Path, network: unet34.UNet34Segmenter | None = None, *, imagenet: bool = False) -> None:
+        self.network: unet34.UNet34Segmenter
         super().__init__(data, network or unet34.UNet34Segmenter(len(camvid.CLASSES)))
+        if imagenet:
+            self.network.body.encoder.load_imagenet()
 
     def samples(self, batch: int, seed: int) -> Dataset[Any]:
         return camvid.StreetSamples(camvid.read_streets(self.data, kept=False), seed=seed)
@@ -114,16 +121,26 @@ class UNet34SegmenterTask(PlainTask):
 
 
 class UNet34FillerTask(HoleTask):
-    """Restore what is missing: L1, and features (perceptual loss)."""
+    """Restore what is missing: L1, and features (perceptual loss). imagenet: as for the segmenter."""
 
     name = "unet34-filler"
+    options = HoleTask.options | {"imagenet"}
     habits = Habits(batch=8, rate=1e-3, decay=0.01, schedule="one-cycle")
     terms: Mapping[str, float] = {"l1": 1.0, "features": 1.0}
 
     def __init__(
-        self, data: Path, network: nn.Module | None = None, *, pretrained: bool = True, **options: Any
+        self,
+        data: Path,
+        network: unet34.UNet34Filler | None = None,
+        *,
+        imagenet: bool = False,
+        pretrained: bool = True,
+        **options: Any,
     ) -> None:
+        self.network: unet34.UNet34Filler
         super().__init__(data, network or unet34.UNet34Filler(), **options)
+        if imagenet:
+            self.network.body.encoder.load_imagenet()
         encoder = EfficientNetLite()
         if pretrained:
             encoder.load_imagenet()

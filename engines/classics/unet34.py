@@ -2,16 +2,25 @@
 
 U-Net: Ronneberger, Fischer and Brox, MICCAI 2015. ResNet: He et al., CVPR 2016. The decoder enlarges by PixelShuffle
 (Shi et al., CVPR 2016), initialised so that it begins as nearest neighbour (ICNR: Aitken et al., 2017), and takes the
-encoder's maps across, as fastai's DynamicUnet does. Parameters of the encoder are named as torchvision names them, so
-that its ImageNet weights load.
+encoder's maps across, as fastai's DynamicUnet does. Parameters of the encoder are named as torchvision names them, and
+its ImageNet weights load where somebody has put them; no package holds them.
 """
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from engines.classics.published import published_file
+from engines.errors import EngineError
+
+FILE = "resnet34-b627a593.pth"
+MEGABYTES = 83
+MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of RGB, which torchvision's weights take off
 DEPTHS = (3, 4, 6, 3)
 WIDTHS = (64, 128, 256, 512)
 
@@ -48,6 +57,24 @@ class ResNet34(nn.Module):
             ]
             self.add_module(f"layer{number}", nn.Sequential(*blocks))
             source = width
+
+    def load_imagenet(self) -> None:
+        """Take over torchvision's ImageNet weights; EngineError says where they belong."""
+        path = published_file("ResNet34's ImageNet", FILE, MEGABYTES)
+        try:
+            self.adopt(torch.load(path, map_location="cpu", weights_only=True))
+        except Exception as error:  # torch raises many kinds for a damaged file
+            raise EngineError(f"{path} does not hold ResNet34's weights ({str(error).splitlines()[0]})") from error
+
+    def adopt(self, published: Mapping[str, Any]) -> None:
+        """Take over the state of a ResNet that reads RGB less `MEAN`; this one reads [-1, 1], maybe more channels."""
+        state = {name: value for name, value in published.items() if not name.startswith("fc.")}
+        mean, deviation = (torch.tensor(values).view(1, 3, 1, 1) for values in (MEAN, DEVIATION))
+        kernel = state["conv1.weight"] / deviation
+        first = torch.zeros_like(self.conv1.weight)
+        first[:, :3] = kernel / 2
+        shift = (kernel * (0.5 - mean)).sum((1, 2, 3))
+        self.load_state_dict(state | {"conv1.weight": first, "bn1.running_mean": state["bn1.running_mean"] - shift})
 
     def forward(self, x: Tensor) -> list[Tensor]:
         maps = [F.relu(self.bn1(self.conv1(x)))]  # (N, 64, H/2, W/2)

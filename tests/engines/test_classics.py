@@ -208,6 +208,30 @@ def test_the_networks_have_their_papers_sizes() -> None:
     )
 
 
+def test_imagenet_weights_see_what_they_were_trained_to_see() -> None:
+    published, encoder = (unet34.ResNet34(inputs, THIN, (1, 1, 1, 1)).eval() for inputs in (3, 4))
+    published.bn1.running_mean = torch.randn(THIN[0])
+    encoder.adopt(published.state_dict() | {"fc.bias": torch.zeros(1000)})
+    image = torch.rand(1, 3, 96, 96)
+    mean, deviation = (torch.tensor(values).view(1, 3, 1, 1) for values in (unet34.MEAN, unet34.DEVIATION))
+    wanted = published((image - mean) / deviation)[0]
+    found = encoder(torch.cat([image * 2 - 1, torch.rand(1, 1, 96, 96)], 1))[0]
+    torch.testing.assert_close(found[..., 2:-2, 2:-2], wanted[..., 2:-2, 2:-2])  # what lies beyond the edge differs
+
+
+def test_without_imagenet_weights_the_line_says_where_they_belong(tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    wanted = r"fetch https://download.pytorch.org/models/resnet34-b627a593.pth \(83 MB\) and put it at .*checkpoints"
+    for name in ("unet34-segmenter", "unet34-filler"):
+        with pytest.raises(EngineError, match=wanted):
+            make_task(name, NOWHERE, imagenet=True)
+    place = tmp_path / "hub" / "checkpoints" / unet34.FILE
+    place.parent.mkdir(parents=True)
+    place.write_bytes(b"half a file")
+    with pytest.raises(EngineError, match="does not hold ResNet34's weights"):
+        make_task("unet34-segmenter", NOWHERE, imagenet=True)
+
+
 def test_what_a_network_learns_as_paint_is_what_it_paints_with() -> None:
     seen: list[Tensor] = []
     image, mask = torch.full((1, 3, 64, 64), 0.5), torch.zeros(1, 1, 64, 64)

@@ -110,7 +110,7 @@ def test_without_torchvisions_weights_the_line_names_file_address_size_and_place
     assert run(tmp_path / "street.png") == 1
     said = capsys.readouterr().err
     place = tmp_path / "hub" / "hub" / "checkpoints" / maskrcnn.FILE
-    assert f"fetch {maskrcnn.ADDRESS} (170 MB) and put it at {place}" in said
+    assert f"fetch https://download.pytorch.org/models/{maskrcnn.FILE} (170 MB) and put it at {place}" in said
 
 
 def test_a_randomly_initialised_network_finds_instances_in_the_same_form(monkeypatch: Any) -> None:
