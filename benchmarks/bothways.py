@@ -16,8 +16,8 @@ from benchmarks.scenes import Scene
 from engines.measure import iou
 from realtime import ops
 from realtime.edits import Erase
-from realtime.eraser import usual_interval
 from realtime.segment import Segmenter
+from realtime.settings import usual_interval
 from realtime.tracking.bothways import Traced, follow_both_ways
 from realtime.tracking.film import Film, Scraps
 from realtime.tracking.finder import picture_size

@@ -31,8 +31,9 @@ from engines.measure import iou
 from engines.runtime import DEFAULT_SEGMENTER
 from realtime.background.fill import TeleaFiller
 from realtime.edits import Erase
-from realtime.eraser import Eraser, Result
+from realtime.eraser import Eraser
 from realtime.frame import Frame
+from realtime.result import Result
 from realtime.segment import Segmenter, load_segmenter
 from realtime.selection import Selection
 

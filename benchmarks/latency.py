@@ -36,13 +36,14 @@ from engines.command import exit_code_of
 from engines.gpu import find_gpus
 from engines.runtime import DEFAULT_FILLER, DEFAULT_SEGMENTER, DEVICES, RUNTIMES
 from realtime.background.fill import Filler, load_filler
-from realtime.eraser import Eraser, Settings
+from realtime.eraser import Eraser
 from realtime.errors import EraserError
 from realtime.files import erase_video
 from realtime.frame import Frame
 from realtime.media.opening import open_source
 from realtime.segment import Segmenter, load_segmenter
 from realtime.selection import Selection
+from realtime.settings import Settings
 
 FPS = 30
 BUSY = 0.3  # load per core above which the figures say more about other programs

@@ -14,11 +14,13 @@ from typing import NamedTuple
 
 from benchmarks.baselines import Masked, Output
 from realtime.background.fill import Filler
-from realtime.eraser import Eraser, Pending, Settings
+from realtime.eraser import Eraser
 from realtime.frame import Frame
+from realtime.pending import Pending
 from realtime.rehearsal import Rehearsal
 from realtime.segment import Segmenter
 from realtime.selection import Selection
+from realtime.settings import Settings
 
 DEFAULT_LOOKAHEAD = 1.0  # seconds, of erase-video
 

@@ -11,8 +11,9 @@ import numpy as np
 
 from benchmarks.baselines import TELEA_RADIUS
 from benchmarks.gpu_clock import GpuClock, of_eraser
-from realtime.eraser import Eraser, Result
+from realtime.eraser import Eraser
 from realtime.frame import Frame
+from realtime.result import Result
 from realtime.timing import StageTimer
 
 STEP, TELEA = "Eraser.step", "Telea"

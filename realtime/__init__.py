@@ -13,13 +13,16 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from realtime.background.fill import load_filler
-    from realtime.eraser import Eraser, Pending, Result, Settings, Stats
+    from realtime.eraser import Eraser
     from realtime.errors import EraserError, UsageError
     from realtime.files import erase_video
     from realtime.frame import Frame
     from realtime.media.opening import open_source
+    from realtime.pending import Pending
+    from realtime.result import Result, Stats
     from realtime.segment import load_segmenter
     from realtime.selection import Box, Selection
+    from realtime.settings import Settings
 
 __all__ = [
     "Box",
@@ -43,11 +46,11 @@ _MODULES = {
     "Eraser": "eraser",
     "EraserError": "errors",
     "Frame": "frame",
-    "Pending": "eraser",
-    "Result": "eraser",
+    "Pending": "pending",
+    "Result": "result",
     "Selection": "selection",
-    "Settings": "eraser",
-    "Stats": "eraser",
+    "Settings": "settings",
+    "Stats": "result",
     "UsageError": "errors",
     "erase_video": "files",
     "load_filler": "background.fill",

@@ -13,7 +13,7 @@ a little later is used too.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from os import PathLike
 
 import cv2
@@ -23,27 +23,29 @@ from realtime import masks, ops
 from realtime.background.exposure import Exposure, corrected, fit_exposure
 from realtime.background.fade import Fade
 from realtime.background.fill import Filler
-from realtime.background.filljob import FillJob, Place, quick_fill
+from realtime.background.filljob import FillJob
 from realtime.background.imprint import imprint
-from realtime.background.memory import Memory
-from realtime.background.parallax import Layer, Parallax
 from realtime.background.plate import GUESSED, SEEN, UNSEEN, Evidence, Plate
 from realtime.background.platefile import read_plate, write_plate
-from realtime.background.restless import Restless
+from realtime.completion import Completion
 from realtime.edits import Edit
 from realtime.errors import EraserError
 from realtime.finding import Finding
 from realtime.frame import Frame
-from realtime.hole import USUAL_GROWTH, Cover, Hole, Outline, belongings, beside, cover, growth, room, sliver_width
+from realtime.hole import USUAL_GROWTH, Cover, Hole, belongings, beside, cover, growth, kept, room
 from realtime.home import home_of
 from realtime.motion.glance import View
-from realtime.motion.registration import Location, Registration
+from realtime.motion.registration import Location
 from realtime.motion.scout import Scout
 from realtime.motion.sight import Sight
 from realtime.ops import Home, Region
 from realtime.patch import Patch, Shown, show
+from realtime.pending import Pending, known
+from realtime.result import Result, Stats
 from realtime.segment import Segmenter
 from realtime.selection import Selection
+from realtime.settings import DEFAULT_SETTINGS, Pace, Settings, usual_interval
+from realtime.shot import EDGE, Shot
 from realtime.timing import StageTimer
 from realtime.tracking.finder import Finder, SegmentationFault
 from realtime.tracking.found import Found, Loss
@@ -52,125 +54,7 @@ from realtime.tracking.retracer import Retracer
 from realtime.tracking.things import Thing, things
 
 PATIENCE = 3  # frames in a row for which a found mask must leave a pixel free before the plate believes it
-CPU_INTERVAL = 0.05  # seconds between two runs of the segmenter on a CPU: every second frame at 24 to 30 frames/s
-EDGE = 2  # pixels at the border of two layers that belong to either
-BRIDGE = 4  # pixels of the frame to one of the bridge that is shown until a deferred fill comes in
-
-
-@dataclass(frozen=True)
-class Settings:
-    """How to erase.
-
-    dilate: pixels that masks grow outward by, None for what the segmenter's card says, or about 1 % of the frame's
-    height; shadow: whether shadows that touch the object go with it; segment_interval: seconds for which a matte is
-    carried along by optical flow before the network runs again, 0 to run it on every frame, None for what suits the
-    engine's device; candidates: whether `Result.things` also names what could be erased; fail_open: whether a frame
-    whose segmentation failed is shown as it is, rather than the plate in its place; parallax: whether a background at
-    two distances gets two plates.
-    """
-
-    dilate: int | None = None
-    shadow: bool = True
-    segment_interval: float | None = None
-    candidates: bool = False
-    fail_open: bool = False
-    parallax: bool = True
-
-
-@dataclass(frozen=True)
-class Pace:
-    """How much the segmenter may cost. segment_interval: as in `Settings`, seconds; network_scale: of the sides of the
-    network's picture, 1 for what its card recommends.
-    """
-
-    segment_interval: float
-    network_scale: float = 1.0
-
-
 PEOPLE = Selection()
-DEFAULT_SETTINGS = Settings()
-
-
-@dataclass
-class Stats:
-    """Counts over all frames so far. parallax: frames whose background lay at two distances; coverage: share of all
-    hole pixels that showed real background.
-    """
-
-    frames: int = 0
-    fills: int = 0
-    cuts: int = 0
-    anchors: int = 0
-    parallax: int = 0
-    hole_pixels: int = 0
-    seen_pixels: int = 0
-
-    @property
-    def coverage(self) -> float:
-        return self.seen_pixels / self.hole_pixels if self.hole_pixels else 1.0
-
-
-@dataclass
-class Pending:
-    """A frame that was observed and waits to be rendered.
-
-    image: the frame's picture where the eraser works, its own or a copy on a device; plate, motion, epoch: the shot's
-    plate, and the 3x3 matrix from its anchor of that epoch to this frame's pixels; hole: None where nothing is to be
-    erased; background, (h, w, 3) uint8 BGR in the plate's exposure, and trust, (h, w) uint8: what the plate knew of
-    hole.roi when the frame was observed; memory: what the whole shot shows, where a first pass has learnt it; second,
-    second_memory: the other layer of a background at two distances.
-    """
-
-    frame: Frame
-    image: np.ndarray
-    finding: Finding
-    plate: Plate
-    motion: np.ndarray
-    epoch: int
-    hole: Hole | None
-    background: np.ndarray
-    trust: np.ndarray
-    timer: StageTimer
-    memory: Memory | None = None
-    second: Layer | None = None
-    second_memory: Memory | None = None
-
-    @property
-    def nbytes(self) -> int:
-        """Memory that waiting costs; the frame's own planes are estimated by its size in BGR."""
-        arrays = [self.background, self.trust, self.frame.image, self.finding.mask]
-        if self.hole is not None:
-            arrays += [self.hole.inside, self.hole.alpha]
-        arrays += [thing.mask for thing in self.finding.things]
-        arrays += [one.matte for one in self.finding.displaced]
-        if self.image is not self.frame.image:
-            arrays.append(self.image)
-        if self.frame.native is not None:
-            arrays.append(self.frame.image)
-        return sum(array.nbytes for array in arrays)
-
-
-@dataclass(frozen=True)
-class Result:
-    """A frame with the objects erased.
-
-    image: (H, W, 3) uint8 BGR, equal to frame.image wherever alpha is 0; alpha: (H, W) uint8, 255 in the hole, falling
-    to 0 through the feather, and set where an object is drawn that the user moved; hole: (H, W) uint8, 255 where pixels
-    were replaced wholly; trust: (H, W) uint8, what the replaced pixels are made of; roi: bounding rectangle of what may
-    have changed, None where nothing was erased;
-    timings: milliseconds by stage; things: the objects that are followed, and candidates where they are asked for;
-    fault: what went wrong in the search for objects, in one line, None where nothing did.
-    """
-
-    frame: Frame
-    image: np.ndarray
-    alpha: np.ndarray
-    hole: np.ndarray
-    trust: np.ndarray
-    roi: Region | None
-    timings: dict[str, float]
-    things: tuple[Thing, ...] = ()
-    fault: str | None = None
 
 
 class Eraser:
@@ -196,7 +80,7 @@ class Eraser:
             raise EraserError(f"erasing {', '.join(selection.classes)} needs a segmenter: give one, or select no class")
         if segmenter is not None:
             segmenter.check(selection.classes)
-        self.segmenter, self.filler = segmenter, filler
+        self.segmenter = segmenter
         self.home = home or home_of(segmenter, filler)
         self.selection, self.settings = selection, settings
         self.stats = Stats()
@@ -207,13 +91,11 @@ class Eraser:
         self._finder = finder or Finder(
             segmenter, selection.classes, interval, watch=settings.candidates, home=self.home
         )
-        self._shot: _Shot | None = None
+        self._shot: Shot | None = None
         self._scout = Scout()
         self._fade = Fade()
         self._edits: list[Edit] = []
-        self._defer = defer
-        self._job: FillJob | None = None
-        self._place: Place | None = None  # where its answer belongs by now
+        self._completion = Completion(filler, self.home, self.stats, defer)
 
     def reset(self) -> None:
         """Forget the shot: the next frame starts a new plate."""
@@ -245,21 +127,12 @@ class Eraser:
 
     def filled(self, job: FillJob, picture: np.ndarray | None) -> None:
         """The filler's answer to a deferred job, (H, W, 3) uint8 BGR, None where it failed; between frames."""
-        place, mask = job.place, job.mask
-        if job is self._job:
-            place, self._job = self._place or place, None
-        if picture is None:
-            return
-        self.stats.fills += 1
-        if place.plate.frame_size != mask.shape:  # the frames have changed their size meanwhile
-            picture, mask = (ops.resize(layer, place.plate.frame_size) for layer in (picture, mask))
-            mask = ops.at_least(mask, 128)
-        place.remember(picture[place.roi.slices], mask[place.roi.slices])
+        self._completion.filled(job, picture)
 
     def learn_clean(self, frame: Frame) -> None:
         """Start a new plate with a frame that shows nothing but background."""
         height, width = frame.image.shape[:2]
-        self._shot = shot = _Shot(Plate(height, width, self.home), Registration(), masks.MaskSmoother(), new=False)
+        self._shot = shot = Shot(Plate(height, width, self.home), new=False)
         everywhere, nowhere = self.home.full((height, width), 255), self.home.zeros((height, width))
         shot.plate.update(self.home.sent(frame.image), np.eye(3), Evidence(everywhere, nowhere, nowhere))
         glance = self._scout.take(frame.image)
@@ -311,7 +184,7 @@ class Eraser:
         """
         if size is None and self._shot is not None:
             size = self._shot.plate.frame_size
-        self._shot = _Shot(read_plate(path, size, self.home), Registration(), masks.MaskSmoother(), new=False)
+        self._shot = Shot(read_plate(path, size, self.home), new=False)
 
     def observe(self, frame: Frame, given: np.ndarray | None = None) -> Pending:
         """Find what to erase, where the camera looks, what the plate knows of the hole; then refresh the plate.
@@ -365,7 +238,7 @@ class Eraser:
             displaced, shown = self._shown(frame)
             mask = self._mask(shot, found.matte, fixed, location, (height, width))
             mask = self._with_objects(mask, shown)
-            keep = None if found.keep is None else _kept(self.home.sent(found.keep), mask)
+            keep = None if found.keep is None else kept(self.home.sent(found.keep), mask)
             parts = found.matte is not None
             mask = belongings(mask, color, background, seen, parts=parts, shadow=self.settings.shadow)
             imprint = self._imprint(found, mask, view, expected, sight)
@@ -401,7 +274,8 @@ class Eraser:
             self.stats.anchors += 1
             plate.anchor(motion)
             motion = np.eye(3)
-        second = self._layer(shot, finding, motion)
+        second = shot.layer(finding.second, motion)
+        self.stats.parallax += second is not None
         sent = self.home.sent
         with timer("hole"):
             covered = self._cover(finding)
@@ -410,7 +284,7 @@ class Eraser:
         with timer("read"):
             if finding.imprint is not None:
                 plate.forget(motion, ops.resize(sent(finding.imprint), plate.frame_size))
-            background, trust = _known(plate, motion, second, roi)
+            background, trust = known(plate, motion, second, roi)
         with timer("update"):
             image = self.home.picture(frame.image)
             changed = ops.at_least(ops.resize(sent(finding.changed), plate.frame_size), 128)
@@ -445,7 +319,7 @@ class Eraser:
             return result
         picture = pending.image[hole.roi.slices]
         with timer("read"):
-            background, trust = _read_again(pending, hole)
+            background, trust = pending.read_again()
         with timer("exposure"):
             background = finding.exposure.apply(background)
             background = corrected(picture, background, ops.equals(trust, SEEN) & ~hole.inside)
@@ -471,7 +345,7 @@ class Eraser:
         A device says so, and what the patch lacks, only when its picture is fetched. That nothing does is the rule: so
         the picture is made first, and once more where that was wrong.
         """
-        finding, motion, timer = pending.finding, _present_motion(pending), pending.timer
+        finding, motion, timer = pending.finding, pending.present_motion, pending.timer
         if not self.home.answers_at_once:
             with timer("composite"):
                 shown = show(pending.image, patch, pending.plate, motion, self._fade)
@@ -487,7 +361,7 @@ class Eraser:
             if finding.fault is None and ops.count(ops.equals(trust, GUESSED)):
                 unseen |= pending.plate.worn(motion, hole.roi) & hole.inside & ~ops.equals(trust, SEEN)
             if ops.count(unseen):
-                patch = replace(patch, picture=self._fill(pending, patch, unseen))
+                patch = replace(patch, picture=self._completion.complete(pending, patch, unseen))
                 if self._shot is not None:
                     self._shot.foresee()  # the plate has changed
         with timer("composite"):
@@ -498,19 +372,21 @@ class Eraser:
         roi = room(hole.bounds(), pending.plate.frame_size)
         if not roi.height:
             return replace(pending, hole=None)
-        background, trust = _known(pending.plate, _present_motion(pending), pending.second, roi)
+        background, trust = pending.known(roi)
         cut = Hole.of(self._cover(pending.finding), roi, hole.bounds)
         return replace(pending, hole=cut, background=background, trust=trust)
 
-    def _shot_for(self, height: int, width: int) -> _Shot:
+    def _shot_for(self, height: int, width: int) -> Shot:
         """The present shot, or a new one where there is none of this size."""
         if self._shot is None or self._shot.plate.frame_size != (height, width):
             if self._shot is not None:
                 self._finder.objects.strokes.follow(ops.scaling(self._shot.plate.frame_size, (height, width)))
             if self._shot is not None and ops.same_shape(self._shot.plate.frame_size, (height, width)):
-                self._resize(self._shot, height, width)
+                before = self._shot.plate
+                self._shot.resize(height, width)
+                self._completion.moved(before, self._shot.plate)
             else:
-                self._shot = _Shot(Plate(height, width, self.home), Registration(), masks.MaskSmoother())
+                self._shot = Shot(Plate(height, width, self.home))
         return self._shot
 
     def _cover(self, finding: Finding) -> Cover:
@@ -518,36 +394,6 @@ class Eraser:
         keep = None if finding.keep is None else self.home.sent(finding.keep)
         dilate = growth(finding.mask.shape[0], self.settings.dilate, self._growth)
         return cover(self.home.sent(finding.mask), self.selection, dilate, keep)
-
-    def _layer(self, shot: _Shot, finding: Finding, motion: np.ndarray) -> Layer | None:
-        """The second layer of a frame, if it has one, from the first frame on that shows it. motion: of the first."""
-        found, size = finding.second, shot.plate.frame_size
-        if found is None:
-            shot.second = None
-            return None
-        self.stats.parallax += 1
-        if found.begun or shot.second is None:
-            shot.second = Plate(*size, self.home)
-            there = ops.at_least(ops.resize(self.home.sent(found.mask), size), 128)
-            shot.plate.forget(motion, ops.grow_square(there, 2 * EDGE))
-        plate, its_motion = shot.second, found.motion
-        if found.anchored:
-            plate.anchor(its_motion)
-            its_motion = np.eye(3)
-        wrong = ops.at_least(ops.resize(self.home.sent(found.wrong), size), 128)
-        if found.front:
-            plate.forget(its_motion, wrong)
-        else:
-            shot.plate.forget(motion, wrong)
-        return Layer(plate, its_motion, plate.epoch, found.front)
-
-    def _resize(self, shot: _Shot, height: int, width: int) -> None:
-        """Go on with frames of another size that show the same view."""
-        before, shot.plate = shot.plate, shot.plate.resized(height, width)
-        shot.second, shot.parallax, shot.outline = None, Parallax(), Outline()
-        shot.registration.resize(before.frame_size, (height, width))
-        if self._place is not None and self._place.plate is before:
-            self._place = self._place.resized(shot.plate)
 
     def _look(self, frame: Frame) -> tuple[Found, str | None]:
         """What the next frame shows of the selection, after the edits that wait; and what went wrong."""
@@ -566,7 +412,7 @@ class Eraser:
 
     def _mask(
         self,
-        shot: _Shot,
+        shot: Shot,
         matte: np.ndarray | None,
         fixed: np.ndarray | None,
         location: Location,
@@ -609,57 +455,6 @@ class Eraser:
         candidates = self._finder.parts.latest if self.settings.candidates else ()
         return displaced, things(objects.tracks, candidates, frame.image, frame.time)
 
-    def _fill(self, pending: Pending, patch: Patch, unseen: np.ndarray) -> np.ndarray:
-        """A patch's picture completed where it is unseen, (h, w, 3) uint8; the plate remembers the guess."""
-        frame, finding, roi = pending.frame, pending.finding, patch.hole.roi
-        place = Place(pending.plate, pending.motion, pending.epoch, finding.exposure, roi)
-        if finding.fault is not None or not ops.count(ops.shrink(unseen, sliver_width(frame.image.shape[0]))):
-            # Slivers at the hole's rim are bridged smoothly; a network would see nothing in them.
-            filled, final = quick_fill(patch.picture, unseen), finding.fault is None
-        else:
-            whole, missing = frame.image.copy(), np.zeros(frame.image.shape[:2], np.uint8)
-            whole[roi.slices], missing[roi.slices] = self.home.fetch(patch.picture, unseen)
-            final = self._defer is None
-            if self._defer is None:
-                self.stats.fills += 1
-                filled = self.home.sent(self.filler.fill(whole, missing)[roi.slices])
-            else:
-                if self._job is None:
-                    self._job, self._place = FillJob(whole, missing, place), place
-                    self._defer(self._job)
-                unseen = unseen & patch.unknown
-                filled = quick_fill(patch.picture, unseen, BRIDGE)
-        if final:
-            place.remember(filled, unseen)
-        picture = patch.picture.copy()
-        ops.copy_where(filled, unseen, picture)
-        return picture
-
-
-def usual_interval(segmenter: Segmenter | None) -> float:
-    """Seconds between two runs of a segmenter, as suits its device."""
-    return CPU_INTERVAL if segmenter is not None and segmenter.engine.device == "cpu" else 0.0
-
-
-@dataclass
-class _Shot:
-    """All that is remembered of one shot. new: no frame of it was learnt yet; second: the plate of the second layer."""
-
-    plate: Plate
-    registration: Registration
-    smoother: masks.MaskSmoother
-    new: bool = True
-    second: Plate | None = None
-    parallax: Parallax = field(default_factory=Parallax)
-    restless: Restless = field(default_factory=Restless)
-    outline: Outline = field(default_factory=Outline)
-
-    def foresee(self) -> None:
-        """Read what the next frame is held against, if anything was learnt since that was done last."""
-        self.registration.foresee(self.plate)
-        if self.second is not None:
-            self.parallax.foresee(self.second)
-
 
 def _outside(view: View, found: Found, fixed: np.ndarray | None) -> np.ndarray:
     """Where the view surely shows background: (h, w) uint8, 255 well outside everything that is or may be masked."""
@@ -670,12 +465,6 @@ def _outside(view: View, found: Found, fixed: np.ndarray | None) -> np.ndarray:
         if mask is not None:
             objects |= ops.at_least(ops.resize(mask, view.size), 1)
     return ~ops.grow_square(objects, max(4, view.size[0] // 40))
-
-
-def _kept(keep: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """Where nothing may be erased, (H, W) uint8: what is kept, with its soft rim, unless that is masked itself."""
-    size = mask.shape[0], mask.shape[1]
-    return ops.grow(ops.at_least(ops.resize(keep, size), 128), growth(size[0], None)) & ~mask
 
 
 def _exposure(view: View, sight: Sight, outside: np.ndarray) -> Exposure:
@@ -697,51 +486,3 @@ def _evidence(covered: Cover, changed: np.ndarray, foreign: np.ndarray | None) -
         background = beside(foreign, (changed.shape[0], changed.shape[1]))
         usable, doubtful = usable & background, doubtful & background
     return Evidence(usable, doubtful, changed)
-
-
-def _known(plate: Plate, motion: np.ndarray, second: Layer | None, roi: Region) -> tuple[np.ndarray, np.ndarray]:
-    """Background and trust of a rectangle, as `Plate.read` gives them, of both layers."""
-    first = plate.read(motion, roi)
-    return first if second is None or not roi.height else second.joined(first, second.read(roi))
-
-
-def _read_again(pending: Pending, hole: Hole) -> tuple[np.ndarray, np.ndarray]:
-    """Background and trust of a hole, now: what was SEEN keeps its past, the rest takes what was learnt since."""
-    background, trust = pending.background, pending.trust
-    stale = ~ops.equals(trust, SEEN)
-    shown = stale & ops.at_least(hole.alpha, 1)
-    window, stale = ops.neighbourhood(shown, 0), ops.cropped(stale, shown)
-    if window is not None:
-        region = window.moved(hole.roi.y0, hole.roi.x0)
-        color, now = _known(pending.plate, _present_motion(pending), pending.second, region)
-        better = stale[window.slices] & ops.not_below(now, trust[window.slices])
-        ops.copy_where(color, better, background[window.slices])
-        ops.copy_where(now, better, trust[window.slices])
-        if pending.memory is not None:
-            _remember(pending, pending.memory, window, stale, background, trust)
-    return background, trust
-
-
-def _remember(
-    pending: Pending, memory: Memory, window: Region, stale: np.ndarray, background: np.ndarray, trust: np.ndarray
-) -> None:
-    """Let the whole shot show, in place, what nothing up to now has SEEN.
-
-    window: of the hole's roi; stale: (h, w) uint8 of the roi, where to look.
-    """
-    assert pending.hole is not None
-    roi = pending.hole.roi
-    region = window.moved(roi.y0, roi.x0)
-    recalled, second = memory.recall(pending.epoch, pending.motion, region), pending.second
-    if second is not None and pending.second_memory is not None:
-        recalled = second.joined(recalled, pending.second_memory.recall(second.epoch, second.motion, region))
-    color, ever = map(pending.plate.home.sent, recalled)
-    here = trust[window.slices]
-    better = stale[window.slices] & ops.at_least(ever, GUESSED) & ~ops.equals(here, SEEN) & ops.not_below(ever, here)
-    ops.copy_where(color, better, background[window.slices])
-    ops.copy_where(ever, better, here)
-
-
-def _present_motion(pending: Pending) -> np.ndarray:
-    """The pending frame's motion from the plate's present anchor."""
-    return pending.motion @ np.linalg.inv(pending.plate.since(pending.epoch))

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from realtime.deviceprofile import load_profile
 from realtime.edits import TimedEdit, check_edits
-from realtime.eraser import Eraser, Settings, usual_interval
+from realtime.eraser import Eraser
 from realtime.errors import EraserError, UsageError
 from realtime.media.opening import open_source
 from realtime.media.source import passes_once
@@ -30,6 +30,7 @@ from realtime.reader import Reader
 from realtime.rehearsal import Rehearsal
 from realtime.report import Report, StageTime, version
 from realtime.selection import Box, GivenMasks, Selection
+from realtime.settings import Settings, usual_interval
 from realtime.shots import find_shots
 from realtime.tracking.retracer import Retracer
 from realtime.tracking.selectionfile import read_selection

@@ -24,7 +24,7 @@ class Finding:
     changed: (h, w) uint8, 255 where the frame shows other background than the plate; foreign: 255 on what is neither
     erased nor background; imprint: 255 where the plate holds what was no background after all; of any size, None where
     there is nothing. patience: frames in a row before the plate believes what the mask leaves free. displaced: objects
-    to be drawn elsewhere; things, fault: as in `realtime.eraser.Result`. second: of a background at two distances, what
+    to be drawn elsewhere; things, fault: as in `realtime.result.Result`. second: of a background at two distances, what
     lies at the other; renewed: (h, w) uint8, as in `Evidence`, None where nothing is;
     ago: (h, w) uint8, as `Restless.ago`, not stored.
     """

@@ -175,3 +175,9 @@ def guard_width(height: int) -> int:
 def sliver_width(height: int) -> int:
     """Radius of the square that must fit into an unknown patch for it to be worth a network's fill."""
     return max(1, round(height * 0.01))
+
+
+def kept(keep: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """Where nothing may be erased, (H, W) uint8: what is kept, with its soft rim, unless that is masked itself."""
+    size = mask.shape[0], mask.shape[1]
+    return ops.grow(ops.at_least(ops.resize(keep, size), 128), growth(size[0], None)) & ~mask

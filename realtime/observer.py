@@ -12,8 +12,9 @@ if TYPE_CHECKING:
     import numpy as np
 
     from realtime.edits import TimedEdit
-    from realtime.eraser import Eraser, Pending
+    from realtime.eraser import Eraser
     from realtime.frame import Frame
+    from realtime.pending import Pending
     from realtime.rehearsal import Rehearsal
     from realtime.tracking.found import Loss
 

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from realtime.batch.part import Part
-    from realtime.eraser import Result
     from realtime.media.sink import PictureSink, Sink
     from realtime.media.source import Source
+    from realtime.result import Result
 
 
 def check_paths(inputs: Iterable[str | Path | None], outputs: Iterable[str | Path | None], overwrite: bool) -> None:

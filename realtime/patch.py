@@ -27,7 +27,7 @@ class Patch:
 
 @dataclass(frozen=True)
 class Shown:
-    """A frame with a patch in place: NumPy arrays, as in `realtime.eraser.Result`.
+    """A frame with a patch in place: NumPy arrays, as in `realtime.result.Result`.
 
     fade: for the next frame; hole_pixels, seen_pixels: how many were replaced, and by what had been SEEN. For a device
     alone, else 0: unseen, guessed: how many pixels of the hole nothing is known of, and of its rectangle only a guess;

@@ -26,10 +26,12 @@ from realtime.reader import QUEUED_BYTES, QUEUED_ITEMS, frame_bytes
 from realtime.report import StageTime, StageTimes
 
 if TYPE_CHECKING:
-    from realtime.eraser import Eraser, Pending, Result
+    from realtime.eraser import Eraser
     from realtime.observer import Observer
     from realtime.outputs import Outputs
+    from realtime.pending import Pending
     from realtime.reader import Reader
+    from realtime.result import Result
 
 LOOKAHEAD_FRAMES = 300
 LOOKAHEAD_BYTES = 1 << 30

@@ -26,10 +26,11 @@ from realtime.background.ledger import Ledger
 from realtime.background.memory import ShotMemory
 from realtime.background.plate import Plate
 from realtime.background.returns import Returns
-from realtime.eraser import Eraser, Pending
+from realtime.eraser import Eraser
 from realtime.errors import EraserError
 from realtime.finding import Finding
 from realtime.frame import Frame
+from realtime.pending import Pending
 from realtime.shots import Shot
 from realtime.timing import StageTimer
 from realtime.tracking.film import Scraps

@@ -16,7 +16,7 @@ MARGIN = 0.08  # share of the frame's height that a fill reaches beyond the pict
 
 @dataclass(frozen=True)
 class Place:
-    """Where a fill belongs. plate, motion, epoch, exposure: as in `realtime.eraser.Pending`; roi: in the frame."""
+    """Where a fill belongs. plate, motion, epoch, exposure: as in `realtime.pending.Pending`; roi: in the frame."""
 
     plate: Plate
     motion: np.ndarray

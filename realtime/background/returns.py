@@ -22,8 +22,8 @@ from realtime.ops import Region
 from realtime.tracking.film import Scraps
 
 if TYPE_CHECKING:
-    from realtime.eraser import Pending
     from realtime.finding import Finding
+    from realtime.pending import Pending
 
 WAITS = 30  # frames after its return in which a pixel may turn out to vary
 SURE = 6  # frames after its return in which it is still seen whether it came back with much around it

@@ -18,13 +18,13 @@ from typing import IO, Any
 import numpy as np
 from av.packet import Packet
 
-from realtime.eraser import Pending
 from realtime.frame import Frame
 from realtime.media.sink import Replaced
 from realtime.media.target import Target
 from realtime.media.video_sink import VideoFile, VideoSink
 from realtime.media.video_source import VideoSource
 from realtime.observer import Observer
+from realtime.pending import Pending
 from realtime.shots import Shot
 
 _RECORD = struct.Struct("<qqqqB")  # pts, dts, duration, bytes, key frame

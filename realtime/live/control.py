@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from realtime.edits import Edit
-    from realtime.eraser import Result
+    from realtime.result import Result
 
 
 class Control(Enum):

@@ -39,7 +39,6 @@ from realtime.tracking.selectionfile import write_selection
 
 if TYPE_CHECKING:
     from realtime.edits import Edit
-    from realtime.eraser import Result
     from realtime.live.camera import Capture
     from realtime.live.capturing import Capturing
     from realtime.live.control import Live
@@ -47,6 +46,7 @@ if TYPE_CHECKING:
     from realtime.live.governor import Governor
     from realtime.live.recording import Recording
     from realtime.live.worker import Worker
+    from realtime.result import Result
 
 TIME_BASE = Fraction(1, 90000)
 GRACE = 0.9  # seconds in which the threads may end by themselves, and again in which they must when stopped

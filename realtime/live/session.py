@@ -19,7 +19,7 @@ import numpy as np
 
 from realtime.deviceprofile import load_profile
 from realtime.edits import TimedEdit, check_edits
-from realtime.eraser import CPU_INTERVAL, Eraser, Settings
+from realtime.eraser import Eraser
 from realtime.errors import EraserError, UsageError
 from realtime.live.camera import Camera, CameraRequest, open_camera
 from realtime.live.capturing import Capturing
@@ -37,6 +37,7 @@ from realtime.models import Models, load_models
 from realtime.outputs import check_paths
 from realtime.report import version
 from realtime.selection import Selection
+from realtime.settings import CPU_INTERVAL, Settings
 from realtime.tracking.selectionfile import read_selection
 
 if TYPE_CHECKING:

@@ -16,8 +16,8 @@ from realtime.live.ui import Carry, UiState, View
 from realtime.ops import Region
 
 if TYPE_CHECKING:
-    from realtime.eraser import Result
     from realtime.live.text import Color
+    from realtime.result import Result
     from realtime.tracking.things import Thing
 
 TINT = 0.55  # share of the hue in a tinted object

@@ -12,9 +12,11 @@ from realtime import ops
 from realtime.background.filljob import FillJob
 from realtime.background.plate import GUESSED
 from realtime.edits import Edit, scaled
-from realtime.eraser import Eraser, Pace, Result
+from realtime.eraser import Eraser
 from realtime.frame import Frame
 from realtime.ops import Region
+from realtime.result import Result
+from realtime.settings import Pace
 from realtime.tracking.things import Thing
 
 if TYPE_CHECKING:

@@ -7,10 +7,11 @@ import pytest
 from realtime import ops
 from realtime.background.parallax import over
 from realtime.background.plate import GUESSED, SEEN, UNSEEN
-from realtime.eraser import Eraser, Settings
+from realtime.eraser import Eraser
 from realtime.finding import Finding
 from realtime.rehearsal import Rehearsal
 from realtime.selection import Selection
+from realtime.settings import Settings
 from tests.realtime.fakes import PaintingFiller
 from tests.realtime.pictures import disc, frame, look, psnr, put, texture
 

@@ -6,9 +6,10 @@ import pytest
 from realtime import ops
 from realtime.background.exposure import NEUTRAL, Exposure
 from realtime.background.restless import Restless
-from realtime.eraser import Eraser, Settings
+from realtime.eraser import Eraser
 from realtime.motion.glance import View
 from realtime.selection import Selection
+from realtime.settings import Settings
 from tests.realtime.fakes import PaintingFiller
 from tests.realtime.pictures import disc, frame, look, psnr, put, texture
 

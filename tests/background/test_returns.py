@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from realtime import ops
-from realtime.eraser import Eraser, Settings
+from realtime.eraser import Eraser
 from realtime.rehearsal import Rehearsal
 from realtime.selection import Selection
+from realtime.settings import Settings
 from tests.realtime.fakes import PaintingFiller
 from tests.realtime.pictures import disc, frame, look, psnr, put, texture
 

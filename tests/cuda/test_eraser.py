@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 
 from realtime import ops
-from realtime.eraser import Eraser, Settings
+from realtime.eraser import Eraser
 from realtime.rehearsal import Rehearsal
 from realtime.segment import Segmenter
 from realtime.selection import Box, Selection
+from realtime.settings import Settings
 from tests.background import test_parallax as parallax
 from tests.realtime.fakes import PaintingFiller, RedEngine
 from tests.realtime.pictures import disc, frame, look, psnr, put, texture

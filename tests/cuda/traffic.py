@@ -17,9 +17,10 @@ import numpy as np
 
 from realtime.cuda.array import DeviceArray
 from realtime.cuda.device import Device
-from realtime.eraser import Eraser, Settings
+from realtime.eraser import Eraser
 from realtime.ops import Home
 from realtime.selection import Selection
+from realtime.settings import Settings
 from tests.cuda.emulator import Emulator, library
 from tests.cuda.test_eraser import camera
 from tests.realtime.fakes import PaintingFiller, red_segmenter

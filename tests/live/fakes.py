@@ -8,7 +8,6 @@ from collections.abc import Callable
 
 import numpy as np
 
-from realtime.eraser import Result
 from realtime.errors import EraserError
 from realtime.frame import Frame
 from realtime.live.camera import Camera, CameraLost, Capture
@@ -18,6 +17,7 @@ from realtime.live.filling import Filling
 from realtime.live.loop import LiveLoop, Places
 from realtime.live.recording import Recording
 from realtime.live.worker import Worker
+from realtime.result import Result
 from tests.cli import media
 
 SIZE = media.WIDTH, media.HEIGHT

@@ -8,9 +8,10 @@ from hypothesis import strategies as st
 
 from realtime import ops
 from realtime.background.plate import GUESSED, SEEN
-from realtime.eraser import Eraser, Settings
+from realtime.eraser import Eraser
 from realtime.errors import EraserError
 from realtime.selection import Box, Selection
+from realtime.settings import Settings
 from tests.realtime.fakes import PaintingFiller, red_segmenter
 from tests.realtime.pictures import disc, frame, look, psnr, put, texture
 

@@ -7,9 +7,10 @@ import pytest
 
 from realtime.background.plate import GUESSED, SEEN
 from realtime.edits import Erase, People
-from realtime.eraser import Eraser, Settings
+from realtime.eraser import Eraser
 from realtime.errors import EraserError
 from realtime.selection import Selection
+from realtime.settings import Settings
 from tests.realtime.fakes import PaintingFiller, red_segmenter
 from tests.realtime.pictures import disc, frame, psnr, put, texture
 

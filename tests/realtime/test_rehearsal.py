@@ -10,11 +10,12 @@ from realtime import ops
 from realtime.background.memory import ShotMemory
 from realtime.background.plate import SEEN, UNSEEN, Evidence, Plate
 from realtime.edits import Erase, Move
-from realtime.eraser import Eraser, Settings
+from realtime.eraser import Eraser
 from realtime.errors import EraserError
 from realtime.ops import Region
 from realtime.rehearsal import Rehearsal
 from realtime.selection import Selection
+from realtime.settings import Settings
 from realtime.shots import Shot
 from tests.realtime.fakes import PaintingFiller, red_segmenter
 from tests.realtime.pictures import disc, frame, look, psnr, put, texture

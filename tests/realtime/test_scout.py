@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 
 from realtime import ops
-from realtime.eraser import Eraser, Settings
+from realtime.eraser import Eraser
 from realtime.motion.glance import Glance, View
 from realtime.motion.scout import Scout
 from realtime.segment import Segmenter
 from realtime.selection import Selection
+from realtime.settings import Settings
 from tests.realtime.fakes import PaintingFiller, RedEngine
 from tests.realtime.pictures import disc, frame, look, put, texture
 

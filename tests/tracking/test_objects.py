@@ -9,8 +9,9 @@ import pytest
 from realtime import ops
 from realtime.background.plate import GUESSED
 from realtime.edits import Add, Clear, Erase, EraseBox, Move, Paint, People, Restore, Subtract, Undo
-from realtime.eraser import Eraser, Pace, Settings
+from realtime.eraser import Eraser
 from realtime.selection import Box, Selection
+from realtime.settings import Pace, Settings
 from tests.realtime.fakes import PaintingFiller, colour_segmenter, red_segmenter
 from tests.realtime.pictures import disc, frame, look, psnr, put, texture
 

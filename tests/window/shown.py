@@ -8,10 +8,10 @@ import cv2
 import numpy as np
 
 from realtime.background.plate import GUESSED, SEEN
-from realtime.eraser import Result
 from realtime.frame import Frame
 from realtime.live.control import Status
 from realtime.ops import Region
+from realtime.result import Result
 from realtime.tracking.things import Thing
 
 WIDTH, HEIGHT = 320, 180
