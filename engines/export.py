@@ -48,8 +48,12 @@ def export(
     say: Callable[[str], None] = print,
     *,
     size: str = "swift",
+    quick: bool = False,
 ) -> Card:
-    """Write `out`/model.onnx and `out`/card.json from a checkpoint; EngineError when they fail a check."""
+    """Write `out`/model.onnx and `out`/card.json from a checkpoint; EngineError when they fail a check.
+
+    quick: compared with torch, but not measured, and without the graphs for GPUs: enough for a benchmark.
+    """
     recipe = recipe_of(task, size)
     network = recipe.network()
     state = load_weights(checkpoint, network, task)
@@ -80,19 +84,19 @@ def export(
         (Path(folder) / FILES[recipe.runtime]).write_bytes(model)
         (Path(folder) / "card.json").write_text(card.to_json())
         engine = load_engine(Path(folder), recipe.role, device="cpu", threads=2)
-    figures = recipe.measure(engine, data)
+    figures = {} if quick else recipe.measure(engine, data)
     if recipe.runtime == "onnx":
         difference = parity(engine, module, recipe)
         if difference > TOLERANCE:
             raise EngineError(f"the exported model differs from torch by {difference:.4f}, more than {TOLERANCE}")
-        figures = {"parity": difference, **speed(engine, recipe), **figures}
+        figures = {"parity": difference, **({} if quick else speed(engine, recipe)), **figures}
     engine.close()
     card = Card(**{**vars(card), "metrics": {name: round(value, 5) for name, value in figures.items()}})
     for name, content in ((FILES[recipe.runtime], model), ("card.json", card.to_json().encode())):
         beside = out / f"{name}.tmp"
         beside.write_bytes(content)
         os.replace(beside, out / name)
-    if recipe.runtime == "onnx":
+    if recipe.runtime == "onnx" and not quick:
         add_graphs(out)
     say(f"{out}: {len(model)} bytes; " + ", ".join(f"{name} {value:.4f}" for name, value in figures.items()))
     return card
@@ -237,8 +241,13 @@ def main(arguments: list[str] | None = None) -> int:
     data = os.environ.get("ERASER_DATA")
     parser.add_argument("--data", type=Path, default=data, required=data is None, help="default: $ERASER_DATA")
     parser.add_argument("--size", choices=tuple(SIZES), default="swift", help="segmenter: which was trained")
+    parser.add_argument(
+        "--quick", action="store_true", help="no figures and no graphs for GPUs: enough for a benchmark"
+    )
     given = parser.parse_args(arguments)
-    return exit_code_of(lambda: export(given.task, given.checkpoint, given.out, given.data, size=given.size))
+    return exit_code_of(
+        lambda: export(given.task, given.checkpoint, given.out, given.data, size=given.size, quick=given.quick)
+    )
 
 
 if __name__ == "__main__":

@@ -72,12 +72,16 @@ def measure_segmenter(engine: Engine, data: Path) -> dict[str, float]:
     return {"iou_without_cmask": without["iou"], "iou_without_cmask_trusted": without["iou_trusted"], **figures}
 
 
-def measure_filler(engine: Engine, data: Path) -> dict[str, float]:
+def measure_filler(engine: Engine, data: Path, photos: int | None = None) -> dict[str, float]:
+    """Figures on backgrounds/val; photos: only so many of them, evenly spread."""
+
     def run(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
         return engine.run(image=image, mask=mask)["image_filled"]
 
     people = read_people(data, "val", lambda name: True)
-    return measure.filler_figures(run, read_backgrounds(data, "val", lambda name: True), people)
+    backgrounds = read_backgrounds(data, "val", lambda name: True)
+    chosen = backgrounds if photos is None else backgrounds[:: -(-len(backgrounds) // photos)]
+    return measure.filler_figures(run, chosen, people)
 
 
 RECIPES = {

@@ -192,6 +192,24 @@ def test_the_exported_model_is_the_trained_one(name: str, network: Callable[[], 
         assert engine.run(image=image)["matte"].shape == (1, len(recipe.classes), size[0] // 2, size[1] // 2)
 
 
+def test_a_quick_export_is_a_model_without_figures(tmp_path: Path, monkeypatch: Any) -> None:
+    pytest.importorskip("onnx", reason="onnx is not installed (extra `train`)")
+    from engines import export
+    from engines.runtime import load_engine
+
+    thin = vanisher.VanisherFiller(THIN)
+    checkpoint = tmp_path / "checkpoint.pt"
+    torch.save({"task": "vanisher-filler", "mean": thin.state_dict(), **SAVED}, checkpoint)
+    recipe = replace(recipe_of("vanisher-filler"), network=lambda: vanisher.VanisherFiller(THIN), size=(64, 64))
+    monkeypatch.setattr(export, "recipe_of", lambda task, size: recipe)
+    what = ["vanisher-filler", str(checkpoint), "--out", str(tmp_path / "mine"), "--data", "nowhere", "--quick"]
+    assert export.main(what) == 0
+    assert sorted(path.name for path in (tmp_path / "mine").iterdir()) == ["card.json", "model.onnx"]
+    engine = load_engine(tmp_path / "mine", "filler", device="cpu", threads=1)
+    assert engine.card.name == "mine"
+    assert set(engine.card.metrics) == {"parity"}
+
+
 def test_the_networks_have_their_papers_sizes() -> None:
     with torch.device("meta"):
         networks = {
