@@ -66,7 +66,8 @@ def tensorrt_row(model: Model, inputs: Arrays, precision: str, graphs: bool) -> 
     from engines.build import Options, load_tensorrt
     from engines.tensorrt_build import tensorrt_module, version_of
 
-    engine = load_tensorrt(model, Options(precision), graphs=graphs, say=lambda line: print(line, file=sys.stderr))
+    say: Callable[[str], None] = lambda line: print(line, file=sys.stderr)  # noqa: E731
+    engine = load_tensorrt(model, Options(precision), graphs=graphs, say=say, aside=True)
     if engine.precision != precision:
         raise EngineError(f"refused: its answers in {precision.upper()} are not the model's")
     there = {name: cuda.empty(array.shape, stream=engine.stream) for name, array in inputs.items()}

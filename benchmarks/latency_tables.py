@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
-from benchmarks.stepping import STEP, TELEA, Gpu, Paced, Steps
+from benchmarks.stepping import STEP, TELEA, Gpu, Paced, Steps, Sustained
 from benchmarks.tables import markdown_table, number, percent
 from benchmarks.targets import Target
 
@@ -34,14 +34,14 @@ def steps_text(steps: Steps) -> str:
         stages["(segmenter's runs)"] = asdict(steps.network)
     about = f"Hole {percent(steps.hole)} of the frame, {steps.fills:.1f} fills per 100 frames, {steps.fps:.1f} steps/s"
     if steps.sustained is not None:
-        about += f", {steps.sustained:.1f} where each frame is announced while the one before is erased"
+        about += f", {steps.sustained.fps:.1f} where each frame is announced while the one before is erased"
     if steps.ratio is not None:
         about += f"; Eraser.step takes {steps.ratio:.3f} of Telea's time (1/{1 / steps.ratio:.1f})"
     text = f"\n### Eraser.step, {steps.size}, {steps.title}\n\n{about}.\n\n{_stage_table(stages)}"
-    return text if steps.gpu is None else f"{text}\n\n{_gpu_text(steps.gpu)}"
+    return text if steps.gpu is None else f"{text}\n\n{_gpu_text(steps.gpu, steps.sustained)}"
 
 
-def _gpu_text(gpu: Gpu) -> str:
+def _gpu_text(gpu: Gpu, sustained: Sustained | None) -> str:
     stages = {stage: asdict(times) for stage, times in gpu.stages.items()}
     stages |= {
         "enqueue (CPU)": asdict(gpu.enqueue),
@@ -53,6 +53,8 @@ def _gpu_text(gpu: Gpu) -> str:
         f"{gpu.allocations:.2f} allocations, {gpu.waits:.2f} waits"
         f"{''.join(f', {number:.2f} of them in {place}' for place, number in gpu.places.items())}."
     )
+    if sustained is not None:
+        about += f" Waits of a frame that was announced while the one before was erased: {sustained.waits:g}."
     return f"{about}\n\n{_stage_table(stages)}"
 
 
@@ -126,7 +128,8 @@ def _on_a_gpu(steps: Sequence[Steps]) -> Iterator[Target]:
         if one.network is not None:
             yield most("segmenter's run, p50", GPU_NETWORK, one.network.p50, " ms")
         yield most("allocations per frame", 0, one.gpu.allocations, "")
-        yield most("waits per frame", 1, one.gpu.waits, "")
+        if one.sustained is not None:
+            yield most("waits of an announced frame, p50", 1, one.sustained.waits, "")
 
 
 def _stage_table(stages: Mapping[str, Mapping[str, float]]) -> str:

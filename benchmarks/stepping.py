@@ -53,11 +53,19 @@ class Gpu:
     places: dict[str, float] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Sustained:
+    """Frames each of which is announced while the one before is erased. waits: median per frame, for a device."""
+
+    fps: float
+    waits: float
+
+
 @dataclass
 class Steps:
     """`Eraser.step` on one clip. hole: mean share of the frame; fills: per 100 frames; fps: frames per second of steps;
     ratio: step's p50 / Telea's p50; network: the segmenter's runs alone; gpu: None where the CPU does it all;
-    sustained: frames per second where each is announced while the one before is erased, None where it was not measured.
+    sustained: None where it was not measured.
     """
 
     title: str
@@ -69,7 +77,7 @@ class Steps:
     stages: dict[str, Times]
     network: Times | None = None
     gpu: Gpu | None = None
-    sustained: float | None = None
+    sustained: Sustained | None = None
 
 
 @dataclass(frozen=True)
@@ -159,17 +167,21 @@ def measure_steps(
 
 def measure_sustained(
     eraser: Eraser, frames: Sequence[Frame], masks: Sequence[np.ndarray] | None, warm_up: int
-) -> float:
-    """Frames per second where each is announced before the one before it is erased, as a reader does."""
+) -> Sustained:
+    """Announce each frame before the one before it is erased, as a reader does."""
     begin = time.perf_counter()
+    waits = []
     eraser.announce(frames[0])
     for index, frame in enumerate(frames):
         if index == warm_up:
             begin = time.perf_counter()
         if index + 1 < len(frames):
             eraser.announce(frames[index + 1])
+        before = eraser.home.waits
         eraser.step(frame, masks[index] if masks else None)
-    return (len(frames) - warm_up) / (time.perf_counter() - begin)
+        waits.append(eraser.home.waits - before)
+    spent = time.perf_counter() - begin
+    return Sustained((len(frames) - warm_up) / spent, float(np.median(waits[warm_up:])))
 
 
 def measure_paced(

@@ -136,7 +136,7 @@ def _load(model: Model, place: tuple[str, str], precision: str) -> Engine:
     if runtime == "tensorrt":
         from engines.build import Options, load_tensorrt
 
-        return load_tensorrt(model.unguided() or model, Options(precision))  # most frames have no guidance
+        return load_tensorrt(model.unguided() or model, Options(precision), aside=True)  # most frames have no guidance
     return load_engine(Path(model.card.where).parent, model.card.task, runtime=runtime, device=device)
 
 

@@ -53,6 +53,7 @@ class _Shop:
     cache: EngineCache
     say: Callable[[str], None]
     graphs: bool
+    aside: bool
 
 
 @dataclass(frozen=True)
@@ -78,17 +79,19 @@ def load_tensorrt(
     say: Callable[[str], None] | None = None,
     again: bool = False,
     graphs: bool = True,
+    aside: bool = False,
 ) -> TensorRtEngine:
     """The engine of a model on this machine's first GPU, from the cache or built now.
 
     options: None for the one that was built last, with whatever options, or else with the default ones. say: gets a
     line when something takes long, and what was found out; None: to the log. again: build even where the cache has one.
-    graphs: as in TensorRtEngine. EngineError when TensorRT or the GPU can't be used, or no precision gives the model's
-    answers.
+    graphs: as in TensorRtEngine. aside: what is built now is for a measurement, and not the one that was built last for
+    whoever loads the model after it. EngineError when TensorRT or the GPU can't be used, or no precision gives the
+    model's answers.
     """
     if lack := lack_of(("tensorrt", "cuda")):
         raise EngineError(f"TensorRT can't be used: {lack}")
-    shop = _Shop(tensorrt_module(), cache or EngineCache(), say or _log.warning, graphs)
+    shop = _Shop(tensorrt_module(), cache or EngineCache(), say or _log.warning, graphs, aside)
     if options is None and not again and (found := _built_last(shop, model)):
         return found
     options = options or Options()
@@ -124,7 +127,8 @@ def _unless_refused(making: _Making, again: bool) -> TensorRtEngine | None:
 
 def _built_last(shop: _Shop, model: Model) -> TensorRtEngine | None:
     """The newest engine of the cache that was built from this model's files for this GPU and TensorRT."""
-    entries = [entry for entry in shop.cache.entries()[0] if entry.key.task == model.card.task and not entry.refused]
+    entries = [entry for entry in shop.cache.entries()[0] if entry.key.task == model.card.task]
+    entries = [entry for entry in entries if not (entry.refused or entry.facts.get("aside"))]
     for entry in sorted(entries, key=lambda entry: entry.path.stat().st_mtime, reverse=True):
         if entry.key.precision in model.card.graphs or entry.key.precision in DEFAULT:
             making = _Making(shop, model, Options(), entry.key.precision)
@@ -201,6 +205,7 @@ class _Making:
         verdict = judge(engine, probes_of(self.model, engine))
         figures = {name: round(value, 6) for name, value in verdict.figures.items()}
         facts: dict[str, Any] = {"seconds": round(seconds, 1), "parity": figures, "layers": engine.layers}
+        facts |= {"aside": True} if self.shop.aside else {}
         if verdict.faults:
             engine.close()
             facts["refused"] = f"{self.who} does not give the model's answers: {'; '.join(verdict.faults)}"

@@ -56,7 +56,13 @@ def _context(driver: Any) -> Any:
 
 def call(function: str, *arguments: Any) -> Any:
     """Call one of the driver's functions by name; its result, or a tuple of them, or None. CudaError when it fails."""
-    return _result(function, *getattr(_entered(), function)(*arguments))
+    try:
+        answer = getattr(_entered(), function)(*arguments)
+    except RuntimeError as error:  # cuda-python's, where the driver is too old to know the function
+        raise CudaError(
+            f"{function} failed: {error}; update the NVIDIA driver, or cuda-python to its version"
+        ) from error
+    return _result(function, *answer)
 
 
 def _entered() -> Any:

@@ -6,12 +6,14 @@ listed, not opened. What could take the process down with it is tried in another
 
 from __future__ import annotations
 
+import argparse
 import os
 import platform
 import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib import import_module, metadata
 from pathlib import Path
@@ -83,10 +85,22 @@ def _cuda_python() -> Finding:
 
 
 def _nvrtc() -> Finding:
-    version = next(filter(None, map(_version, ("nvidia-cuda-nvrtc", "nvidia-cuda-nvrtc-cu12"))), None)
-    return Finding(
-        "NVRTC", version or "not installed", "" if version else "it compiles GPU kernels: `pip install .[gpu]`"
-    )
+    version = _nvrtc_version()
+    if version is None:
+        return Finding("NVRTC", "not installed", "it compiles GPU kernels: `pip install .[gpu]`")
+    newest, advice = find_gpus().cuda[0], ""
+    if newest and version[0] > newest:  # nor does that driver load what it makes
+        packages = f"'cuda-python<{newest + 1}' nvidia-cuda-nvrtc-cu{newest}"
+        advice = f"too new for the driver, so that frames are worked on by the CPU: `pip install {packages}`"
+    return Finding("NVRTC", "{}.{}".format(*version), advice)
+
+
+def _nvrtc_version() -> tuple[int, int] | None:
+    """What cuda-python finds, in a package or in the system, as on a Jetson."""
+    with suppress(Exception):  # cuda-python's own, where there is none
+        error, *version = import_module("cuda.bindings.nvrtc").nvrtcVersion()
+        return None if int(error) else (version[0], version[1])
+    return None
 
 
 def _tensorrt() -> Finding:
@@ -235,8 +249,10 @@ def _text(path: Path) -> str:
         return ""
 
 
-def main() -> int:
+def main(arguments: list[str] | None = None) -> int:
     """Print the report; returns the exit code, always 0: to find something missing is no failure."""
+    about = "What of this machine the eraser can use, and what to do about each thing that is missing."
+    argparse.ArgumentParser(prog="python -m engines.doctor", description=about).parse_args(arguments)
     for finding in examine():
         print(f"{finding.name:<20} {finding.found}")
         if finding.advice:

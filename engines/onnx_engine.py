@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from contextlib import redirect_stdout
 from pathlib import Path
 
 import numpy as np
@@ -42,6 +44,9 @@ class OnnxEngine(HostEngine):
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         options.log_severity_level = 3
         provider = PROVIDERS[device]
+        if device == "cuda" and hasattr(onnxruntime, "preload_dlls"):  # CUDA's libraries, where they are packages
+            with redirect_stdout(sys.stderr):  # it prints what it does not find
+                onnxruntime.preload_dlls()
         try:
             session = onnxruntime.InferenceSession(model, options, providers=[provider])
         except Exception as error:  # onnxruntime's errors share no base class of their own

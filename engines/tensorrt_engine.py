@@ -34,7 +34,8 @@ class TensorRtEngine:
 
     Host arrays go through pinned memory and the answers are new arrays. Arrays on the device (anything with
     `__cuda_array_interface__`) are read after the stream that they name, and must stay as they are until then; the
-    answers are `DeviceArray`s on `stream`, nothing is waited for, and they hold until the next run of the same shape.
+    answers are `DeviceArray`s on `stream`, nothing is waited for, and they hold until the next run of the same shape,
+    which on host arrays does not wait for who reads them. One thread at a time, though not always the same.
     elsewhere: makes the engine that runs what this one has no range for; None: such inputs are an error. graphs: False
     queues the network's kernels one by one each time (to see what the graphs are worth).
     """

@@ -141,7 +141,9 @@ class Eraser:
     def announce(self, frame: Frame) -> None:
         """A frame has come, and is observed in its turn: what it tells of the camera's motion is found out by then.
 
-        From any thread, one at a time, in the frames' order. It changes no result, only when that is there.
+        Where the segmenter leaves its mattes on a device, it runs while the frame before is observed, so that they come
+        along with that one's result. From any thread, one at a time, in the frames' order. It changes no result, only
+        when that is there.
         """
         self._scout.announce(frame.image)
 
@@ -248,6 +250,9 @@ class Eraser:
             changed = masks.changed(color, background, self.home.sent(outside) & seen)
             other = masks.unlike(view.color, expected) & sight.seen
             renewed = shot.restless.step(view, exposure, outside, other, location.step)
+        if (coming := self._scout.next) is not None:
+            with timer("segment"):
+                self._finder.expect(coming)
         # Masks from outside are exact, those of a network may miss the object for a moment.
         patience = 1 if found.matte is None else PATIENCE
         return Finding(

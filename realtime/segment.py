@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -11,16 +12,30 @@ from realtime import ops
 from realtime.errors import UsageError
 from realtime.ops import HOST, Home
 
+Outputs = dict[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class _Begun:
+    """A run that was queued on a device before it was asked for. size: (H, W) of the network's input."""
+
+    image: np.ndarray
+    size: tuple[int, int]
+    home: Home
+    outputs: Callable[[], Outputs]
+
 
 class Segmenter:
     """Runs a segmentation engine at the resolution that its card recommends, in the picture's own shape.
 
     default_size: (H, W), as many pixels as the network sees at scale 1; may be set to another of the card's sizes.
+    State: a run that was begun and is not asked for yet.
     """
 
     def __init__(self, engine: Engine):
         self.engine = engine
         self.default_size: tuple[int, int] = engine.card.sizes[0]
+        self._begun: _Begun | None = None
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -71,15 +86,17 @@ class Segmenter:
                 "guidance among its inputs"
             )
         height, width = guidance.shape[2:]
-        on_device = not home.answers_at_once and self._takes_device_arrays(guidance.shape)
-        if on_device:
-            image = home.picture(image)
-        inputs = {"image": ops.network_input(image, (height, width))}
-        if len(guidance):
-            inputs["guidance"] = home.sent(guidance) if on_device else guidance
-        outputs = self.engine.run(**inputs)
-        if on_device:
-            outputs = home.fetch_foreign(outputs)
+        begun, self._begun = self._begun, None
+        if (
+            begun
+            and begun.image is image
+            and begun.size == (height, width)
+            and begun.home is home
+            and not len(guidance)
+        ):
+            outputs = begun.outputs()
+        else:
+            outputs = self._asked(image, guidance, home)()
         matte = None
         if classes:
             matte = outputs["matte"][0][[self.classes.index(name) for name in classes]].max(0)
@@ -87,13 +104,32 @@ class Segmenter:
         mattes = outputs["object"][:, 0] if len(guidance) else np.zeros((0, height // 2, width // 2), np.float32)
         return matte, mattes
 
-    def _takes_device_arrays(self, guidance: tuple[int, ...]) -> bool:
-        """Whether the engine reads inputs from a device's memory, for guidance of this shape."""
+    def begin(self, image: np.ndarray, size: tuple[int, int], home: Home) -> None:
+        """Queue the run on the picture that will be looked at next, guided to nothing: it changes no answer.
+
+        Only where the engine leaves its answers on a device: they are copied from there with what is fetched next, so
+        that `look`, if that comes later, need not wait for them. image: (H, W, 3) uint8 BGR; size: of the input.
+        """
+        guidance = np.zeros((0, 3, *size), np.float32)
+        if self._takes_device_arrays(home, guidance.shape):
+            self._begun = _Begun(image, size, home, self._asked(image, guidance, home))
+
+    def _asked(self, image: np.ndarray, guidance: np.ndarray, home: Home) -> Callable[[], Outputs]:
+        """Run the network, or queue that on a device; its outputs, to be called for."""
+        on_device = self._takes_device_arrays(home, guidance.shape)
+        inputs = {"image": ops.network_input(home.picture(image) if on_device else image, guidance.shape[2:])}
+        if len(guidance):
+            inputs["guidance"] = home.sent(guidance) if on_device else guidance
+        outputs = self.engine.run(**inputs)
+        return home.fetch_foreign_later(outputs) if on_device else lambda: outputs
+
+    def _takes_device_arrays(self, home: Home, guidance: tuple[int, ...]) -> bool:
+        """Whether the engine reads inputs from the home's memory, a device's, for guidance of this shape."""
         takes = getattr(self.engine, "takes", None)
-        shapes = {"image": (1, *guidance[1:])}
-        if self.guided:
-            shapes["guidance"] = (max(1, guidance[0]), *guidance[1:])
-        return takes is not None and bool(takes(shapes))
+        if home.answers_at_once or takes is None:
+            return False
+        shapes = {"image": (1, *guidance[1:])} | ({"guidance": guidance} if guidance[0] else {})
+        return bool(takes(shapes))
 
 
 def centred(matte: np.ndarray, threshold: float) -> np.ndarray:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import ctypes
 import math
+import operator
 import weakref
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -17,14 +18,29 @@ from realtime.cuda.driver import Driver
 from realtime.errors import EraserError
 
 BLOCK = 32, 8  # threads: a warp lies along a row
+FARTHEST, FLAT = 1e6, 1e-12  # pixels by which anything is moved; what stands for a perspective of 0
 UINT8 = np.dtype(np.uint8)
+T = TypeVar("T")
 _SUFFIX = {"u": "u8", "i": "i32", "f": "f32"}
 
 
-class Matrix(ctypes.Structure):
-    """A 3x3 matrix by rows: `Matrix` of kernels/common.cuh."""
+class Motion(ctypes.Structure):
+    """A homography: `Motion` of kernels/common.cuh."""
 
-    _fields_ = (("m", ctypes.c_double * 9),)
+    _fields_ = (
+        ("whole", ctypes.c_int * 2),
+        ("linear", ctypes.c_float * 4),
+        ("shift", ctypes.c_float * 2),
+        ("perspective", ctypes.c_float * 2),
+    )
+
+    @classmethod
+    def of(cls, matrix: np.ndarray) -> Motion:
+        """matrix: (3, 3) float64; its last number, which is not 0 where the origin's place is finite, becomes 1."""
+        scale = 1 / (float(matrix[2, 2]) or FLAT)
+        a, b, x, c, d, y, e, f, _ = (number * scale for number in matrix.ravel().tolist())
+        right, down = (math.floor(min(FARTHEST, max(-FARTHEST, number))) for number in (x, y))
+        return cls((right, down), (a - 1, b, c, d - 1), (x - right, y - down), (e, f))
 
 
 class Block:
@@ -103,7 +119,7 @@ class Device:
         self.pinned = Pool(driver.allocate_pinned, driver.free_pinned)
         self.waits = 0
         self._in_flight: list[Block] = []  # pinned memory that queued copies read or write
-        self._picture: tuple[np.ndarray, DeviceArray] | None = None
+        self._pictures: deque[tuple[np.ndarray, DeviceArray]] = deque(maxlen=2)  # a frame's, and the next one's
         self._release = weakref.finalize(self, _release, driver, self.memory, self.pinned)
         self._release.atexit = False
 
@@ -134,21 +150,22 @@ class Device:
         return result
 
     def picture(self, image: np.ndarray) -> DeviceArray:
-        """A frame's picture, which does not change: sent once, however often it is asked for before the next."""
-        if self._picture is None or self._picture[0] is not image:
-            self._picture = image, self.sent(image)
-        return self._picture[1]
+        """A frame's picture, which does not change: sent once, also if the next frame's is asked for in between."""
+        for known, there in self._pictures:
+            if known is image:
+                return there
+        self._pictures.append((image, self.sent(image)))
+        return self._pictures[-1][1]
 
-    def fetch_foreign(self, arrays: Mapping[str, Any]) -> dict[str, np.ndarray]:
-        """Named float32 arrays of another library (`__cuda_array_interface__`, contiguous); waits for their streams."""
+    def fetch_foreign_later(self, arrays: Mapping[str, Any]) -> Callable[[], dict[str, np.ndarray]]:
+        """As `fetch_later`: named arrays of another library (`__cuda_array_interface__`, contiguous), on any stream."""
         results = {}
         for name, array in arrays.items():
             facts = array.__cuda_array_interface__
             if facts.get("stream") is not None:
                 self.driver.wait_for(facts["stream"])
             results[name] = self._fetched(facts["data"][0], tuple(facts["shape"]), np.dtype(facts["typestr"]))
-        self.wait()
-        return results
+        return self._once_there(results)
 
     def fetch(self, *arrays: DeviceArray | np.ndarray) -> list[np.ndarray]:
         """NumPy arrays of what the device holds, once everything queued before is done: the one call that waits."""
@@ -156,10 +173,13 @@ class Device:
 
     def fetch_later(self, *arrays: DeviceArray | np.ndarray) -> Callable[[], list[np.ndarray]]:
         """As `fetch`, to be called for its answer when that is needed: it only waits where nobody has done so since."""
-        results = [self._copied_out(array) if isinstance(array, DeviceArray) else array for array in arrays]
+        return self._once_there([self._copied_out(one) if isinstance(one, DeviceArray) else one for one in arrays])
+
+    def _once_there(self, results: T) -> Callable[[], T]:
+        """What queued copies are filling, to be called for: that waits, where nobody has done so since now."""
         waits = self.waits
 
-        def fetched() -> list[np.ndarray]:
+        def fetched() -> T:
             if self.waits == waits:
                 self.wait()
             return results
@@ -212,7 +232,7 @@ class Device:
     def close(self) -> None:
         """Give back all memory; its arrays must not be used any more, but what was fetched may. Twice does no harm."""
         self._in_flight.clear()
-        self._picture = None
+        self._pictures.clear()
         self._release()
 
 
@@ -225,15 +245,16 @@ def _release(driver: Driver, *pools: Pool) -> None:
 
 
 def _argument(value: object) -> Argument:
+    """A kernel's argument; TypeError for what is none, since a wrong one would be read as something else."""
     if isinstance(value, DeviceArray):
         return value.view
     if isinstance(value, ctypes.Structure):
         return value
     if isinstance(value, np.ndarray):
-        return Matrix((ctypes.c_double * 9)(*value.ravel().tolist()))
-    if isinstance(value, float):
-        return ctypes.c_float(value)
-    return ctypes.c_int(int(value))  # type: ignore[call-overload]
+        return Motion.of(value)
+    if isinstance(value, (float, np.floating)):
+        return ctypes.c_float(float(value))
+    return ctypes.c_int(operator.index(value))  # type: ignore[arg-type]
 
 
 def _as_numpy(address: int, shape: Sequence[int], dtype: np.dtype) -> np.ndarray:

@@ -48,6 +48,12 @@ class Scout:
                 begun = None if glance.cancel() else glance
         return self._look(image) if begun is None else begun.result()
 
+    @property
+    def next(self) -> np.ndarray | None:
+        """The first picture that was announced and not taken, None where no frame waits."""
+        with self._lock:
+            return self._announced[0][0] if self._announced else None
+
     def _look(self, image: np.ndarray) -> Glance:
         """Look at the next picture."""
         with self._looking:

@@ -39,8 +39,8 @@ class Host:
     def fetch(self, *arrays: np.ndarray) -> list[np.ndarray]:
         return list(arrays)
 
-    def fetch_foreign(self, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        return dict(arrays)
+    def fetch_foreign_later(self, arrays: Mapping[str, np.ndarray]) -> Callable[[], dict[str, np.ndarray]]:
+        return lambda: dict(arrays)
 
     def fetch_later(self, *arrays: np.ndarray) -> Callable[[], list[np.ndarray]]:
         return lambda: list(arrays)

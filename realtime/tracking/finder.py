@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property
 
@@ -139,6 +140,17 @@ class Finder:
         self._take_note(followed, time)
         self.objects.tidy()
         return self._sum_up(picture, begun)
+
+    def expect(self, image: np.ndarray) -> None:
+        """The next picture is there: let the network begin with it, where it runs on every picture and is not guided.
+
+        It changes no answer: where another run will be needed, that is made.
+        """
+        guided = any(track.role != "none" for track in self.objects.tracks)
+        if self._segmenter is None or self.interval or guided or not self._needs_network([]):
+            return
+        with suppress(Exception):  # `look` meets the same fault, and tells it
+            self._segmenter.begin(image, self._segmenter.size(image, self.scale), self._home)
 
     def size(self, image: np.ndarray) -> tuple[int, int]:
         """The mattes' (h, w): half of what the finder looks at."""

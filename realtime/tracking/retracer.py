@@ -75,6 +75,9 @@ class Retracer:
         self._told = time, found
         return found
 
+    def expect(self, image: np.ndarray) -> None:
+        """As `Finder.expect`: nothing begins, since the next picture may be of a shot that was traced."""
+
     def settle(self, step: np.ndarray, size: tuple[int, int]) -> None:
         """As `Finder.settle`: strokes go with the background from where they were painted, and are traced before."""
         if not self._here:

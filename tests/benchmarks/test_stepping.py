@@ -15,7 +15,7 @@ from benchmarks import stepping
 from benchmarks.frame_work import counted
 from benchmarks.gpu_clock import COPIES, GpuClock, StageEvents
 from benchmarks.latency_tables import Whole, bars_of, steps_text, targets_text
-from benchmarks.stepping import STEP, Gpu, Steps, Times, measure_paced, measure_steps, measure_sustained
+from benchmarks.stepping import STEP, Gpu, Steps, Sustained, Times, measure_paced, measure_steps, measure_sustained
 from engines import cuda
 from realtime.eraser import Eraser
 from realtime.frame import Frame
@@ -155,9 +155,17 @@ def test_frames_are_announced_before_the_one_before_them_is_erased() -> None:
     told: list[tuple[str, int]] = []
     eraser = SimpleNamespace(
         announce=lambda frame: told.append(("announced", frame.index)),
-        step=lambda frame, given: told.append(("erased", frame.index)),
+        home=SimpleNamespace(waits=0),
     )
-    assert measure_sustained(cast(Eraser, eraser), FRAMES[:3], None, warm_up=1) > 0
+
+    def step(frame: Frame, given: None) -> None:
+        told.append(("erased", frame.index))
+        eraser.home.waits += 1 + frame.index  # 2 and 3 where they count
+
+    eraser.step = step
+    sustained = measure_sustained(cast(Eraser, eraser), FRAMES[:3], None, warm_up=1)
+    assert sustained.fps > 0
+    assert sustained.waits == 2.5
     announced, erased = ([(what, index) for index in range(3)] for what in ("announced", "erased"))
     assert told == [*announced[:2], erased[0], announced[2], *erased[1:]]
 
@@ -166,13 +174,14 @@ def steps_of(milliseconds: float, on_gpu: bool) -> Steps:
     times = Times.of([milliseconds, milliseconds])
     stages = {"mask": times, STEP: times}
     gpu = Gpu(stages, times, times, times, 2**30, 0.0, 1.0) if on_gpu else None
-    return Steps("masks given", "1920x1080", 0.1, 1.0, 1e3 / milliseconds, 0.1, stages, None, gpu)
+    return Steps("masks given", "1920x1080", 0.1, 1.0, 1e3 / milliseconds, 0.1, stages, None, gpu, Sustained(9.0, 1.0))
 
 
 def test_a_gpus_targets_stand_only_where_there_was_one() -> None:
     assert "GPU" not in targets_text([steps_of(1.0, on_gpu=False)], [])
     text = targets_text([steps_of(3.0, on_gpu=True)], [])
     assert "| GPU work per frame, p50, masks given" in text
+    assert "| waits of an announced frame, p50, masks given" in text
     assert text.count(" NO |") == 1  # 3 ms of work are more than 2; 3 ms in all are less than 4
 
 

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import gc
+from ctypes import c_float, c_int
 
 import numpy as np
 import pytest
 
+from realtime.cuda.device import _argument
 from realtime.errors import EraserError
 from tests.realtime.pictures import texture
 
@@ -110,6 +112,14 @@ def test_numpy_does_not_take_a_device_array_for_its_own(device):
         PICTURE[..., 0] & there
     with pytest.raises(TypeError, match="fetch it first"):
         bool(there)
+
+
+def test_a_kernel_takes_numpys_numbers_and_nothing_that_it_would_misread(device):
+    taken = [_argument(one) for one in (np.float32(0.5), np.float64(0.5), np.int64(3), True)]
+    assert [(type(one), one.value) for one in taken] == [(c_float, 0.5), (c_float, 0.5), (c_int, 3), (c_int, 1)]
+    for wrong in (None, "2", 1j):
+        with pytest.raises(TypeError):
+            device.run("fill_u8", device.zeros((2, 2)), wrong)
 
 
 def test_masks_of_different_sizes_do_not_mix(device):

@@ -21,6 +21,7 @@ from tests.realtime.pictures import disc, frame, look, psnr, put, texture
 HEIGHT, WIDTH, FRAMES = 120, 212, 16
 WORLD = (texture(300, 500) * 0.6 + 60).astype(np.uint8)
 ROUNDING = 2  # grey levels: of the sample, of the plate and of the composite
+LARGEST = 4  # of all pixels of these clips
 ASTRAY = 0.001  # share of the pixels that may differ by more, where a mask decided otherwise on its threshold
 
 
@@ -60,7 +61,8 @@ def run(core, kind, masks, lookahead=0):
 
 
 def held_against(cpu, gpu):
-    """Two runs of the same frames, one after the other."""
+    """Two runs of the same frames, one after the other; the largest difference of any pixel."""
+    largest = 0
     for expected, result in zip(cpu, gpu, strict=True):
         difference = np.abs(expected.image.astype(int) - result.image).max(2)
         assert np.mean(difference > ROUNDING) <= ASTRAY
@@ -69,6 +71,8 @@ def held_against(cpu, gpu):
         assert np.abs(expected.alpha.astype(int) - result.alpha).max() <= 255 * (expected.hole != result.hole).any() + 1
         assert (result.image[result.alpha == 0] == result.frame.image[result.alpha == 0]).all()
         assert result.roi == expected.roi
+        largest = max(largest, difference.max())
+    return largest
 
 
 @pytest.mark.parametrize(
@@ -83,7 +87,7 @@ def held_against(cpu, gpu):
 )
 def test_both_ways_give_the_same(device, kind, masks, lookahead):
     cpu, gpu = eraser(masks, ops.HOST), eraser(masks, device)
-    held_against(run(cpu, kind, masks, lookahead), run(gpu, kind, masks, lookahead))
+    assert held_against(run(cpu, kind, masks, lookahead), run(gpu, kind, masks, lookahead)) <= LARGEST
     assert cpu.stats.fills == gpu.stats.fills
     assert abs(cpu.stats.coverage - gpu.stats.coverage) < 0.001
 
@@ -153,16 +157,33 @@ def test_an_engine_that_reads_device_arrays_gets_the_uploaded_frame(device):
     assert device.driver.calls["wait_for"] == FRAMES
 
 
-def test_an_engine_that_leaves_its_mattes_on_the_device_is_waited_for_too(device):
-    core = Eraser(
-        Segmenter(DeviceEngine(device)), PaintingFiller(), settings=Settings(segment_interval=0.0), home=device
-    )
-    waits = []
-    for one, _ in clip("hand"):
+def stepped(device, ahead):
+    """The pictures of a clip whose engine leaves its mattes on the device; waits of each frame that needs no fill."""
+    segmenter, settings = Segmenter(DeviceEngine(device)), Settings(segment_interval=0.0)
+    core = Eraser(segmenter, PaintingFiller(), settings=settings, home=device)
+    frames = [one for one, _ in clip("hand")]
+    pictures, waits = [], []
+    for index, one in enumerate(frames):
+        for announced in frames[index : index + 2] if ahead else ():
+            core.announce(announced)
         before, fills = device.waits, core.stats.fills
-        core.step(one)
-        waits.append(device.waits - before if core.stats.fills == fills else 2)
+        pictures.append(core.step(one).image)
+        if core.stats.fills == fills:
+            waits.append(device.waits - before)
+    return pictures, waits, segmenter.engine.sizes
+
+
+def test_mattes_that_an_engine_leaves_on_the_device_are_waited_for_where_no_frame_was_announced(device):
+    _, waits, _ = stepped(device, ahead=False)
     assert set(waits[-8:]) == {2}  # for the mattes, since the CPU tells the objects apart, and for the picture
+
+
+def test_the_mattes_of_an_announced_frame_come_with_the_picture_before_it(device):
+    pictures, waits, runs = stepped(device, ahead=True)
+    assert set(waits[-8:]) == {1}
+    assert len(runs) == FRAMES
+    for one, other in zip(pictures, stepped(device, ahead=False)[0], strict=True):
+        assert np.array_equal(one, other)
 
 
 def counted(device, kind):

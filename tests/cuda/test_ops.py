@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from realtime import ops
+from tests.cuda.emulator import kernel_names
 from tests.realtime.pictures import disc, texture
 
 SIZE = HEIGHT, WIDTH = 67, 120
@@ -82,6 +83,7 @@ EXACT = {
     "to weight": (ops.to_weight, MASK),
     "to uint8": (ops.to_uint8, FLOATS * 2 - 90),
     "pad": (lambda image: ops.pad(image, 5), PICTURE),
+    "floats padded": (lambda image: ops.pad(image, 5), FLOATS),
     "pad, mirrored": (lambda image: ops.pad(image, 90, mirrored=True), PICTURE),
     "extended": (lambda image: ops.extended(image, 1, 2, 3, 4), FLOATS),
     "look up": (lambda image: ops.look_up(image, TABLE), PICTURE),
@@ -195,6 +197,13 @@ def test_what_is_set_is_counted_and_found(device):
     assert ops.count(mask) == ops.count(MASK[:60])
     assert ops.bounding_region(mask) == ops.bounding_region(MASK[:60])
     assert ops.bounding_region(device.zeros(SIZE)) is None
+
+
+def test_every_kernel_is_run_here(device):
+    for function, *arrays in [*EXACT.values(), *(case for _, *case in [*WITHIN.values(), *NEARLY.values()])]:
+        both(device, function, *arrays)
+    test_what_is_set_is_counted_and_found(device)
+    assert set(device.driver.launches) == set(kernel_names())
 
 
 def test_a_device_is_not_asked_whether_work_can_be_saved(device):

@@ -1,12 +1,14 @@
 """The functions of cuda.bindings.driver that `engines.cuda` calls, on host memory: what is queued runs at once.
 
 Work on a stream that is being recorded is kept instead, and run when the graph is launched. Every call is noted by name
-in `calls`; memory that was not given back stays in `memory`.
+in `calls`; memory that was not given back stays in `memory`. As with the driver, a thread has to make the context its
+own first, and may ask for no memory and wait for nothing while it records.
 """
 
 from __future__ import annotations
 
 import ctypes
+import threading
 from collections.abc import Callable
 from functools import partial
 from types import SimpleNamespace
@@ -15,6 +17,8 @@ from typing import Any
 import numpy as np
 
 OK = 0
+ANYWHERE = "cuInit", "cuDeviceGet", "cuDevicePrimaryCtxRetain", "cuCtxSetCurrent"  # needs no context
+RECORDED = "cuMemcpy", "cuMemset", "cuEventRecord", "cuStreamWaitEvent", "cuStreamEndCapture", "cuLaunchKernel"
 
 
 class FakeCuda:
@@ -28,6 +32,8 @@ class FakeCuda:
         self.memory: dict[int, np.ndarray] = {}
         self.streams: set[int] = set()
         self.waits: list[tuple[int, int]] = []  # (stream that waits, stream that is waited for)
+        self._current: set[int] = set()  # threads whose context is set
+        self._recorders: set[int] = set()  # threads that record
         self._events: dict[int, int] = {}
         self._recording: dict[int, list[Callable[[], object]]] = {}
         self._graphs: dict[int, list[Callable[[], object]]] = {}
@@ -35,9 +41,20 @@ class FakeCuda:
 
     def __getattribute__(self, name: str) -> Any:
         value = super().__getattribute__(name)
-        if name.startswith("cu") and name != "cuCtxSetCurrent" and callable(value):
+        return partial(self._called, name, value) if name.startswith("cu") and callable(value) else value
+
+    def _called(self, name: str, function: Callable[..., Any], *arguments: Any) -> Any:
+        if name != "cuCtxSetCurrent":
             self.calls.append(name)
-        return value
+            here = threading.get_ident()
+            assert name in ANYWHERE or here in self._current, f"{name} in a thread without a context"
+            assert here not in self._recorders or name.startswith(RECORDED), f"{name} while the thread records"
+        return function(*arguments)
+
+    @property
+    def records(self) -> bool:
+        """Whether anything is being recorded."""
+        return bool(self._recording)
 
     def work(self, stream: int, job: Callable[[], object]) -> None:
         """Queue a job: run it, or keep it where the stream is being recorded."""
@@ -62,6 +79,7 @@ class FakeCuda:
 
     def cuCtxSetCurrent(self, ctx: str) -> tuple[int]:
         assert ctx == "context"
+        self._current.add(threading.get_ident())
         return (OK,)
 
     def cuMemAlloc(self, bytesize: int) -> tuple[int, int]:
@@ -130,9 +148,11 @@ class FakeCuda:
     def cuStreamBeginCapture(self, stream: int, mode: int) -> tuple[int]:
         assert stream not in self._recording
         self._recording[stream] = []
+        self._recorders.add(threading.get_ident())
         return (OK,)
 
     def cuStreamEndCapture(self, stream: int) -> tuple[int, int]:
+        self._recorders.remove(threading.get_ident())
         self._graphs[graph := self._new()] = self._recording.pop(stream)
         return OK, graph
 

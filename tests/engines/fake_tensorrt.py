@@ -318,6 +318,7 @@ class _Context:
         self.addresses: dict[str, int] = {}
         self.shapes: dict[str, tuple[int, ...]] = {}
         self.profile: int | None = None
+        self.ran = False  # since shapes and memory were set
 
     def update_device_memory_size_for_shapes(self) -> int:
         assert not self.infer_shapes(), "the shapes are not set"
@@ -326,6 +327,7 @@ class _Context:
     def set_device_memory(self, memory: int, size: int) -> None:
         assert size == self.update_device_memory_size_for_shapes()
         self.device_memory = memory
+        self.ran = False
 
     def set_optimization_profile_async(self, index: int, stream: int) -> bool:
         self.profile = index
@@ -333,7 +335,7 @@ class _Context:
 
     def set_input_shape(self, name: str, shape: tuple[int, ...]) -> bool:
         smallest, _, largest = self.engine.shapes[name]
-        self.shapes[name] = shape
+        self.shapes[name], self.ran = shape, False
         return all(low <= side <= high for low, side, high in zip(smallest, shape, largest, strict=True))
 
     def infer_shapes(self) -> list[str]:
@@ -349,6 +351,9 @@ class _Context:
     def execute_async_v3(self, stream: int) -> bool:
         assert self.device_memory in self.engine.trt.cuda.memory, "the context has no working memory"
         assert self.profile == 0
+        assert self.addresses.keys() == set(self.engine.names), "an address is missing"
+        assert self.ran or not self.engine.trt.cuda.records, "the first run does things that no graph may hold"
+        self.ran = True
         self.engine.trt.cuda.calls.append("execute_async_v3")
         self.engine.trt.cuda.work(stream, self._double)
         return True

@@ -158,6 +158,17 @@ def test_an_error_names_the_function(fake: FakeCuda, monkeypatch: pytest.MonkeyP
         cuda.empty((1 << 20,))
 
 
+def test_a_function_that_the_driver_is_too_old_for_is_an_error_in_words(
+    fake: FakeCuda, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def missing(size: int) -> None:
+        raise RuntimeError('Function "cuMemAlloc_v3" not found')
+
+    monkeypatch.setattr(fake, "cuMemAlloc", missing)
+    with pytest.raises(cuda.CudaError, match="not found; update the NVIDIA driver"):
+        cuda.empty((4,))
+
+
 @pytest.mark.gpu
 def test_on_a_gpu_arrays_come_back_and_graphs_replay() -> None:
     stream, source = cuda.Stream(), cuda.Pinned((256, 256))

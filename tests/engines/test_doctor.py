@@ -68,6 +68,23 @@ def test_a_cuda_python_that_is_too_new_for_the_driver_is_told_by_number(monkeypa
     assert not found("cuda-python").advice
 
 
+def test_a_compiler_that_is_too_new_for_the_driver_is_told_with_what_follows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "find_gpus", lambda: GPUS)
+    monkeypatch.setattr(doctor, "_nvrtc_version", lambda: (13, 0))
+    assert "frames are worked on by the CPU" in found("NVRTC").advice
+    assert "nvidia-cuda-nvrtc-cu12`" in found("NVRTC").advice
+    monkeypatch.setattr(doctor, "_nvrtc_version", lambda: (12, 9))
+    assert (found("NVRTC").found, found("NVRTC").advice) == ("12.9", "")
+
+
+def test_help_is_given_and_what_is_unknown_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        doctor.main(["--help"])
+    assert "usage: python -m engines.doctor" in capsys.readouterr().out
+    with pytest.raises(SystemExit, match="2"):
+        doctor.main(["--fix"])
+
+
 def test_a_tensorrt_that_does_not_import_is_told_in_its_words(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "tensorrt.py").write_text("raise ImportError('libnvinfer.so.10: cannot open shared object file')")
     monkeypatch.syspath_prepend(str(tmp_path))

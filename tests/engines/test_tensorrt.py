@@ -11,6 +11,7 @@ import logging
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -194,6 +195,15 @@ def test_arrays_on_the_device_stay_there_and_nothing_is_waited_for(
     assert engine.timing.last == 0.25  # by the GPU's own clock
 
 
+def test_an_engine_that_one_thread_loaded_runs_in_another(
+    tmp_path: Path, trt: FakeTensorRt, cache: EngineCache
+) -> None:
+    engine = load(tiny_model(tmp_path, trt), cache)
+    with ThreadPoolExecutor(1) as pool:
+        for _ in range(3):
+            np.testing.assert_array_equal(pool.submit(engine.run, image=IMAGE).result()["matte"], IMAGE * 2)
+
+
 def test_arrays_half_on_the_device_are_refused(
     tmp_path: Path, trt: FakeTensorRt, fake: FakeCuda, cache: EngineCache
 ) -> None:
@@ -325,6 +335,19 @@ def test_what_was_built_is_loaded_the_next_time(tmp_path: Path, trt: FakeTensorR
     engine = load(model, cache)
     assert len(trt.built) == 1
     assert engine.ranges["image"].largest == (1, 3, 64, 64)  # what was asked for last time holds
+
+
+def test_what_was_built_for_a_measurement_is_not_what_is_loaded_afterwards(
+    tmp_path: Path, trt: FakeTensorRt, cache: EngineCache
+) -> None:
+    model = tiny_model(tmp_path, trt)
+    for precision in ("fp16", "fp32"):
+        load_tensorrt(model, Options(precision), cache=cache, say=lambda line: None, aside=True)
+    assert load(model, cache).precision == "fp16"  # the default, which need not be built once more
+    assert len(trt.built) == 2
+    load(model, cache, precision="mixed")
+    load_tensorrt(model, Options("int8"), cache=cache, say=lambda line: None, aside=True)
+    assert load(model, cache).precision == "mixed"
 
 
 def test_whoever_wants_the_same_engine_at_once_waits_for_the_one_that_builds_it(

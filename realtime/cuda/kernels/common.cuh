@@ -1,13 +1,18 @@
 // Shared by all kernels. They are gather kernels without shared memory or barriers: each thread makes whole pixels of its
 // own, so the same source compiled by a host compiler and run in a plain loop gives the same results (tests/cuda).
+// No doubles: they cost most GPUs, though not those of data centres, 32 or 64 times as much as floats.
 
 struct Array {  // rows of `width` pixels of `channels` values, `pitch` bytes apart
   unsigned char* data;
   int height, width, channels, pitch;
 };
 
-struct Matrix {  // 3x3, by rows
-  double m[9];
+// Where the pixels of one picture lie in another: a homography as what it adds to whole steps, for which floats do.
+struct Motion {
+  int whole[2];          // x and y: whole pixels by which everything is moved
+  float linear[4];       // by rows, less the identity
+  float shift[2];        // the rest of a pixel
+  float perspective[2];  // the last row, whose last number is 1
 };
 
 typedef unsigned char u8;

@@ -93,11 +93,6 @@ __device__ inline float box_mean(const Array& source, int y, int x, int c, int r
   return box_sum(source, y, x, c, reach) / (side * side);
 }
 
-extern "C" __global__ void blur(Array source, Array out, int reach) {
-  PIXEL_OF(out);
-  for (int c = 0; c < out.channels; ++c) at<u8>(out, y, x, c) = rounded<u8>(box_mean(source, y, x, c, reach));
-}
-
 // Alpha of a hole: its grown copy blurred, and full on the hole itself.
 extern "C" __global__ void feather(Array grown, Array hole, Array out, int reach) {
   PIXEL_OF(out);

@@ -6,9 +6,12 @@ struct Taps {
   float weight;  // of the second
 };
 
+// The place is (i + 0.5) from / count - 0.5.
 __device__ inline Taps taps(int i, int count, int from) {
-  float place = (float)((i + 0.5) * ((double)from / count) - 0.5);
-  int first = (int)floorf(place);
+  const int numerator = (2 * i + 1) * from - count, whole = 2 * count;
+  int first = numerator < 0 ? -1 : numerator / whole;
+  const float place = first + (float)(numerator - first * whole) / whole;
+  first = (int)floorf(place);
   float weight = place - first;
   if (first < 0) first = 0, weight = 0;
   if (first >= from - 1) first = from - 1, weight = 0;
@@ -48,16 +51,14 @@ struct Cells {
 };
 
 __device__ inline Cells cells(int i, int count, int from) {
-  const double scale = (double)from / count, begin = i * scale, end = begin + scale;
-  const double width = fmin(scale, from - begin);
-  int low = (int)ceil(begin), high = min((int)floor(end), from - 1);
-  low = min(low, high);
+  const int begin = i * from, end = begin + from;  // of the pixel, where a cell is `count` long
+  const int high = min(end / count, from - 1), low = min((begin + count - 1) / count, high);
+  const int before = low * count - begin, after = end - high * count;
   Cells all;
-  all.middle = (float)(1 / width);
   all.first = low, all.last = high - 1;
-  all.begin = all.end = all.middle;
-  if (low - begin > 1e-3) all.first = low - 1, all.begin = (float)((low - begin) / width);
-  if (end - high > 1e-3) all.last = high, all.end = (float)(fmin(fmin(end - high, 1.0), width) / width);
+  all.begin = all.middle = all.end = (float)count / from;
+  if (before > 1e-3f * count) all.first = low - 1, all.begin = (float)before / from;
+  if (after > 1e-3f * count) all.last = high, all.end = (float)min(after, min(count, from)) / from;
   if (all.first == all.last) all.begin = all.end;  // never both in part: a cell is narrower than a pixel
   return all;
 }
