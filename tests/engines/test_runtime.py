@@ -12,6 +12,8 @@ import pytest
 from engines import runtime
 from engines.errors import EngineError
 from engines.gpu import find_gpus
+from engines.models import find_model
+from engines.onnx_engine import OnnxEngine
 from engines.runtime import available_models, load_engine
 from tests.engines import tiny
 
@@ -141,6 +143,20 @@ def test_a_gpu_that_is_not_there_is_said(tmp_path: Path) -> None:
         pytest.skip("this machine has a GPU")
     with pytest.raises(EngineError, match=r"no GPU.*--device cpu"):
         load_engine(tiny.save(tmp_path), "segmenter", device="cuda")
+
+
+def test_for_a_gpu_onnxruntime_looks_into_packages_too_and_what_it_says_is_no_output(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if find_gpus().devices:
+        pytest.skip("this machine has a GPU")
+    monkeypatch.setattr("onnxruntime.preload_dlls", lambda: print("libcudnn is not found"), raising=False)
+    model = find_model(tiny.save(tmp_path), "segmenter")
+    with pytest.raises(EngineError, match=r"--device cpu|on cuda"):
+        OnnxEngine(model.content(), model.card, device="cuda")
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert "libcudnn" in said.err
 
 
 def test_a_torch_model_of_an_unknown_network_is_refused(tmp_path: Path) -> None:
