@@ -22,13 +22,12 @@ from typing import Any
 import numpy as np
 
 from benchmarks.engine_run import ROWS
-from benchmarks.machine import describe_machine
+from benchmarks.machine import describe_machine, graphics
 from benchmarks.tables import markdown_table, number
 from benchmarks.targets import Target
 from engines.card import TASKS
 from engines.command import exit_code_of
 from engines.errors import EngineError
-from engines.gpu import find_gpus
 from engines.interface import cores
 from engines.models import available_models, find_model
 
@@ -120,7 +119,7 @@ def run(options: argparse.Namespace) -> None:
         for name in names:
             print(f"{case.title}: {name} ...", file=sys.stderr)
             results[case].append(_run_row(name, case, interpreters, options))
-    machine = describe_machine() | {"GPU": _gpu(), "threads of the CPU": str(options.threads)}
+    machine = describe_machine() | {"GPU": graphics(), "threads of the CPU": str(options.threads)}
     text = _report(machine, results, options)
     options.out.mkdir(parents=True, exist_ok=True)
     (options.out / "engines.md").write_text(text, encoding="utf-8")
@@ -219,11 +218,6 @@ def targets(results: Mapping[Case, Sequence[Row]]) -> list[Target]:
             met = None if best is None else best <= SEGMENTER_MS
             found.append(Target(f"{BEST}: {case.title}", f"<= {SEGMENTER_MS:g} ms on an H200", number(best, 3), met))
     return found
-
-
-def _gpu() -> str:
-    gpus = find_gpus()
-    return "; ".join(gpu.name for gpu in gpus.devices) or f"none ({gpus.lack})"
 
 
 if __name__ == "__main__":

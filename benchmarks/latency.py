@@ -26,14 +26,13 @@ import numpy as np
 
 from benchmarks.charts import stacked
 from benchmarks.latency_tables import Whole, bars_of, paced_text, steps_text, targets_text, whole_text
-from benchmarks.machine import describe_machine
+from benchmarks.machine import describe_machine, graphics
 from benchmarks.movie import write_movie
 from benchmarks.scenes import crossing
 from benchmarks.sheets import write_picture
 from benchmarks.stepping import Paced, Steps, measure_paced, measure_steps, measure_sustained
 from benchmarks.tables import number
 from engines.command import exit_code_of
-from engines.gpu import find_gpus
 from engines.runtime import DEFAULT_FILLER, DEFAULT_SEGMENTER, DEVICES, RUNTIMES
 from realtime.background.fill import Filler, load_filler
 from realtime.eraser import Eraser
@@ -91,7 +90,7 @@ def picture_size(text: str) -> tuple[int, int]:
 def run(options: argparse.Namespace) -> None:
     """Measure what `options` ask for; print and write the tables."""
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
-    machine = {**describe_machine(), **_gpu(), "load before": number(load, 2)}
+    machine = {**describe_machine(), "GPU": graphics(), "load before": number(load, 2)}
     with tempfile.TemporaryDirectory() as folder:
         masks = None
         if options.size:
@@ -171,16 +170,6 @@ def measure_whole(path: str, output: Path, options: argparse.Namespace) -> Whole
     )
     stages = {name: asdict(stage) for name, stage in report.stages.items()}
     return Whole("erase_video, masks found, lookahead 1 s", report.frames, report.seconds, report.fps, stages)
-
-
-def _gpu() -> dict[str, str]:
-    """GPU and driver, or why there is none."""
-    gpus = find_gpus()
-    if not gpus.devices:
-        return {"GPU": f"none ({gpus.lack})"}
-    gpu = gpus.devices[0]
-    capability, cuda = (".".join(map(str, version)) for version in (gpu.capability, gpus.cuda))
-    return {"GPU": f"{gpu.name}, compute capability {capability}, driver for CUDA {cuda}"}
 
 
 def _write(

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from engines.gpu import driver_version, find_gpus
 from realtime.deviceprofile import processor
 
 PACKAGES = ("numpy", "opencv-python", "av", "onnxruntime")
@@ -27,6 +28,18 @@ def describe_machine() -> dict[str, str]:
         "commit": _commit(),
         "date": datetime.date.today().isoformat(),
     }
+
+
+def graphics() -> str:
+    """The GPUs with their driver, or why there is none."""
+    found = find_gpus()
+    if not found.devices:
+        return f"none ({found.lack})"
+    names = "; ".join(
+        f"{gpu.name}, compute capability {'.'.join(map(str, gpu.capability))}, {gpu.memory / 2**30:.0f} GiB"
+        for gpu in found.devices
+    )
+    return f"{names}; driver {driver_version() or 'unknown'}, for CUDA up to {'.'.join(map(str, found.cuda))}"
 
 
 def priority() -> str:

@@ -21,7 +21,7 @@ from typing import Any
 
 from engines.cache import EngineCache
 from engines.choice import ORDER, TENSORRTS, lack_of
-from engines.gpu import find_gpus
+from engines.gpu import driver_version, find_gpus
 
 CODECS = ("h264_cuvid", "hevc_cuvid", "av1_cuvid", "h264_nvenc", "hevc_nvenc", "av1_nvenc")
 PATIENCE = 60  # seconds for another process to import something
@@ -69,9 +69,7 @@ def _driver() -> Finding:
     cuda = find_gpus().cuda
     if cuda == (0, 0):
         return Finding("driver", "none", "with an NVIDIA GPU: install its driver")
-    text = _text(Path("/proc/driver/nvidia/version"))
-    version = re.search(r"Kernel Module\s+(?:for \S+\s+)?([\d.]+)", text)
-    return Finding("driver", f"{version[1] if version else 'version unknown'}, runs CUDA up to {cuda[0]}.{cuda[1]}")
+    return Finding("driver", f"{driver_version() or 'version unknown'}, runs CUDA up to {cuda[0]}.{cuda[1]}")
 
 
 def _cuda_python() -> Finding:

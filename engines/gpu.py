@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import ctypes
+import re
 import sys
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 
 LIBRARIES = ("nvcuda.dll",) if sys.platform == "win32" else ("libcuda.so.1", "libcuda.so")
+LINUX = Path("/proc/driver/nvidia/version")
 NO_DEVICE = 100  # CUDA_ERROR_NO_DEVICE
 MAJOR, MINOR = 75, 76  # CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR and _MINOR
 
@@ -49,6 +52,16 @@ def find_gpus() -> Gpus:
     if not count.value:
         return Gpus((), cuda, "the NVIDIA driver finds no GPU")
     return Gpus(tuple(_describe(driver, index) for index in range(count.value)), cuda, "")
+
+
+def driver_version() -> str:
+    """The kernel driver's own version, such as "580.65.06"; empty where Linux does not tell."""
+    try:
+        text = LINUX.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+    version = re.search(r"Kernel Module\s+(?:for \S+\s+)?([\d.]+)", text)
+    return version[1] if version else ""
 
 
 def _driver() -> ctypes.CDLL | None:

@@ -67,3 +67,14 @@ def test_a_driver_that_counts_none_finds_no_gpu(ask: Callable[..., Gpus]) -> Non
 def test_without_a_driver_that_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gpu, "LIBRARIES", ("libcuda-that-is-not-there.so",))
     assert find_gpus.__wrapped__() == Gpus((), (0, 0), "there is no NVIDIA driver")
+
+
+def test_the_drivers_version_is_read_where_linux_tells_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(gpu, "LINUX", file := tmp_path / "version")
+    assert gpu.driver_version() == ""
+    for text in (
+        "NVIDIA UNIX x86_64 Kernel Module  580.65.06  Sun",
+        "NVIDIA UNIX Open Kernel Module for x86_64  580.65.06",
+    ):
+        file.write_text(f"NVRM version: {text}\nGCC version: 12.3\n")
+        assert gpu.driver_version() == "580.65.06"
