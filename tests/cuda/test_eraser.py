@@ -157,10 +157,11 @@ def test_an_engine_that_reads_device_arrays_gets_the_uploaded_frame(device):
     assert device.driver.calls["wait_for"] == FRAMES
 
 
-def stepped(device, ahead):
-    """The pictures of a clip whose engine leaves its mattes on the device; waits of each frame that needs no fill."""
-    segmenter, settings = Segmenter(DeviceEngine(device)), Settings(segment_interval=0.0)
-    core = Eraser(segmenter, PaintingFiller(), settings=settings, home=device)
+def stepped(device, segmenter, ahead):
+    """The pictures of a clip, each frame announced while the one before is erased or not at all; and the waits of each
+    frame that needs no fill. segmenter: leaves its mattes on the device.
+    """
+    core = Eraser(segmenter, PaintingFiller(), settings=Settings(segment_interval=0.0), home=device)
     frames = [one for one, _ in clip("hand")]
     pictures, waits = [], []
     for index, one in enumerate(frames):
@@ -170,19 +171,20 @@ def stepped(device, ahead):
         pictures.append(core.step(one).image)
         if core.stats.fills == fills:
             waits.append(device.waits - before)
-    return pictures, waits, segmenter.engine.sizes
+    return pictures, waits
 
 
 def test_mattes_that_an_engine_leaves_on_the_device_are_waited_for_where_no_frame_was_announced(device):
-    _, waits, _ = stepped(device, ahead=False)
+    _, waits = stepped(device, Segmenter(DeviceEngine(device)), ahead=False)
     assert set(waits[-8:]) == {2}  # for the mattes, since the CPU tells the objects apart, and for the picture
 
 
 def test_the_mattes_of_an_announced_frame_come_with_the_picture_before_it(device):
-    pictures, waits, runs = stepped(device, ahead=True)
+    segmenter = Segmenter(DeviceEngine(device))
+    pictures, waits = stepped(device, segmenter, ahead=True)
     assert set(waits[-8:]) == {1}
-    assert len(runs) == FRAMES
-    for one, other in zip(pictures, stepped(device, ahead=False)[0], strict=True):
+    assert len(segmenter.engine.sizes) == FRAMES
+    for one, other in zip(pictures, stepped(device, segmenter, ahead=False)[0], strict=True):
         assert np.array_equal(one, other)
 
 

@@ -7,7 +7,8 @@ import pytest
 
 from realtime import ops
 from realtime.cuda import open_device
-from tests.cuda.test_eraser import eraser, held_against, run
+from realtime.segment import load_segmenter
+from tests.cuda.test_eraser import eraser, held_against, run, stepped
 from tests.cuda.test_ops import EXACT, NEARLY, WITHIN, both
 
 pytestmark = pytest.mark.gpu
@@ -36,3 +37,15 @@ def test_an_operation_is_the_same_on_the_gpu(gpu, name):
 def test_the_eraser_is_the_same_on_the_gpu(gpu, kind):
     cpu = eraser("network", ops.HOST)
     held_against(run(cpu, kind, "network"), run(eraser("network", gpu), kind, "network"))
+
+
+def test_tensorrts_mattes_come_with_the_picture_before(gpu):
+    segmenter = load_segmenter("swift", device="cuda", runtime="tensorrt")
+    try:
+        pictures, waits = stepped(gpu, segmenter, ahead=True)
+        alone, more = stepped(gpu, segmenter, ahead=False)
+    finally:
+        segmenter.engine.close()
+    assert waits[-8:] == [count - 1 for count in more[-8:]]
+    for one, other in zip(pictures, alone, strict=True):
+        assert np.array_equal(one, other)
