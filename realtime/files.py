@@ -11,7 +11,7 @@ import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,11 +20,12 @@ from realtime.edits import TimedEdit, check_edits
 from realtime.eraser import Eraser
 from realtime.errors import EraserError, UsageError
 from realtime.media.opening import open_source
-from realtime.media.source import passes_once
+from realtime.media.source import Source, passes_once
 from realtime.media.temporary import Temporary, sweep
-from realtime.models import load_models
+from realtime.models import Models, load_models
 from realtime.observer import Again, Directly, Observer
 from realtime.outputs import Outputs, check_paths
+from realtime.passes import Passes
 from realtime.pipeline import Inputs, Pipeline, Progress, rehearse
 from realtime.reader import Reader
 from realtime.rehearsal import Rehearsal
@@ -122,8 +123,6 @@ def erase_video(
         height, width = source.info.height, source.info.width
         remarks = wanted.check(height, width)
         timed = _edits(edits, selection, height, width)
-        # People who are not chosen yet, or never, must not become background meanwhile: candidates are known.
-        settings = Settings(dilate=dilate, shadow=shadow, candidates=bool(timed))
         outputs = stack.enter_context(Outputs(source, overwrite))
         outputs.open_main(output, codec, crf, part)
         if preview is not None:
@@ -131,53 +130,79 @@ def erase_video(
         if save_mask is not None:
             outputs.open_masks(save_mask)
         begin = time.perf_counter()
-        stages: dict[str, StageTime] = {}
         follow = bool(timed) and not (source.info.still or passes_once(input))
         if timed and passes_once(input):
             remarks.append(f"{input} passes only once: objects are followed from their times on, not before")
         look = (follow or whole_shot) and part is None
-        passes = _Passes(progress, source.info.frames, 1 + look + follow + whole_shot)
+        passes = Passes(progress, source.info.frames, 1 + look + follow + whole_shot)
         shots = [] if part is None else list(part.shots)
         if look:
             shots = find_shots(input, start, end, passes.count)
             passes.over()
-        traced, finder = None, None
+        # People who are not chosen yet, or never, must not become background meanwhile: candidates are known.
+        settings = Settings(dilate=dilate, shadow=shadow, candidates=bool(timed))
+        new_eraser = partial(Eraser, models.segmenter, models.filler, wanted, settings)
+        stages: dict[str, StageTime] = {}
+        traced = None
         if follow:
             folder = stack.enter_context(_folder_beside(output))
             plan = Plan(models.segmenter, wanted.classes, usual_interval(models.segmenter), (height, width))
             traced = trace(inputs, str(input), shots, timed, plan, folder, start, end, passes.tell)
-            finder, stages, timed = Retracer(plan.fallback(traced.people), traced), traced.stages, []
             passes.over()
-        eraser = Eraser(models.segmenter, models.filler, wanted, settings, finder=finder)
-        observer: Observer = (direct := Directly(eraser, timed, float(source.origin)))
+            stages, timed, remarks = dict(traced.stages), [], [*remarks, *traced.notes]
+            eraser = new_eraser(finder=Retracer(plan.fallback(traced.people), traced))
+        else:
+            eraser = new_eraser()
+        direct = Directly(eraser, timed, float(source.origin))
+        observer: Observer = direct
         if whole_shot:
             rehearsal = Rehearsal(stack.enter_context(_folder_beside(output)), shots)
             stack.callback(rehearsal.close)
-            direct = Directly(eraser, timed, float(source.origin), rehearsal)
-            first_reader = read()
-            first_reader.announce = eraser.announce
-            _, times = rehearse(inputs, first_reader, direct, passes.tell)
-            stages |= times
+            direct.rehearsal = rehearsal
+            first = read()
+            first.announce = eraser.announce
+            stages |= rehearse(inputs, first, direct, passes.tell)
             rehearsal.end()
-            eraser = Eraser(models.segmenter, models.filler, wanted, settings)
-            observer = Again(eraser, rehearsal, direct.notes)
             passes.over()
+            eraser = new_eraser()
+            observer = Again(eraser, rehearsal, direct.notes)
         else:
             reader.announce = eraser.announce
         if part is not None:
             observer = part.watch(observer)
         ahead = DEFAULT_LOOKAHEAD if whole_shot else float(lookahead)
-        remarks += traced.notes if traced else []
         pipeline = Pipeline(inputs, reader, observer, eraser, outputs, ahead, remarks)
         pipeline.run(passes.tell)
         seconds = time.perf_counter() - begin
+    unused = traced.unused if traced else direct.unused
+    done = _report(input, output, source, models, eraser, pipeline, seconds, stages, unused)
+    if report is not None:
+        try:
+            done.write(report)
+        except EraserError as error:
+            raise EraserError(f"{output} is done, but its report is not: {error}") from error
+    return done
+
+
+def _report(
+    input: str | Path,
+    output: str | Path,
+    source: Source,
+    models: Models,
+    eraser: Eraser,
+    pipeline: Pipeline,
+    seconds: float,
+    stages: dict[str, StageTime],
+    unused: Sequence[str],
+) -> Report:
+    """What was done. stages: of the passes before the last; unused: remarks on edits that came to nothing."""
     stats = eraser.stats
-    done = Report(
+    return Report(
         input=str(input),
         output=str(output),
         version=version(),
-        width=width,
-        height=height,
+        width=source.info.width,
+        height=source.info.height,
         frames=pipeline.frames,
         lost=source.lost,
         fills=stats.fills,
@@ -192,14 +217,8 @@ def erase_video(
         device=models.device,
         runtime=models.runtime,
         stages=stages | pipeline.stages,
-        notes=(*pipeline.notes, *(traced.unused if traced else direct.unused)),
+        notes=(*pipeline.notes, *unused),
     )
-    if report is not None:
-        try:
-            done.write(report)
-        except EraserError as error:
-            raise EraserError(f"{output} is done, but its report is not: {error}") from error
-    return done
 
 
 def _check_request(
@@ -231,34 +250,6 @@ def _folder_beside(output: str | Path) -> Iterator[Path]:
         yield folder.path
     finally:
         folder.remove()
-
-
-class _Passes:
-    """Progress over several passes over an input, each of which may tell of all its frames.
-
-    State: how many passes are still to come, the frames of those that are over, and of the present one.
-    """
-
-    def __init__(self, progress: Callable[[Progress], None] | None, frames: int | None, passes: int) -> None:
-        """frames: how many there may be, None where unknown."""
-        self._progress, self._frames = progress, frames
-        self._coming, self._done, self._now = passes - 1, 0, 0
-
-    def tell(self, each: Progress) -> None:
-        """The present pass has come so far."""
-        self._now = each.frames
-        if self._progress is not None:
-            total = None if self._frames is None else self._done + (1 + self._coming) * self._frames
-            self._progress(replace(each, frames=self._done + each.frames, total=total))
-
-    def count(self, frames: int) -> None:
-        """The present pass has seen so many frames."""
-        self.tell(Progress(frames, None, ()))
-
-    def over(self) -> None:
-        """The next pass begins."""
-        self._frames = self._frames if self._done else self._now  # the first one sees every frame
-        self._done, self._now, self._coming = self._done + self._now, 0, self._coming - 1
 
 
 def _edits(edits: Sequence[TimedEdit], selection: str | Path | None, height: int, width: int) -> list[TimedEdit]:

@@ -37,14 +37,13 @@ class Observer(Protocol):
 class Directly:
     """Observes each frame when it comes, with the edits whose time has come, and heeds what goes wrong.
 
-    rehearsal: what is to learn of every frame, where this is a first pass.
+    rehearsal: what is to learn of every frame, where this is a first pass; None otherwise.
     """
 
-    def __init__(
-        self, eraser: Eraser, edits: Sequence[TimedEdit], origin: float, rehearsal: Rehearsal | None = None
-    ) -> None:
+    def __init__(self, eraser: Eraser, edits: Sequence[TimedEdit], origin: float) -> None:
         """edits: by time, in seconds from the input's beginning, which is at `origin` seconds of its own clock."""
-        self._eraser, self._rehearsal = eraser, rehearsal
+        self.rehearsal: Rehearsal | None = None
+        self._eraser = eraser
         self._edits, self._origin = deque(edits), origin
         self._losses: dict[Loss, None] = {}
 
@@ -52,10 +51,10 @@ class Directly:
         """Observe the next frame; EraserError where the search for objects failed."""
         while self._edits and self._edits[0].time <= frame.time - self._origin + ROUNDING_S:
             self._eraser.edit(self._edits.popleft().edit)
-        if self._rehearsal is None:
+        if self.rehearsal is None:
             pending = self._eraser.observe(frame, given)
         else:
-            pending = self._rehearsal.watch(self._eraser, frame, given)
+            pending = self.rehearsal.watch(self._eraser, frame, given)
         if pending.finding.fault is not None:
             raise EraserError(f"{pending.finding.fault} (frame {frame.index})")
         self._losses |= dict.fromkeys(self._eraser.losses)

@@ -181,10 +181,10 @@ class Pipeline:
 
 def rehearse(
     inputs: Inputs, reader: Reader, observer: Observer, progress: Callable[[Progress], None] | None
-) -> tuple[int, dict[str, StageTime]]:
+) -> dict[str, StageTime]:
     """The first of two passes: observe every frame, write nothing. Two threads: the reader's and the caller's.
 
-    inputs: what the reader reads from. Returns the number of frames and the times of each stage.
+    inputs: what the reader reads from. Returns the times of each stage.
     """
     crew, frames, finding = Crew(reader.channel), 0, StageTimes()
     try:
@@ -200,7 +200,7 @@ def rehearse(
         inputs.still_read = "reader" in crew.hanging
     check_not_empty(reader, frames)
     times = reader.times.summary() | finding.summary()
-    return frames, {f"first pass: {name}": time for name, time in times.items()}
+    return {f"first pass: {name}": time for name, time in times.items()}
 
 
 def check_not_empty(reader: Reader, frames: int) -> None:
