@@ -1,7 +1,7 @@
 """How long does a frame take?
 
     python -m benchmarks.latency --video FILE        # the segmenter's masks
-    python -m benchmarks.latency --size 1920x1080    # a still camera, a person who crosses; exact masks
+    python -m benchmarks.latency --size 1920x1080    # a still camera, a person who crosses; exact masks, and found ones
 
 Times every stage of `Eraser.step` beside per-frame Telea on the same holes, as fast as it goes and at a camera's pace,
 then `erase_video` as a whole; where the eraser works on a GPU, its own times, memory and copies too. README.md in this
@@ -45,6 +45,7 @@ from realtime.selection import Selection
 from realtime.settings import Settings
 
 FPS = 30
+CAMERAS = "still", "hand-held"
 BUSY = 0.3  # load per core above which the figures say more about other programs
 
 
@@ -63,6 +64,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     what.add_argument(
         "--size", "--synthetic", metavar="WxH", type=picture_size, help="a made clip of this size; needs ERASER_DATA"
     )
+    parser.add_argument("--camera", choices=CAMERAS, default="still", help="that of the made clip (default still)")
     parser.add_argument("--frames", type=int, default=150, help="at most so many frames (default 150)")
     parser.add_argument("--warm-up", type=int, default=10, help="frames that don't count (default 10)")
     parser.add_argument("--telea-every", type=int, default=5, help="run Telea on each so-many-th frame (default 5)")
@@ -95,7 +97,7 @@ def run(options: argparse.Namespace) -> None:
         masks = None
         if options.size:
             width, height = options.size
-            shots = list(crossing(width, height, options.frames))
+            shots = list(crossing(width, height, options.frames, hand_held=options.camera != CAMERAS[0]))
             path, masks = str(Path(folder) / "synthetic.mp4"), [shot.mask for shot in shots]
             write_movie(Path(path), (shot.frame for shot in shots), FPS)
             del shots
@@ -122,9 +124,10 @@ def _measure(path: str, masks: list[np.ndarray] | None, options: argparse.Namesp
     if len(frames) <= options.warm_up:
         raise EraserError(f"{path} has no frames left after {options.warm_up} of warm-up: lower --warm-up")
     steps, paced = [], []
-    for title, given in (("masks given", masks), ("masks found", None)):
-        if title == "masks given" and given is None:
-            continue
+    runs = [("masks found", None)] if masks is None else [("masks given", masks), ("masks found", None)]
+    camera = "" if masks is None or options.camera == CAMERAS[0] else f", {options.camera} camera"
+    for name, given in runs:
+        title = name + camera
         networks = _networks(given is None, options)
         try:
             steps.append(measure_steps(title, _eraser(*networks), frames, given, options.warm_up, options.telea_every))
@@ -181,7 +184,7 @@ def _write(
     targets: str,
 ) -> None:
     settings = {
-        "input": options.video or f"synthetic {options.size[0]}x{options.size[1]}",
+        "input": options.video or f"synthetic {options.size[0]}x{options.size[1]}, {options.camera} camera",
         "warm-up": str(options.warm_up),
         "threads": str(options.threads or f"default (OpenCV {cv2.getNumThreads()}, of {os.cpu_count()} cores)"),
         "device, runtime": f"{options.device}, {options.runtime}",

@@ -237,14 +237,26 @@ def scene(name: str, frames: int | None = None) -> Scene:
     return made
 
 
-def crossing(width: int, height: int, frames: int) -> Scene:
-    """A still camera at any size: a person who covers about 10 % of the picture crosses it. For timing."""
+def crossing(width: int, height: int, frames: int, *, hand_held: bool = False) -> Scene:
+    """A camera at any size: a person who covers about 10 % of the picture crosses it. For timing.
+
+    hand_held: whether it moves as that of `shake` does, which is in proportion to the height; else it stands.
+    """
+    reach = height / 27 if hand_held else 0.0
+    edge = round(2 * reach)  # of the world around what the camera sees on the whole
+    high, wide = height + 2 * edge, width + 2 * edge
     photo = read_picture("backgrounds/val/house_489_frontal.jpg")
-    room = ((0, max(0, height - photo.shape[0])), (0, max(0, width - photo.shape[1])), (0, 0))
-    world = np.pad(photo, room, mode="symmetric")[:height, :width].astype(np.float32)
+    room = ((0, max(0, high - photo.shape[0])), (0, max(0, wide - photo.shape[1])), (0, 0))
+    world = np.pad(photo, room, mode="symmetric")[:high, :wide].astype(np.float32)
+    cameras = [np.eye(3)] * frames
+    if hand_held:
+        x, y = (edge + (side - 1) / 2 + tremble(frames, 11 + i, reach) for i, side in enumerate((width, height)))
+        roll = np.deg2rad(tremble(frames, 13, 0.6, rates=(0.3, 1.5)))
+        cameras = [look_at(x[i], y[i], roll=roll[i], size=(width, height)) for i in range(frames)]
     tall = min(0.945 * height, 0.7 * width)
-    walker = _person("ccp_0073", tall), _walk(frames, (0.05 * width, 0.95 * width), 0.98 * height, tall)
-    made = _make("crossing", world, [np.eye(3)] * frames, [walker], seed=9)
+    way = edge + 0.05 * width, edge + 0.95 * width
+    walker = _person("ccp_0073", tall), _walk(frames, way, edge + 0.98 * height, tall)
+    made = _make("crossing", world, cameras, [walker], seed=9)
     made.width, made.height = width, height
     return made
 

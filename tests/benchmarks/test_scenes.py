@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from benchmarks.scenes import NOISE, SCENES, WIDTH, Scene, scene
+from benchmarks.scenes import NOISE, SCENES, WIDTH, Scene, crossing, scene
 from benchmarks.shown import BEFORE, LATER, NEVER, OUTSIDE
 
 pytestmark = pytest.mark.usefixtures("eraser_data")
@@ -113,3 +113,12 @@ def test_who_is_not_erased_belongs_to_the_truth_and_is_known_to_nobody_behind_th
     alone.bystanders = []
     assert np.abs(shot.truth - alone.shot(68).truth)[hidden].mean() > 20
     assert not np.array_equal(made.shot(0).truth, made.shot(30).truth)
+
+
+def test_the_camera_of_a_made_clip_stands_or_is_hand_held():
+    for hand_held in (False, True):
+        shots = list(crossing(192, 108, 5, hand_held=hand_held))
+        assert all(shot.frame.shape == (108, 192, 3) for shot in shots)
+        assert 0.03 < np.mean(shots[2].mask > 0) < 0.2
+        change = np.abs(shots[0].truth - shots[1].truth).mean()
+        assert change > 1 if hand_held else change == 0
