@@ -258,7 +258,7 @@ class Eraser:
         return Finding(
             shot.new, motion, anchored, exposure, mask, keep, changed, found.foreign, imprint, patience, displaced,
             shown, fault, second=second, renewed=renewed if renewed.any() else None,
-            between=location.blank, ago=shot.restless.ago,
+            between=location.blank, ago=shot.restless.ago, leaps=shot.restless.leaps,
         )  # fmt: skip
 
     def learn(self, frame: Frame, finding: Finding, timer: StageTimer | None = None) -> Pending:

@@ -26,7 +26,7 @@ class Finding:
     there is nothing. patience: frames in a row before the plate believes what the mask leaves free. displaced: objects
     to be drawn elsewhere; things, fault: as in `realtime.result.Result`. second: of a background at two distances, what
     lies at the other; renewed: (h, w) uint8, as in `Evidence`, None where nothing is;
-    ago: (h, w) uint8, as `Restless.ago`, not stored.
+    ago, leaps: (h, w) uint8, as those of `Restless`, not stored.
     """
 
     cut: bool
@@ -46,6 +46,7 @@ class Finding:
     second: Second | None = None
     renewed: np.ndarray | None = None
     ago: np.ndarray | None = None
+    leaps: np.ndarray | None = None
 
     def fetched(self, home: Home) -> Finding:
         """The same with all its pictures as NumPy arrays."""
@@ -54,7 +55,7 @@ class Finding:
         return replace(self, mask=mask, changed=changed, keep=keep[0] if keep else None)
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """All but `things`, which only a window shows, and `ago`, to be stored; of a finding that was `fetched`."""
+        """All but `things`, `ago` and `leaps`, of no use later, to be stored; of a finding that was `fetched`."""
         record = {
             "flags": np.array([self.cut, self.anchored, self.patience, self.between]),
             "motion": self.motion,

@@ -153,6 +153,7 @@ class Rehearsal:
     def _end_shot(self) -> None:
         if self._plate is not None and isinstance(memory := self._shots[-1], ShotMemory):
             memory.store(self._plate, np.eye(3))
+            self._returns[-1].end(self._plate)
         self._plate = None
 
     def _end_crossings(self, edge: Edge) -> None:

@@ -1,9 +1,10 @@
 """Background that does not stand still: where the plate should show what was there last, and not an average.
 
 Three things make a plate's pixel out of date at once: it *sways*, as water and leaves do, within what it has shown so
-far; it *switches* together with all around it from one frame to the next, as a screen or a lamp does, while somebody
-who walks by takes it strip by strip, and what is hidden beside it may have switched with it; or what it shows
-*prevails*: it has been in the open for longer than what the plate remembers, which was then somebody passing.
+far and no faster (see `leaps`); it *switches* together with all around it from one frame to the next, as a screen or a
+lamp does, while somebody who walks by takes it strip by strip, and what is hidden beside it may have switched with it;
+or what it shows *prevails*: it has been in the open for longer than what the plate remembers, which was then somebody
+passing.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import numpy as np
 
 from realtime import ops
 from realtime.background.exposure import Exposure
+from realtime.background.leaps import RETURNS, Leaps
 from realtime.background.plate import SETTLED
 from realtime.motion.glance import View
 
@@ -35,12 +37,14 @@ class Restless:
     it has been as the plate says, and for how many in a row other than that; where these began with a switch; for how
     many in a row it is open; for hidden ones, how many frames ago something beside it switched, 0 where nothing has.
 
-    ago: for how many frames what the latest step calls renewed may have been so unseen, 0 where that isn't known; of
-    its size, None before any.
+    ago: for how many frames what the latest step calls renewed may have been so unseen, 0 where that isn't known;
+    leaps: where somebody seems to come or go in the latest step; both of its size, None before any.
     """
 
     def __init__(self) -> None:
         self.ago: np.ndarray | None = None
+        self.leaps: np.ndarray | None = None
+        self._leaps: Leaps | None = None
         self._mean: np.ndarray | None = None
         self._spread: np.ndarray = np.zeros((0, 0), np.float32)
         self._known: np.ndarray = np.zeros((0, 0), np.uint8)
@@ -60,12 +64,11 @@ class Restless:
         """
         coarse = 2 if min(view.size) >= FINE else 1
         size = view.size[0] // coarse, view.size[1] // coarse
-        gray = cv2.cvtColor(ops.resize(view.color, size), cv2.COLOR_BGR2GRAY).astype(np.float32)
+        color = exposure.remove(ops.resize(view.color, size)).astype(np.float32)
+        gray = cv2.cvtColor(color, cv2.COLOR_BGR2GRAY)
         open, changed = ops.at_least(ops.resize(open, size), 255), ops.at_least(ops.resize(changed, size), 128)
-        if not exposure.neutral:
-            gray = (gray - float(exposure.offset.mean())) / float(exposure.gain.mean())
-        if self._mean is None or self._mean.shape != gray.shape:
-            self._mean, self._spread = gray, np.zeros_like(gray)
+        if self._mean is None or self._leaps is None or self._mean.shape != gray.shape:
+            self._mean, self._spread, self._leaps = gray, np.zeros_like(gray), Leaps(color)
             self._known = open.copy()
             self._alike, self._other, self._switched, self._beside = (np.zeros_like(open) for _ in range(4))
             self._open_for = open.copy()
@@ -76,7 +79,7 @@ class Restless:
             self._carry(to_small @ view.from_frame(step) @ np.linalg.inv(to_small), size)
         # Where it was hidden until now, what shows is the first that is known.
         cv2.copyTo(gray, open & ~self._known, self._mean)
-        sways = self._learn(gray, open, still)
+        sways = self._learn(gray, open, still) & self._goes_on(self._leaps, color, open)
         alike, other = open & ~changed, open & changed
         self._switched |= self._switching(other)
         ones = np.ones_like(open)
@@ -90,6 +93,7 @@ class Restless:
         # What switched, and looks alike before and after, is not to be an average of both.
         anew = switches | _wide(switches, 2 * _reach(open)) & ops.grow_square(switches, 2) & open | follows | prevails
         renewed = sways | anew
+        self._leaps.believe(open & (renewed | alike))
         self.ago = np.maximum(self._beside & renewed, switches & np.uint8(STAYS - 1))
         self._open_for = cv2.add(self._open_for, ones) & open
         self._note_beside(switches, alike & ~follows)
@@ -98,6 +102,17 @@ class Restless:
         self._other[renewed > 0] = self._switched[renewed > 0] = 0
         self._known |= open
         return renewed
+
+    def _goes_on(self, leaps: Leaps, color: np.ndarray, open: np.ndarray) -> np.ndarray:
+        """Where a frame goes on from what was believed before, and what is only just seen again has nobody beside it
+        who comes or goes: (h, w) uint8.
+        """
+        new, goes_on = leaps.step(color, self._open_for)
+        new &= open
+        # What leaps as a whole switches.
+        self.leaps = new & ~ops.grow_square(_wide(new, _reach(open)), 2 * _reach(open))
+        beside = ops.grow_square(ops.opened(self.leaps, 1), _reach(open))
+        return goes_on & ~(beside & ~ops.at_least(self._open_for, RETURNS))
 
     def _note_beside(self, switches: np.ndarray, settled: np.ndarray) -> None:
         """What is hidden beside something that switches may have switched too; settled: where that is decided."""
@@ -113,6 +128,8 @@ class Restless:
     def _carry(self, matrix: np.ndarray, size: tuple[int, int]) -> None:
         """Move all that is known with the camera."""
         assert self._mean is not None
+        assert self._leaps is not None
+        self._leaps.carry(matrix, size)
         self._mean, self._spread = (ops.warp(each, matrix, size, cubic=False) for each in (self._mean, self._spread))
         self._known, self._switched = (ops.warp_mask(each, matrix, size) for each in (self._known, self._switched))
         self._alike, self._other, self._beside, self._open_for = (

@@ -2,8 +2,8 @@
 
 A first pass notes every pixel that was hidden and has come back: when it was seen last, when it showed again, and what
 it showed then. That it varies, and that what came back is no passer-by, `restless` says, at once or within
-`WAITS` frames. A second pass takes the notes in the order in which pixels hide, so that it knows of every hidden one
-what it will show, and when.
+`WAITS` frames; who leaps away again within `SURE` frames was one. A second pass takes the notes in the order in which
+pixels hide, so that it knows of every hidden one what it will show, and when.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from realtime.pending import Pending
 
 WAITS = 30  # frames after its return in which a pixel may turn out to vary
-SURE = 6  # frames after its return in which it is still seen whether it came back with much around it
+SURE = 12  # frames after its return in which it is still seen whether what came back stays
 SAME = 20.0  # grey levels by which it may have changed since
 FADE = 15.0  # frames, at most, in which what showed last turns into what shows next
 OTHER = 12.0  # grey levels, averaged over what lies around, by which the two are other pictures, which never mix
@@ -75,6 +75,7 @@ class Returns:
         if sure.any():
             self._note(sure, part, plate)
             varies &= ~sure
+            waits &= ~sure
         left[(covered & ~hidden) > 0] = now - 1
         hidden |= covered
         waits &= ~covered & _mask(back >= now - WAITS)
@@ -83,11 +84,17 @@ class Returns:
         first = ops.equals(open, 1)
         back[first > 0] = now
         waits |= first
-        if waits.any():
+        if waits.any() or varies.any():
             picture = ops.warp(ops.to_uint8(finding.exposure.remove(pending.frame.image)), matrix, size)
             cv2.copyTo(picture, first, color)
             self._believe(picture, finding, plate.frame_size, matrix, part, now)
         hidden &= ~ops.at_least(open, finding.patience)
+
+    def end(self, plate: Plate) -> None:
+        """No frame follows: what came back so late is believed, too."""
+        self._past.follow(plate)
+        canvas = plate.canvas
+        self._note(self._past["varies"] & ~self._past["hidden"], Region(0, canvas.height, 0, canvas.width), plate)
 
     def _believe(
         self,
@@ -99,15 +106,19 @@ class Returns:
         now: int,
     ) -> None:
         """Learn which pixels vary, and when what they show began, from a part of the canvas as a frame shows it."""
-        if finding.renewed is None or finding.ago is None:
+        if finding.leaps is None or finding.ago is None:
             return
         size = part.height, part.width
         _, left, _, back, color, waits, varies, turn = self._past.cut(part)
-        renewed, ago = (
-            cv2.resize(one, (frame_size[1], frame_size[0]), interpolation=_NEAREST)
-            for one in (finding.renewed, finding.ago)
-        )
-        renewed, ago = waits & ops.warp_nearest(renewed, matrix, size), ops.warp_nearest(ago, matrix, size)
+        to_part = matrix @ ops.scaling(finding.ago.shape, frame_size)
+        # Who leaps away again was somebody passing.
+        leaps = ops.warp_nearest(finding.leaps, to_part, size) & ~ops.at_least(back, now)
+        waits &= ~leaps
+        varies &= ~leaps
+        if finding.renewed is None:
+            return
+        renewed = waits & ops.warp_nearest(finding.renewed, to_part, size)
+        ago = ops.warp_nearest(finding.ago, to_part, size)
         cv2.copyTo((left + back) / 2, renewed & ~varies, turn)
         cv2.copyTo(now - 0.5 - ago.astype(np.float32), renewed & ops.at_least(ago, 1), turn)
         # What was there when it showed again, and is no more, was somebody passing.

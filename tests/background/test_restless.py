@@ -94,6 +94,17 @@ def test_somebody_who_walks_by_is_not_believed():
     assert max(seen) < 0.01
 
 
+@pytest.mark.parametrize("color", [(40, 40, 200), (160, 160, 160)])
+def test_somebody_who_walks_by_before_water_of_their_own_colors_is_not_believed(color):
+    restless, seen = Restless(), []
+    for index in range(55):
+        water = look(texture(HEIGHT, WIDTH + 40), ops.translation(-20 + 5 * np.sin(index / 5), 0), HEIGHT, WIDTH)
+        body = disc(HEIGHT, WIDTH, 5 * index - 175, 60, 20)
+        renewed = restless.step(View.of(noisy(put(water, body, color))), NEUTRAL, OPEN, body, STILL)
+        seen += [share(renewed, body)] if index >= 40 else []
+    assert max(seen) < 0.25
+
+
 @pytest.mark.parametrize("passing", [6, 12])
 def test_what_was_somebody_passing_gives_way_to_what_prevails(passing):
     body = disc(HEIGHT, WIDTH, 100, 60, 20)
