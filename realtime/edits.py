@@ -67,23 +67,26 @@ class EraseBox:
 class Paint:
     """A brush stroke: erase what it covers (it stays with the background), or rub out what was painted before.
 
-    points: the brush's way; radius: pixels.
+    points: the brush's way; radius: pixels; number: of an object to whose mask the stroke adds, or from which it takes
+    away, and along with which it goes; None for the background.
     """
 
     points: tuple[tuple[float, float], ...]
     radius: float
     erase: bool
+    number: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Stencil:
     """Erase what is white in this mask (it stays with the background), or rub that out.
 
-    png: the mask, an 8-bit grey picture as a PNG file holds it, of the whole frame at any scale.
+    png: the mask, an 8-bit grey picture as a PNG file holds it, of the whole frame at any scale; number: as in `Paint`.
     """
 
     png: bytes
     erase: bool
+    number: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,25 +32,36 @@ class Step:
     """From one picture to the next, both of one size; the flow is computed when it is first asked for."""
 
     def __init__(self, dis: cv2.DISOpticalFlow, before: Reduced, after: Reduced):
-        self._dis, self._before, self._after = dis, before, after
+        """before, after: the two pictures."""
+        self._dis, self.before, self.after = dis, before, after
 
     @cached_property
     def backward(self) -> np.ndarray:
         """(h, w, 2) float32 (x, y): add it to a pixel of the second picture to get where it was in the first."""
-        return self._dis.calc(self._after.gray, self._before.gray, np.zeros((*self._after.size, 2), np.float32))
+        return self._dis.calc(self.after.gray, self.before.gray, np.zeros((*self.after.size, 2), np.float32))
 
     @cached_property
     def _sources(self) -> tuple[np.ndarray, np.ndarray]:
-        y, x = np.indices(self._after.size, dtype=np.float32)
+        y, x = np.indices(self.after.size, dtype=np.float32)
         return x + self.backward[..., 0], y + self.backward[..., 1]
 
     def matte(self, matte: np.ndarray) -> np.ndarray:
         """A (h, w) float32 matte of the first picture, as it lies on the second; bilinear, zero from outside."""
         return cv2.remap(matte, *self._sources, cv2.INTER_LINEAR)
 
+    def shift(self, mask: np.ndarray) -> tuple[float, float]:
+        """By how much what a (h, w) uint8 mask covers in the first picture moves as a whole, (x, y): the median."""
+        rows, columns = np.nonzero(mask)
+        x = y = 0.0
+        for _ in range(3 if len(rows) else 0):  # as in `point`
+            at = np.rint(rows + y).astype(int), np.rint(columns + x).astype(int)
+            at = tuple(np.clip(place, 0, side - 1) for place, side in zip(at, mask.shape, strict=True))
+            x, y = (-float(np.median(part)) for part in self.backward[at].T)
+        return x, y
+
     def point(self, x: float, y: float) -> tuple[float, float]:
         """Where a pixel of the first picture is in the second."""
-        height, width = self._after.size
+        height, width = self.after.size
         there_x, there_y = x, y
         for _ in range(3):  # the flow is that of the second picture's pixels: find the one that came from (x, y)
             row, column = round(min(max(there_y, 0), height - 1)), round(min(max(there_x, 0), width - 1))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -135,7 +135,7 @@ class _Session:
         mask = self._follower.painted(state.index, size)
         mask = np.zeros(size, np.uint8) if mask is None else mask
         for timed in state.log:
-            if timed.time == state.time and isinstance(timed.edit, Paint | Stencil):
+            if timed.time == state.time and isinstance(timed.edit, Paint | Stencil) and timed.edit.number is None:
                 draw(mask, timed.edit, place(timed.edit, size))
         return mask if mask.any() else None
 
@@ -155,7 +155,8 @@ def stencilled(edits: Sequence[TimedEdit], size: tuple[int, int]) -> list[TimedE
         goes_on = (
             following is not None
             and isinstance(following.edit, Paint)
-            and (following.time, following.edit.erase) == (timed.time, timed.edit.erase)
+            and replace(following.edit, points=(), radius=0) == replace(timed.edit, points=(), radius=0)
+            and following.time == timed.time
         )
         if not goes_on:
             done.append(TimedEdit(timed.time, stencil(strokes, size)))

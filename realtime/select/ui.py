@@ -176,7 +176,7 @@ def _edited(state: SelectState, edit: Edit, things: Sequence[Thing]) -> SelectSt
             others = tuple(timed for timed in state.log if not isinstance(timed.edit, People))
             return _logged(state, (TimedEdit(0.0, People(True)), *others) if erase else others)
         case Paint():
-            return _added(state, edit)
+            return _added(state, replace(edit, number=state.current))
         case Erase(x, y):
             return _chosen(state, edit, _number_at(things, (x, y)))
         case EraseBox():
@@ -237,7 +237,7 @@ def _moved(state: SelectState, edit: Move, number: int | None) -> SelectState:
 
 def _covers(state: SelectState, stroke: Edit, at: Restore) -> bool:
     """Whether a stroke erases a pixel."""
-    if not isinstance(stroke, Paint | Stencil) or not stroke.erase:
+    if not isinstance(stroke, Paint | Stencil) or not stroke.erase or stroke.number is not None:
         return False
     size = state.ui.height, state.ui.width
     mask = np.zeros(size, np.uint8)

@@ -40,6 +40,7 @@ HELP: Table = (
             ("left click", "erase this object, in all of its shot"),
             ("right click", "do not erase it after all"),
             *SELECTING,
+            ("e, white rim", "the brush corrects that object"),
         ),
     ),
     (
@@ -145,7 +146,8 @@ def draw_words(content: np.ndarray, sight: Sight, state: SelectState) -> None:
     draw_block(content, [[Part(where.strip(), WHITE, BOLD)]], size, (margin, margin))
     pills = [[Part("enter", WHITE, BOLD), Part("  erase", DIM)], [Part("h", WHITE, BOLD), Part("  help", DIM)]]
     if state.ui.tool is Tool.BRUSH:
-        pills.append([Part("brush", WHITE, BOLD), Part(f"  {2 * state.ui.radius:.0f} px", DIM)])
+        on = "" if state.current is None else f", object {state.current}"
+        pills.append([Part("brush", WHITE, BOLD), Part(f"  {2 * state.ui.radius:.0f} px{on}", DIM)])
     elif state.ui.tool is Tool.MOVE:
         pills.append([Part("move", WHITE, BOLD)])
     if state.people:

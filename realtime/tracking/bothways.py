@@ -152,7 +152,12 @@ def follow_both_ways(
     late, early = _by_frame(edits)
     first, last = min(late), max(late)
     ahead = _Walk(film, finder(), size, forward=True)
-    strokes = [(index, edit) for index in sorted(late) for edit in late[index] if isinstance(edit, Paint | Stencil)]
+    strokes = [
+        (index, edit)
+        for index in sorted(late)
+        for edit in late[index]
+        if isinstance(edit, Paint | Stencil) and edit.number is None
+    ]
     traced = Traced(film.times, ahead.size, scraps, strokes)
     keys: dict[int, list[Track]] = {}
     for index in range(first, len(film.times)):
@@ -192,7 +197,7 @@ def _by_frame(edits: Iterable[tuple[int, Edit]]) -> tuple[dict[int, list[Edit]],
     late: dict[int, list[Edit]] = defaultdict(list)
     early: dict[int, list[Edit]] = defaultdict(list)
     for index, edit in edits:
-        before = isinstance(edit, Add | Subtract) and index < chosen.get(edit.number, -1)
+        before = isinstance(edit, Add | Subtract | Paint | Stencil) and index < chosen.get(edit.number, -1)
         (early if before else late)[index].append(edit)
     return dict(late), dict(early)
 
@@ -261,7 +266,12 @@ class _Walk:
 
 def _copy(track: Track) -> Track:
     """An object as it is now, to be followed from here."""
-    return replace(track, matte=track.matte.copy(), clicks=[replace(click) for click in track.clicks])
+    return replace(
+        track,
+        matte=track.matte.copy(),
+        clicks=[replace(click) for click in track.clicks],
+        touches=tuple(replace(touch) for touch in track.touches),
+    )
 
 
 def _packed(matte: np.ndarray) -> bytes:

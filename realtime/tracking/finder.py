@@ -127,16 +127,19 @@ class Finder:
         followed = [track for track in self.objects.tracks if track.state in present]
         missing = [track for track in self.objects.tracks if track.state != "followed"]
         fresh = [track for track in self.objects.tracks if track.fresh and track.role != "none"]
-        self.heard = fresh + [track for track in seeds if not track.fresh]
+        touched = [track for track in self.objects.tracks if track.touched and track.role != "none"]
+        self.heard = fresh + [track for track in (*touched, *seeds) if not track.fresh]
         due = self._ran is None or not 0 <= time - self._ran < self.interval
-        if self._needs_network(fresh) and (due or fresh or self._matte is None):
+        if self._needs_network(fresh) and (due or fresh or touched or self._matte is None):
             self._run(picture)
         elif due:
             self._matte = None  # nobody asks for people any longer
         if self._segmenter is None or not self._segmenter.guided:
             self._follow_by_hand(picture)
+        for track in touched:
+            self._touch(track, picture)
         found = [track for track in missing if track.state == "followed"]
-        begun = self._begun([*fresh, *found])
+        begun = self._begun([*fresh, *touched, *found])
         self._take_note(followed, time)
         self.objects.tidy()
         return self._sum_up(picture, begun)
@@ -247,8 +250,16 @@ class Finder:
         if outside:
             matte = clicked_away(matte, inside, outside)
         self._recognise(track, matte, picture)
-        track.begin(matte, picture.lab, picture.time)
+        track.begin(track.corrected(matte, picture.time), picture.lab, picture.time)
         track.person = self._matte is not None and covered(matte, self._matte)
+
+    def _touch(self, track: Track, picture: _Picture) -> None:
+        """Follow an object from here as the brush has corrected it."""
+        matte, track.touched = track.corrected(track.matte, picture.time), False
+        if (matte >= ON).any():
+            track.begin(matte, picture.lab, picture.time)
+        else:
+            track.lose(picture.time)
 
     def _cut_out(self, track: Track, picture: _Picture) -> np.ndarray:
         """An object's matte without a guided network: its part of the class's matte, or by its colours."""

@@ -19,7 +19,7 @@ from realtime import ops
 from realtime.edits import Add, Clear, Edit, Erase, EraseBox, Move, Paint, People, Restore, Stencil, Subtract, Undo
 from realtime.masks import ON
 from realtime.tracking.parts import Parts, part_at, value_at
-from realtime.tracking.strokes import Strokes, place
+from realtime.tracking.strokes import Strokes, covered, place
 from realtime.tracking.track import Click, Track
 
 REACH = 0.02  # share of the picture's height by which a click may miss a matte
@@ -86,8 +86,11 @@ class Objects:
                 desk.refine(x, y, number, inside=False)
             case Move(x, y, dx, dy):
                 desk.move(x, y, dx, dy)
-            case Paint() | Stencil():
+            case Paint(number=None) | Stencil(number=None):
                 self.strokes.paint(edit, place(edit, size))
+            case Paint(number=number) | Stencil(number=number):
+                assert number is not None
+                desk.touch(edit, number)
             case People(erase):
                 self.people = erase
             case Clear():
@@ -102,6 +105,8 @@ class Objects:
         self.choose(seed, seed.number)
         for click in seed.clicks:
             click.since = time
+        for touch in seed.touches:
+            touch.since = time
         seed.begin(seed.matte, lab, time)
 
     def erased(self) -> list[Track]:
@@ -117,6 +122,8 @@ class Objects:
                 track.usual *= size[0] * size[1] / (before[0] * before[1])
                 for click in track.clicks:
                     click.x, click.y = click.x * size[1] / before[1], click.y * size[0] / before[0]
+                for touch in track.touches:
+                    touch.fit(size)
 
     def tidy(self) -> None:
         """Forget what no undo can bring back, and those kept whose track is lost: who is not surely known goes."""
@@ -155,6 +162,7 @@ class Objects:
                 track.role = "none"
         for track, before, clicks in moment.tracks:
             track.role, track.dx, track.dy = before.role, before.dx, before.dy
+            track.touches = before.touches
             if [id(click) for click in track.clicks] != [id(click) for click in clicks]:
                 # Seen anew with the clicks of then, where they have been carried to meanwhile.
                 track.clicks, track.fresh = list(clicks), True
@@ -230,7 +238,19 @@ class _Desk:
             if click.inside == inside or np.hypot(click.x - small[0], click.y - small[1]) > contradicts
         ]
         track.clicks.append(Click(*small, inside, self._time))
+        track.touches = tuple(t for t in track.touches if t.adds == inside or value_at(t.mask, *small) < ON)
         track.fresh = True
+
+    def touch(self, stroke: Paint | Stencil, number: int) -> None:
+        """Add what a stroke covers to an object, or take it away; what is painted of none that is known is one."""
+        track, mask = self._objects.named(number), covered(stroke, self._size, self._matte_size)
+        if track is None or track.role == "none":
+            if not stroke.erase:
+                return
+            track = Track(number, mask, fresh=False, since=self._time)
+            self._objects.tracks.append(track)
+        self._objects.choose(track, number)
+        track.touch(mask, adds=stroke.erase, time=self._time)
 
     def move(self, x: float, y: float, dx: float, dy: float) -> None:
         track = self._shown_displaced(x, y) or self._tracked(x, y, ("erase",), reach=0.0) or self._new(x, y)

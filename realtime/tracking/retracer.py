@@ -20,6 +20,8 @@ from realtime.tracking.strokes import place
 from realtime.tracking.tracing import ROUNDING_S, Trace
 from realtime.tracking.track import Track
 
+REACH = 0.08  # share of the height by which an object outruns its mask from frame to frame
+
 
 class Retracer:
     """Stands in for a `Finder` where objects were traced.
@@ -37,7 +39,7 @@ class Retracer:
         self._here: list[tuple[Traced, int]] = []  # the shots of the frame, and its index in them
         self._ways: dict[tuple[int, int], np.ndarray] = {}  # of strokes, by shot and place in its order
         self._told: tuple[float, Found] | None = None
-        self._erased: set[int] = set()
+        self._erased: dict[int, np.ndarray] = {}
 
     @property
     def objects(self) -> Objects:
@@ -122,12 +124,19 @@ class Retracer:
         people = any(shot.rows[index].people for shot, index in self._here)
         self._own.people = people
         tracks, size = self._own.tracks, self._here[0][0].size
-        fresh = [track for track in tracks if track.number in _followed(tracks) - self._erased]
-        self._erased = _followed(tracks)
-        begun = np.bitwise_or.reduce([ops.at_least(track.matte, ON) for track in fresh]) if fresh else None
-        return replace(summed_up(matte, people, tracks, size, time), begun=begun)
+        before, self._erased = self._erased, _followed(tracks)
+        fresh = [mask & ~_around(before.get(number)) for number, mask in self._erased.items()]
+        begun = np.bitwise_or.reduce(fresh) if fresh else None
+        found = summed_up(matte, people, tracks, size, time)
+        return found if begun is None or not begun.any() else replace(found, begun=begun)
 
 
-def _followed(tracks: Sequence[Track]) -> set[int]:
-    """The numbers of those that are erased where they are seen."""
-    return {track.number for track in tracks if track.role == "erase" and track.state == "followed"}
+def _followed(tracks: Sequence[Track]) -> dict[int, np.ndarray]:
+    """Those that are erased where they are seen: their masks, (h, w) uint8, by their numbers."""
+    seen = (track for track in tracks if track.role == "erase" and track.state == "followed")
+    return {track.number: ops.at_least(track.matte, ON) for track in seen}
+
+
+def _around(mask: np.ndarray | None) -> np.ndarray | np.uint8:
+    """Where an object may have come to by the next frame; what of it lies further away was not erased before."""
+    return np.uint8(0) if mask is None else ops.grow_square(mask, round(REACH * mask.shape[0]))

@@ -138,13 +138,13 @@ def _from_record(record: object, folder: Path) -> TimedEdit:
             if edit.box.w < 1 or edit.box.h < 1:
                 raise ValueError("the box is empty")
         case "paint":
-            edit = Paint(_points(record), _positive(record, "radius"), _flag(record, "erase"))
+            edit = Paint(_points(record), _positive(record, "radius"), _flag(record, "erase"), _object(record))
         case "move":
             edit = Move(*(_number(record, key) for key in ("x", "y", "dx", "dy")))
         case "people":
             edit = People(_flag(record, "erase"))
         case "stencil":
-            edit = Stencil(_mask(record, folder), _flag(record, "erase"))
+            edit = Stencil(_mask(record, folder), _flag(record, "erase"), _object(record))
         case ("erase" | "add" | "subtract") as name:
             edit = _CLICKS[name](_number(record, "x"), _number(record, "y"), _object(record))
         case "restore":

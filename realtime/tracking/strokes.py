@@ -1,4 +1,4 @@
-"""What was painted with the brush: strokes and stencils that stay with the background while the camera moves."""
+"""What was painted with the brush, and how it stays with the background while the camera moves."""
 
 from __future__ import annotations
 
@@ -90,13 +90,20 @@ def draw(mask: np.ndarray, stroke: Stroke, way: np.ndarray) -> None:
         cv2.circle(mask, (int(x), int(y)), max(1, round(stroke.radius)), color, -1)
 
 
+def covered(stroke: Stroke, size: tuple[int, int], matte_size: tuple[int, int]) -> np.ndarray:
+    """What a stroke on a frame of (H, W) = `size` covers of a matte of (h, w): float32 in [0, 1]."""
+    mask = np.zeros(size, np.uint8)
+    draw(mask, replace(stroke, erase=True), place(stroke, size))
+    return ops.resize(mask, matte_size).astype(np.float32) / np.float32(255)
+
+
 def stencil(strokes: Sequence[Paint], size: tuple[int, int]) -> Stencil:
     """What strokes of one kind cover together in a picture of (H, W) = `size`."""
     mask = np.zeros(size, np.uint8)
     for stroke in strokes:
         draw(mask, replace(stroke, erase=True), np.eye(3))
     _, png = cv2.imencode(".png", mask)
-    return Stencil(png.tobytes(), strokes[0].erase)
+    return Stencil(png.tobytes(), strokes[0].erase, strokes[0].number)
 
 
 def _decoded(stroke: Stencil) -> np.ndarray:

@@ -12,6 +12,7 @@ from realtime import ops
 from realtime.masks import ON
 from realtime.motion.flow import Step
 from realtime.tracking.appearance import Appearance
+from realtime.tracking.touch import LASTS, Touch
 
 Role = Literal["erase", "keep", "none"]
 
@@ -49,8 +50,9 @@ class Track:
     number: its own; role: "erase" it, "keep" it though its class is erased, "none": given back, carried along in case
     the user takes that back. matte: (h, w) float32, where it is in the latest picture, or was last seen; person:
     whether it is a part of the class's matte; clicks; boxed: whether it was chosen by a box, which the matte then holds
-    until the object is cut out; fresh: the user's last word on it has not been looked at yet. dx, dy: frame pixels by
-    which it is shown displaced. state: "followed"; "lost": its hole stays closed; "gone": it left the picture.
+    until the object is cut out; fresh: the user's last word on it has not been looked at yet; touches: what the brush
+    has added to it, or taken away; touched: the latest picture's touches are not in its matte yet. dx, dy: frame pixels
+    by which it is shown displaced. state: "followed"; "lost": its hole stays closed; "gone": it left the picture.
     """
 
     number: int
@@ -60,6 +62,8 @@ class Track:
     clicks: list[Click] = field(default_factory=list)
     boxed: bool = False
     fresh: bool = True
+    touches: tuple[Touch, ...] = ()
+    touched: bool = False
     dx: float = 0.0
     dy: float = 0.0
     state: Literal["followed", "lost", "gone"] = "followed"
@@ -85,6 +89,25 @@ class Track:
             self.matte = step.matte(self.matte)
         for click in self.clicks:
             click.x, click.y = step.point(click.x, click.y)
+        for touch in self.touches:
+            touch.carry(step)
+
+    def touch(self, mask: np.ndarray, *, adds: bool, time: float) -> None:
+        """The brush has covered (h, w) float32 of it in the latest picture."""
+        if self.state != "followed":
+            if not adds:
+                self.matte = np.minimum(self.matte, 1 - mask)
+                return
+            # It shows where it is by now, and the network may tell the rest of it.
+            self.state, self.matte, self.clicks, self.touches = "followed", mask, [], ()
+        self.touches, self.touched = (*self.touches, Touch(mask, adds, time)), True
+
+    def corrected(self, matte: np.ndarray, time: float) -> np.ndarray:
+        """A look at it as the brush would have it, (h, w) float32."""
+        self.touches = tuple(touch for touch in self.touches if abs(time - touch.since) <= LASTS)
+        for touch in self.touches:
+            matte = np.maximum(matte, touch.mask) if touch.adds else np.minimum(matte, 1 - touch.mask)
+        return matte
 
     def begin(self, matte: np.ndarray, lab: np.ndarray, time: float) -> None:
         """The first matte after the user's word, (h, w) float32; lab: (h, w, 3) uint8."""
@@ -96,6 +119,7 @@ class Track:
 
     def look(self, matte: np.ndarray, lab: np.ndarray, time: float) -> None:
         """Take in a new look at it, unless that is doubtful; several doubtful ones in a row lose it."""
+        matte = self.corrected(matte, time)
         area = float(matte.sum())
         if self._doubtful(matte, area, lab):
             self.doubts += 1
@@ -116,6 +140,7 @@ class Track:
     def lose(self, time: float) -> None:
         """Its track is lost: the hole stays closed, unless it evidently went over the picture's edge."""
         self.state, self.since, self.sought = ("gone" if self._left() else "lost"), time, 0
+        self.touches = ()
         self.matte = self._held()
 
     def found(self, matte: np.ndarray, lab: np.ndarray, time: float) -> bool:

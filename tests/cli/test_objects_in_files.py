@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from realtime.edits import EraseBox, Move, Stencil, TimedEdit
+from realtime.edits import Erase, EraseBox, Move, Paint, Stencil, TimedEdit
 from realtime.selection import Box
 from realtime.tracking.selectionfile import write_selection
 from tests.cli import media
@@ -91,6 +91,37 @@ def test_a_selection_file_is_replayed_at_any_size(tmp_path, clip):
     for index in (0, 4, 12, 29):
         assert shown(pictures[index], index) < 0.1
         assert shown(pictures[index], index, 60, 45) > 0.9
+
+
+def test_what_the_brush_added_to_an_object_is_erased_with_it_in_another_file_too(tmp_path):
+    tag = [disc(HEIGHT, WIDTH, 50 + 3 * index, 110, 10) for index in range(FRAMES)]
+    pictures = [put(put(ROOM, ball(index), YELLOW), tag[index], (230, 40, 30)) for index in range(FRAMES)]
+    media.write_video(tmp_path / "other.mp4", [cv2.resize(each, None, fx=2, fy=2) for each in pictures])
+    _, png = cv2.imencode(".png", disc(HEIGHT, WIDTH, 50 + 3 * 15, 110, 12))
+    edits = [TimedEdit(1.5, Erase(*middle(15), 1)), TimedEdit(1.5, Stencil(png.tobytes(), True, 1))]
+    write_selection(tmp_path / "chosen.json", WIDTH, HEIGHT, edits)
+    *_, last = json.loads((tmp_path / "chosen.json").read_text())["edits"]
+    assert last == {"time": 1.5, "do": "stencil", "erase": True, "object": 1, "mask": "chosen-1.png"}
+    options = ("--selection", tmp_path / "chosen.json", "--fill", "telea")
+    succeed(tmp_path / "other.mp4", tmp_path / "out.mp4", *options)
+    for index, picture in enumerate(media.read_video(tmp_path / "out.mp4")):
+        inner = cv2.resize(cv2.erode(tag[index], np.ones((9, 9))), None, fx=2, fy=2) > 0
+        assert (np.abs(picture[inner].astype(int) - (230, 40, 30)).max(1) > 60).mean() > 0.9, index
+
+
+def test_what_the_brush_adds_to_an_object_late_leaves_no_ghost(tmp_path):
+    bar, green = np.zeros((HEIGHT, WIDTH), np.uint8), (70, 200, 90)
+    bar[96:104, 160:204] = 255
+    media.write_video(tmp_path / "in.mp4", [put(put(ROOM, ball(0), YELLOW), bar, green)] * FRAMES)
+    stroke = Paint(((160.0, 100.0), (204.0, 100.0)), 7, True, 1)
+    edits = [TimedEdit(0.2, Erase(*middle(0), 1)), TimedEdit(2.5, stroke)]
+    write_selection(tmp_path / "chosen.json", WIDTH, HEIGHT, edits)
+    options = ("--selection", tmp_path / "chosen.json", "--fill", "telea", "--lookahead", "0")
+    succeed(tmp_path / "in.mp4", tmp_path / "out.mp4", *options)
+    pictures = media.read_video(tmp_path / "out.mp4")
+    shares = [(np.abs(each[bar > 0].astype(int) - green).max(1) < 60).mean() for each in pictures]
+    assert min(shares[:10]) > 0.9
+    assert max(shares[16:]) < 0.1
 
 
 def test_what_was_painted_on_a_frame_is_erased_in_all_of_its_shot(tmp_path, clip):

@@ -44,6 +44,8 @@ EDITS = st.one_of(
     ),
     st.builds(Stencil, st.sampled_from([b"1", b"2"]).map(lambda text: PNG + text), st.booleans()),
     st.builds(Erase, NUMBERS, NUMBERS, st.integers(1, 99)),
+    st.builds(Paint, st.just(((1.0, 2.0),)), st.just(3.0), st.booleans(), st.integers(1, 99)),
+    st.builds(Stencil, st.just(PNG), st.booleans(), st.integers(1, 99)),
     st.builds(Move, NUMBERS, NUMBERS, NUMBERS, NUMBERS),
     st.builds(People, st.booleans()),
     st.builds(Undo),

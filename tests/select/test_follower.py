@@ -98,6 +98,17 @@ def test_a_correction_shows_in_its_frame(clip, follower):
     assert iou(found(follower, clip, 15), ball(15)) > 0.7
 
 
+def test_a_brush_stroke_on_an_object_shows_in_its_frame_and_beside_it(clip, follower):
+    click = TimedEdit(3.0, Erase(round(30 + 1.5 * 30), 40, 1))
+    settle(follower, click, index=30)
+    settle(follower, click, TimedEdit(2.5, Paint(((20.0, 80.0), (40.0, 80.0)), 4, True, 1)), index=25)
+    assert follower.painted(25, (HEIGHT, WIDTH)) is None
+    for index in (23, 25, 27):
+        assert found(follower, clip, index)[80, 24:37].all()
+        assert iou(found(follower, clip, index) & ball(index), ball(index)) > 0.7
+    assert not found(follower, clip, 30)[70:, :50].any()
+
+
 def test_a_move_shows_at_once_in_every_frame(clip, follower):
     x = round(30 + 1.5 * 30)
     click, move = TimedEdit(3.0, Erase(x, 40, 1)), TimedEdit(3.0, Move(x, 40, 20, -5))
@@ -127,16 +138,18 @@ def test_strokes_are_shown_in_the_frames_around(clip, follower):
 
 
 def test_strokes_of_one_moment_are_saved_as_one_stencil():
-    def stroke(x, erase=True):
-        return Paint(((float(x), 20.0),), 5, erase)
+    def stroke(x, erase=True, number=None):
+        return Paint(((float(x), 20.0),), 5, erase, number)
 
     edits = [
         TimedEdit(1, stroke(20)),
         TimedEdit(1, stroke(40)),
         TimedEdit(1, stroke(40, False)),
         TimedEdit(2, stroke(60)),
+        TimedEdit(2, stroke(60, number=3)),
     ]
-    first, rub, last = stencilled(edits, (HEIGHT, WIDTH))
+    first, rub, last, on_object = stencilled(edits, (HEIGHT, WIDTH))
+    assert (last.edit.number, on_object.edit.number) == (None, 3)
     assert [(each.time, each.edit.erase) for each in (first, rub, last)] == [(1, True), (1, False), (2, True)]
     mask = np.zeros((HEIGHT, WIDTH), np.uint8)
     for each in (first, rub):

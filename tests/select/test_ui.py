@@ -118,6 +118,15 @@ def test_a_brush_paints_and_a_right_click_on_the_stroke_takes_it_away():
     assert edits(right_click(state, 55, 50)) == []
 
 
+def test_a_brush_corrects_the_object_that_is_refined():
+    state = press(click(start(index=10), 150, 30), "right", "e")
+    state = press(state, Mouse(Action.LEFT_DOWN, 50, 50), Mouse(Action.LEFT_UP, 60, 50))
+    assert [edit.number for edit in edits(state)] == [1, 1]
+    free = press(state, "escape", Mouse(Action.LEFT_DOWN, 50, 70), Mouse(Action.LEFT_UP, 60, 70))
+    assert [edit.number for edit in edits(free)] == [1, 1, None]
+    assert edits(right_click(free, 55, 50)) == edits(free)
+
+
 def test_moves_add_up_where_the_object_was_chosen():
     state = press(click(start(index=10), *ERASED[:2]), "right", "m")
     for _ in range(2):

@@ -77,6 +77,38 @@ def test_a_correction_wins_near_its_time_be_it_before_or_after_the_click(tmp_pat
             assert iou(erased(traced, index), both if near else left) > 0.85, index
 
 
+@pytest.mark.parametrize(("chosen", "corrected"), [(22, 6), (6, 22)])
+def test_a_brush_stroke_corrects_an_objects_mask_near_its_time(tmp_path, chosen, corrected):
+    left, more, less = at(80), at(240), at(80, 75, 8)
+    edits = [
+        (chosen, Erase(80, 100, 1)),
+        (corrected, Paint(((240.0, 90.0),), 22, True, 1)),
+        (corrected, Paint(((80.0, 75.0),), 8, False, 1)),
+    ]
+    traced = trace(tmp_path, [put(ROOM, left, BLUE)] * FRAMES, sorted(edits, key=lambda each: each[0]))
+    assert traced.strokes == []
+    for index in range(FRAMES):
+        if abs(index - corrected) != abs(index - chosen):
+            near = abs(index - corrected) < abs(index - chosen)
+            assert iou(erased(traced, index), (left | more) & ~less if near else left) > 0.85, index
+
+
+def test_what_the_brush_adds_to_an_object_goes_along_with_it(tmp_path):
+    bodies, bags = [at(60 + 6 * i, 70) for i in range(FRAMES)], [at(60 + 6 * i, 118, 16) for i in range(FRAMES)]
+    pictures = [put(put(ROOM, body, BLUE), bag, GREEN) for body, bag in zip(bodies, bags, strict=True)]
+    traced = trace(tmp_path, pictures, [(15, Erase(150, 70, 1)), (15, Paint(((150.0, 118.0),), 16, True, 1))])
+    for index in range(5, 26):
+        assert iou(erased(traced, index), bodies[index] | bags[index]) > 0.8, index
+
+
+def test_a_lost_object_is_followed_again_from_where_it_is_painted(tmp_path):
+    pictures = [put(ROOM, at(80 if index < 10 else 240), BLUE) for index in range(FRAMES)]
+    edits = [(2, Erase(80, 90, 1)), (20, Paint(((232.0, 90.0), (248.0, 90.0)), 10, True, 1))]
+    traced = trace(tmp_path, pictures, edits)
+    for index in (3, 8, 20, 29):
+        assert iou(erased(traced, index), at(80 if index < 10 else 240)) > 0.85, index
+
+
 def test_what_is_lost_on_the_way_from_one_click_is_seen_on_the_way_back_from_another(tmp_path):
     masks = [at(40 + 8 * index) for index in range(FRAMES)]
     wall = np.zeros((HEIGHT, WIDTH), np.uint8)
