@@ -207,12 +207,18 @@ class Eraser:
         timer = timer or StageTimer()
         shot = self._shot_for(height, width)
         fixed = self._fixed_mask(frame.image, given)
+        glance = None
         if self.segmenter is not None:
             self._scout.announce(frame.image)  # so that it is looked at while the network runs
+            with timer("segment"):
+                begun = self._finder.expect(frame.image)
+            if begun:  # on a device, which is done with it by then, so that its mattes are not waited for
+                with timer("motion"):
+                    glance = self._scout.take(frame.image)
         with timer("segment"):
             found, fault = self._look(frame)
         with timer("motion"):
-            glance = self._scout.take(frame.image)
+            glance = glance or self._scout.take(frame.image)
             view = glance.view
             outside = _outside(view, found, fixed)
             location = shot.registration.locate(glance, shot.parallax.main(outside), shot.plate)

@@ -86,17 +86,11 @@ class Segmenter:
                 "guidance among its inputs"
             )
         height, width = guidance.shape[2:]
-        begun, self._begun = self._begun, None
-        if (
-            begun
-            and begun.image is image
-            and begun.size == (height, width)
-            and begun.home is home
-            and not len(guidance)
-        ):
-            outputs = begun.outputs()
+        if self._begun is not None and not len(guidance) and self._is_begun(image, (height, width), home):
+            outputs = self._begun.outputs()
         else:
             outputs = self._asked(image, guidance, home)()
+        self._begun = None
         matte = None
         if classes:
             matte = outputs["matte"][0][[self.classes.index(name) for name in classes]].max(0)
@@ -104,15 +98,24 @@ class Segmenter:
         mattes = outputs["object"][:, 0] if len(guidance) else np.zeros((0, height // 2, width // 2), np.float32)
         return matte, mattes
 
-    def begin(self, image: np.ndarray, size: tuple[int, int], home: Home) -> None:
+    def begin(self, image: np.ndarray, size: tuple[int, int], home: Home) -> bool:
         """Queue the run on the picture that will be looked at next, guided to nothing: it changes no answer.
 
-        Only where the engine leaves its answers on a device: they are copied from there with what is fetched next, so
-        that `look`, if that comes later, need not wait for them. image: (H, W, 3) uint8 BGR; size: of the input.
+        Only where the engine leaves its answers on a device, which is told: they are copied from there with what is
+        fetched next, so that `look`, if that comes later, need not wait for them. image: (H, W, 3) uint8 BGR; size: of
+        the input.
         """
+        if self._is_begun(image, size, home):
+            return True
         guidance = np.zeros((0, 3, *size), np.float32)
-        if self._takes_device_arrays(home, guidance.shape):
-            self._begun = _Begun(image, size, home, self._asked(image, guidance, home))
+        if not self._takes_device_arrays(home, guidance.shape):
+            return False
+        self._begun = _Begun(image, size, home, self._asked(image, guidance, home))
+        return True
+
+    def _is_begun(self, image: np.ndarray, size: tuple[int, int], home: Home) -> bool:
+        begun = self._begun
+        return begun is not None and begun.image is image and begun.size == size and begun.home is home
 
     def _asked(self, image: np.ndarray, guidance: np.ndarray, home: Home) -> Callable[[], Outputs]:
         """Run the network, or queue that on a device; its outputs, to be called for."""

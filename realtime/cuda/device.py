@@ -158,14 +158,17 @@ class Device:
         return self._pictures[-1][1]
 
     def fetch_foreign_later(self, arrays: Mapping[str, Any]) -> Callable[[], dict[str, np.ndarray]]:
-        """As `fetch_later`: named arrays of another library (`__cuda_array_interface__`, contiguous), on any stream."""
+        """As `fetch_later`: named arrays of another library (`__cuda_array_interface__`, contiguous), on any stream.
+
+        Where the device is done with them by the time that they are asked for, nothing waits.
+        """
         results = {}
         for name, array in arrays.items():
             facts = array.__cuda_array_interface__
             if facts.get("stream") is not None:
                 self.driver.wait_for(facts["stream"])
             results[name] = self._fetched(facts["data"][0], tuple(facts["shape"]), np.dtype(facts["typestr"]))
-        return self._once_there(results)
+        return self._once_there(results, self.driver.mark())
 
     def fetch(self, *arrays: DeviceArray | np.ndarray) -> list[np.ndarray]:
         """NumPy arrays of what the device holds, once everything queued before is done: the one call that waits."""
@@ -175,12 +178,15 @@ class Device:
         """As `fetch`, to be called for its answer when that is needed: it only waits where nobody has done so since."""
         return self._once_there([self._copied_out(one) if isinstance(one, DeviceArray) else one for one in arrays])
 
-    def _once_there(self, results: T) -> Callable[[], T]:
-        """What queued copies are filling, to be called for: that waits, where nobody has done so since now."""
+    def _once_there(self, results: T, passed: Callable[[], bool] = lambda: False) -> Callable[[], T]:
+        """What queued copies are filling, to be called for: that waits, where nobody has done so since now.
+
+        passed: tells that they are there without a wait.
+        """
         waits = self.waits
 
         def fetched() -> T:
-            if self.waits == waits:
+            if self.waits == waits and not passed():
                 self.wait()
             return results
 

@@ -10,6 +10,8 @@ from engines.cuda import Argument, Dim3
 from engines.gpu import find_gpus
 from realtime.errors import EraserError
 
+MARKS = 4  # that are told apart
+
 __all__ = ["Argument", "CudaDriver", "Dim3", "Driver"]
 
 
@@ -48,6 +50,10 @@ class Driver(Protocol):
         """Return when everything that was queued is done."""
         ...
 
+    def mark(self) -> Callable[[], bool]:
+        """Tells, without waiting, whether all that was queued before it is done. Only of a few marks at a time."""
+        ...
+
     def wait_for(self, stream: int) -> None:
         """Let what is queued from now on start after what another stream holds now; returns at once."""
         ...
@@ -84,6 +90,7 @@ class CudaDriver:
         self.name = gpu.name
         with _in_words:
             self._queue = cuda.Stream()
+            self._marks = [cuda.Event() for _ in range(MARKS)]
             self._kernels = cuda.Kernels(kernels("sm_{}{}".format(*gpu.capability)))
         self.stream = self._queue.handle
 
@@ -119,6 +126,12 @@ class CudaDriver:
         with _in_words:
             self._queue.synchronize()
 
+    def mark(self) -> Callable[[], bool]:
+        self._marks.append(event := self._marks.pop(0))  # one that is used again passes later, which does no harm
+        with _in_words:
+            event.record(self._queue)
+        return lambda: event.passed
+
     def wait_for(self, stream: int) -> None:
         with _in_words:
             self._queue.wait_for(stream)
@@ -126,5 +139,7 @@ class CudaDriver:
     def close(self) -> None:
         """The context stays until the process ends: pictures that were fetched may still lie in its pinned memory."""
         with _in_words:
+            for mark in self._marks:
+                mark.close()
             self._queue.close()
             self._kernels.close()

@@ -144,16 +144,17 @@ class Finder:
         self.objects.tidy()
         return self._sum_up(picture, begun)
 
-    def expect(self, image: np.ndarray) -> None:
+    def expect(self, image: np.ndarray) -> bool:
         """The next picture is there: let the network begin with it, where it runs on every picture and is not guided.
 
-        It changes no answer: where another run will be needed, that is made.
+        It changes no answer: where another run will be needed, that is made. Returns whether a device is at it.
         """
         guided = any(track.role != "none" for track in self.objects.tracks)
         if self._segmenter is None or self.interval or guided or not self._needs_network([]):
-            return
+            return False
         with suppress(Exception):  # `look` meets the same fault, and tells it
-            self._segmenter.begin(image, self._segmenter.size(image, self.scale), self._home)
+            return self._segmenter.begin(image, self._segmenter.size(image, self.scale), self._home)
+        return False
 
     def size(self, image: np.ndarray) -> tuple[int, int]:
         """The mattes' (h, w): half of what the finder looks at."""

@@ -77,8 +77,9 @@ class Retracer:
         self._told = time, found
         return found
 
-    def expect(self, image: np.ndarray) -> None:
+    def expect(self, image: np.ndarray) -> bool:
         """As `Finder.expect`: nothing begins, since the next picture may be of a shot that was traced."""
+        return False
 
     def settle(self, step: np.ndarray, size: tuple[int, int]) -> None:
         """As `Finder.settle`: strokes go with the background from where they were painted, and are traced before."""

@@ -12,7 +12,7 @@
 
 typedef unsigned long long Pointer;
 typedef void (*Kernel)(const unsigned*, const unsigned*, void**);
-enum { OK = 0, INVALID_VALUE = 1, INVALID_CONTEXT = 201, NOT_FOUND = 500 };
+enum { OK = 0, INVALID_VALUE = 1, INVALID_CONTEXT = 201, NOT_FOUND = 500, NOT_READY = 600 };
 static int context, stream, event;
 static thread_local void* current = nullptr;
 static std::vector<std::function<void()>> queue;
@@ -48,6 +48,7 @@ CALL(cuStreamDestroy_v2)(void*) { return OK; }
 CALL(cuEventCreate)(void** made, unsigned) { return *made = &event, OK; }
 CALL(cuEventDestroy_v2)(void*) { return OK; }
 CALL(cuEventRecord)(void*, void* where) { return where ? ++calls["record"], OK : INVALID_VALUE; }
+CALL(cuEventQuery)(void*) { return queue.empty() ? OK : NOT_READY; }
 CALL(cuStreamWaitEvent)(void* who, void*, unsigned) { return who == &stream ? OK : INVALID_VALUE; }
 CALL(cuMemAlloc_v2)(Pointer* made, size_t size) {
   IN_CONTEXT("allocate");

@@ -32,7 +32,11 @@ cpu, gpu = test_eraser.eraser("network", ops.HOST), test_eraser.eraser("network"
 assert gpu.home.name == "a GPU for tests", gpu.home.name
 test_eraser.held_against(*(test_eraser.run(core, "hand", "network") for core in (cpu, gpu)))
 gpu.home.driver.wait_for(gpu.home.stream)
-held = gpu.home.fetch(gpu.home.full((3, 4), 7))[0]
+later = gpu.home.fetch_later(gpu.home.full((3, 4), 7))
+passed = gpu.home.driver.mark()
+assert not passed()
+held = later()[0]
+assert passed()
 gpu.home.close()
 gpu.home.close()
 assert (held == 7).all()

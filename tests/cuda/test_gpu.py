@@ -46,6 +46,7 @@ def test_tensorrts_mattes_come_with_the_picture_before(gpu):
         alone, more = stepped(gpu, segmenter, ahead=False)
     finally:
         segmenter.engine.close()
-    assert waits[-8:] == [count - 1 for count in more[-8:]]
+    assert set(waits[-8:]) == {1}
+    assert set(more[-8:]) <= {1, 2}  # a second time where the network is not done in time
     for one, other in zip(pictures, alone, strict=True):
         assert np.array_equal(one, other)
