@@ -98,7 +98,7 @@ def export(
         os.replace(beside, out / name)
     if recipe.runtime == "onnx" and not quick:
         add_graphs(out)
-    say(f"{out}: {len(model)} bytes; " + ", ".join(f"{name} {value:.4f}" for name, value in figures.items()))
+    say(", ".join([f"{out}: {len(model)} bytes", *(f"{name} {value:.4f}" for name, value in figures.items())]))
     return card
 
 
