@@ -19,6 +19,17 @@ def test_every_kernel_compiles(architecture):
     assert all(b".text." + name.encode() + b"\0" in cubin for name in kernel_names())
 
 
+def test_no_kernel_computes_in_doubles():
+    nvrtc = compiler._nvrtc()
+    _, program = nvrtc.nvrtcCreateProgram(compiler.source().encode(), b"kernels.cu", 0, [], [])
+    options = [b"--gpu-architecture=compute_75", *(option.encode() for option in compiler.OPTIONS)]
+    nvrtc.nvrtcCompileProgram(program, len(options), options)
+    assembly = bytes(nvrtc.nvrtcGetPTXSize(program)[1])
+    nvrtc.nvrtcGetPTX(program, assembly)
+    assert b".f32" in assembly
+    assert b".f64" not in assembly
+
+
 def test_a_kernel_that_does_not_compile_says_why(monkeypatch):
     monkeypatch.setattr(compiler, "source", lambda: "__global__ void broken() { nothing(); }")
     with pytest.raises(EraserError, match='"nothing" is undefined'):

@@ -148,7 +148,7 @@ extern "C" __global__ void pull_mean(Array values, Array weights, Array out) {
 // Levels reduced so that the least of the `side` x `side` pixels around a pixel counts.
 extern "C" __global__ void least_around(Array levels, Array out, int side) {
   PIXEL_OF(out);
-  const int cy = (int)((y + 0.5) * levels.height / out.height), cx = (int)((x + 0.5) * levels.width / out.width);
+  const int cy = (2 * y + 1) * levels.height / (2 * out.height), cx = (2 * x + 1) * levels.width / (2 * out.width);
   int least = 255;
   for (int j = max(0, cy - side / 2); j < min(levels.height, cy - side / 2 + side); ++j)
     for (int i = max(0, cx - side / 2); i < min(levels.width, cx - side / 2 + side); ++i)
