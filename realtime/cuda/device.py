@@ -69,7 +69,11 @@ class Pool:
         self.allocations = 0
 
     def take(self, nbytes: int) -> Block:
+        """Memory of at least that size: of its class, or of the next one up to twice as large, or new."""
         nbytes = _size_class(nbytes)
+        if not self._idle[nbytes]:
+            larger = (size for size, idle in self._idle.items() if idle and nbytes < size <= 2 * nbytes)
+            nbytes = min(larger, default=nbytes)
         idle = self._idle[nbytes]
         return Block(idle.pop() if idle else self._new(nbytes), nbytes, self._back)
 

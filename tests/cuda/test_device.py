@@ -80,6 +80,15 @@ def test_memory_that_was_used_is_used_again(device):
     assert device.driver.calls["allocate"] == asked == device.memory.allocations + device.pinned.allocations
 
 
+def test_memory_that_is_a_little_larger_serves_as_well(device):
+    large = device.full((100, 100), 1)
+    del large
+    kept, small = device.full((80, 80), 2), device.full((20, 20), 3)
+    assert device.memory.allocations == 2  # the smallest would waste most of it
+    assert (device.fetch(kept)[0] == 2).all()
+    assert (device.fetch(small)[0] == 3).all()
+
+
 def test_memory_that_lies_idle_is_freed_where_there_is_too_little(device, monkeypatch):
     def scarce(nbytes):
         if sum(len(block) for block in device.driver._memory.values()) + nbytes > 100_000:
