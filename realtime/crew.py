@@ -13,7 +13,7 @@ from realtime.errors import EraserError
 if TYPE_CHECKING:
     from types import TracebackType
 
-_WAKE_S = 0.2  # how long a join may block: on Windows one that waits forever can't be interrupted by Ctrl-C
+WAKE_S = 0.2  # how long a join may block: on Windows one that waits forever can't be interrupted by Ctrl-C
 
 
 class Stoppable(Protocol):
@@ -71,7 +71,7 @@ class Crew:
         deadline = time.monotonic() + timeout
         for thread, _ in self._threads:
             while thread.is_alive() and (left := deadline - time.monotonic()) > 0:
-                thread.join(min(left, _WAKE_S))
+                thread.join(min(left, WAKE_S))
         if self._failure is not None:
             raise Stopped
 

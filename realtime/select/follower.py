@@ -17,6 +17,7 @@ import cv2
 import numpy as np
 
 from realtime import ops
+from realtime.crew import WAKE_S
 from realtime.edits import Edit, Move, People, TimedEdit, moved
 from realtime.masks import ON
 from realtime.select.clip import Clip
@@ -84,7 +85,9 @@ class Follower:
         with self._news:
             self._over = True
             self._news.notify()
-        self._thread.join(10)
+        # What it works with is closed next: it ends with the frame that it is at, however long that takes.
+        while self._thread.is_alive():
+            self._thread.join(WAKE_S)
 
     def ask(self, wanted: Wanted) -> None:
         """Follow this; to be called whenever edits or frame may have changed."""

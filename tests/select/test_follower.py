@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import numpy as np
 import pytest
 
@@ -117,6 +119,33 @@ def test_a_move_shows_at_once_in_every_frame(clip, follower):
     settle(follower, click, move, index=30)
     assert follower.version == version + 1  # the frame itself was looked at again, but nothing was followed anew
     assert [thing.moved for thing in follower.things(15, clip.frame(15)) if thing.state == "erased"] == [(20, -5)]
+
+
+def test_leaving_waits_for_the_frame_that_is_looked_at(clip, tmp_path, monkeypatch):
+    """What the thread works with is closed right after."""
+    looking, go_on = threading.Event(), threading.Event()
+
+    def slow(*_):
+        looking.set()
+        go_on.wait()
+
+    other = clip.twin()
+    follower = Follower(other, Plan(colour_segmenter(), (), 0.0, (HEIGHT, WIDTH)), tmp_path)
+    monkeypatch.setattr(follower, "_glance", slow)
+    with follower:
+        follower.ask(Wanted((), 30))
+        looking.wait()
+        waits = []
+
+        def passed(timeout=None):
+            """However long was to be waited, it has passed."""
+            waits.append(timeout)
+            if len(waits) > 2:
+                go_on.set()
+
+        monkeypatch.setattr(follower._thread, "join", passed)
+    assert not follower._thread.is_alive()
+    other.close()
 
 
 def test_a_failure_is_told_until_something_goes_well(follower, monkeypatch):
