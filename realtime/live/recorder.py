@@ -81,7 +81,11 @@ class Recorder:
             # Reserved first, so that two programs never write into one file.
             flags = os.O_CREAT | os.O_WRONLY | (os.O_TRUNC if overwrite else os.O_EXCL)
             os.close(os.open(path, flags, 0o666))
-            self._container: OutputContainer = av.open(path, "w", container_options=options)
+            try:
+                self._container: OutputContainer = av.open(path, "w", container_options=options)
+            except BaseException:
+                Path(path).unlink(missing_ok=True)  # or an empty file would hold the name
+                raise
         self._stream: VideoStream | None = None
 
     def write(self, image: np.ndarray, captured: float) -> None:

@@ -17,7 +17,7 @@ import pytest
 
 from realtime.errors import EraserError, UsageError
 from realtime.live.microphone import Microphone
-from realtime.live.recorder import Recorder, next_free
+from realtime.live.recorder import _CONTAINERS, Recorder, next_free
 from realtime.live.recording import Recording
 from tests.cli import media
 from tests.cli.command import environment
@@ -114,6 +114,27 @@ def test_free_names_are_counted_up(tmp_path):
 
 def test_a_recording_without_pictures_leaves_no_file(tmp_path):
     Recorder(str(tmp_path / "out.mp4"), 30).finish()
+    assert not any(tmp_path.iterdir())
+
+
+def test_a_recording_that_cannot_begin_leaves_no_file(tmp_path, monkeypatch):
+    monkeypatch.setitem(_CONTAINERS, ".mp4", {"movflags": "no such flag"})
+    with pytest.raises(EraserError, match="cannot be recorded on"):
+        recorder = Recorder(str(tmp_path / "out.mp4"), 30)
+        try:
+            recorder.write(SIGHT[0], 0.0)
+        finally:
+            recorder.finish()
+    assert not any(tmp_path.iterdir())
+
+
+def test_where_no_container_can_be_opened_no_file_is_left(tmp_path, monkeypatch):
+    def fail(*_, **__):
+        raise OSError("no muxer")
+
+    monkeypatch.setattr(av, "open", fail)
+    with pytest.raises(EraserError, match="no muxer"):
+        Recorder(str(tmp_path / "out.mp4"), 30)
     assert not any(tmp_path.iterdir())
 
 
