@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -84,11 +85,9 @@ class Journal:
         if whole < len(data):
             self._file.truncate(whole)
         for line in data[:whole].splitlines():
-            try:
-                record = json.loads(line.decode("utf-8", "surrogateescape"))
-            except ValueError:
-                continue  # a disk's fault: what it told is done again
-            self._take(record)
+            # A disk's fault, or another version's line: what it told is done again.
+            with suppress(ValueError, TypeError, KeyError):
+                self._take(json.loads(line.decode("utf-8", "surrogateescape")))
 
     def _take(self, record: dict[str, Any]) -> None:
         if "begin" in record:

@@ -48,7 +48,8 @@ def test_a_torn_last_line_never_happened(tmp_path, torn):
 
 
 def test_a_line_that_the_disk_spoilt_is_passed_over(tmp_path):
-    (tmp_path / NAME).write_bytes(b'{"start": "a.mp4"}\n\0\0\0\n{"start": "b.mp4"}\n')
+    spoilt = b'\0\0\0\n5\n{"done": "c.mp4"}\n{"begin": {"of": "another version"}}\n'
+    (tmp_path / NAME).write_bytes(b'{"start": "a.mp4"}\n' + spoilt + b'{"start": "b.mp4"}\n')
     with Journal(tmp_path) as journal:
         assert journal.entries.keys() == {"a.mp4", "b.mp4"}
 
