@@ -25,9 +25,9 @@ from realtime.segment import Segmenter, network_size
 from realtime.tracking import grabcut
 from realtime.tracking.appearance import Appearance
 from realtime.tracking.found import Found, Loss, summed_up
-from realtime.tracking.judging import alike, answers, clicked_away, covered, near, united
+from realtime.tracking.judging import alike, answers, apart, beside, clicked_away, covered, near, united
 from realtime.tracking.objects import CLICK_RADIUS, Objects
-from realtime.tracking.parts import Parts, claimed, hanging_together, part_at, split, value_at
+from realtime.tracking.parts import Parts, claimed, deepest, hanging_together, part_at, split, value_at
 from realtime.tracking.track import CLICK_LASTS, Click, Track
 
 CLASSICAL_SIZE = 288, 512  # pixels, as of a network's input, at which colours are looked at without one
@@ -204,6 +204,7 @@ class Finder:
                 track.look(self._looked(track, answer, picture), picture.lab, picture.time)
             else:
                 self._seek(track, answer, picture)
+            track.others = None if matte is None else beside(matte, track.matte)
 
     def _guide(self, planes: np.ndarray, track: Track, picture: _Picture) -> None:
         """Fill a track's guidance, (3, H, W): where it was, clicks on it, clicks beside it."""
@@ -214,7 +215,7 @@ class Finder:
         elif track.fresh and clicks and track.appearance is None:  # the class's part may hold others: the click tells
             before = np.zeros_like(track.matte)
         elif not track.fresh and track.state == "followed":
-            clicks = _lasting(track, picture.time)
+            clicks = [*_lasting(track, picture.time), *_told_apart(track, picture.time)]
         elif not track.fresh:
             before, clicks = self._hint(track, picture)
         planes[0] = cv2.resize(before, size[::-1], interpolation=cv2.INTER_LINEAR)
@@ -451,3 +452,13 @@ def _lasting(track: Track, time: float) -> list[Click]:
     The flow may carry a click off a small object: one on it would then show the network something else.
     """
     return [click for click in track.clicks if not click.inside and time - click.since <= CLICK_LASTS]
+
+
+def _told_apart(track: Track, time: float) -> list[Click]:
+    """Clicks that tell a network an object from the people beside it: on them, and on it; none where it is alone."""
+    own = ops.at_least(track.matte, ON)
+    strangers = [] if track.others is None else apart(track.others, own)
+    if not strangers or not own.any():
+        return []
+    here, _ = deepest(own)
+    return [Click(*here, True, time), *(Click(*there, False, time) for there in strangers)]

@@ -14,7 +14,7 @@ from realtime import ops
 from realtime.masks import ON
 from realtime.tracking import grabcut
 from realtime.tracking.objects import CLICK_RADIUS
-from realtime.tracking.parts import value_at
+from realtime.tracking.parts import deepest, value_at
 
 WHOLE_FRAME = 0.7  # share of the picture that no clicked object covers
 MEMBER = 0.05  # share of a group that is too little for one of its people
@@ -22,6 +22,8 @@ GROUP = 1.2  # times its height that a part is wide from which on it is several 
 CLOSE = 0.05  # share of the height up to which what the network left out of a person lies beside its answer
 LIMB = 0.2  # share of a person that one who is seen but for a limb may lack
 UPRIGHT = 0.6  # share of a part's height from which on an answer is a whole person of it
+NEIGHBOURS = 0.2  # share of the height around an object in which people are told apart from it
+STRANGERS = 12  # clicks that do so, at most
 SCRAP, MOST = 0.3, 0.6  # shares of a person that are too little of one, and that are one
 
 
@@ -92,6 +94,28 @@ def clicked_away(
     away = set(np.unique(labels[clicked > 0]).tolist()) - belongs - {0}
     gone = clicked | np.negative(np.isin(labels, list(away)).view(np.uint8))
     return np.where(ops.grow(gone, 1) > 0, np.float32(0), matte)
+
+
+def beside(matte: np.ndarray, own: np.ndarray) -> np.ndarray:
+    """What of a class's matte is of others than the object with the matte `own`, zero elsewhere."""
+    return np.where(ops.grow(ops.at_least(own, ON), 2) > 0, np.float32(0), matte)
+
+
+def apart(others: np.ndarray, own: np.ndarray) -> list[tuple[float, float]]:
+    """Points that surely lie on others than an object, around it: where the disc of a click has room, side by side.
+
+    others: their matte; own: (h, w) uint8, 255 = the object.
+    """
+    height = others.shape[0]
+    free = ops.at_least(others, ON) & ~ops.grow(own, 2) & ops.grow_square(own, round(NEIGHBOURS * height))
+    points: list[tuple[float, float]] = []
+    while len(points) < STRANGERS:
+        point, depth = deepest(free)
+        if depth < CLICK_RADIUS * height:
+            break
+        points.append(point)
+        free &= ~grabcut.discs(free.shape, [point], 2 * CLICK_RADIUS * height)
+    return points
 
 
 def alike(first: np.ndarray, second: np.ndarray) -> bool:

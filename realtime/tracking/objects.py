@@ -118,7 +118,7 @@ class Objects:
         for track in self.tracks:
             before = track.matte.shape
             if before != size:
-                track.matte = ops.resize(track.matte, size)
+                track.matte, track.others = ops.resize(track.matte, size), None
                 track.usual *= size[0] * size[1] / (before[0] * before[1])
                 for click in track.clicks:
                     click.x, click.y = click.x * size[1] / before[1], click.y * size[0] / before[0]

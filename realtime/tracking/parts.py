@@ -63,6 +63,13 @@ def value_at(image: np.ndarray, x: float, y: float) -> float:
     return float(image[row, column])
 
 
+def deepest(mask: np.ndarray) -> tuple[tuple[float, float], float]:
+    """The pixel (x, y) that lies deepest in a (h, w) uint8 mask, and how deep, pixels; the picture ends there too."""
+    framed = cv2.copyMakeBorder(mask, 1, 1, 1, 1, cv2.BORDER_CONSTANT)
+    _, depth, _, (x, y) = cv2.minMaxLoc(cv2.distanceTransform(framed, cv2.DIST_L2, 3)[1:-1, 1:-1])
+    return (float(x), float(y)), float(depth)
+
+
 def part_at(matte: np.ndarray, x: float, y: float) -> np.ndarray | None:
     """The matte of the part that a pixel lies on, zero elsewhere; None where there is none."""
     if value_at(matte, x, y) < ON:

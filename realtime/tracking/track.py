@@ -78,6 +78,7 @@ class Track:
     drift: tuple[float, float] = (0.0, 0.0)  # how that moves from look to look
     speed: tuple[float, float] = (0.0, 0.0)  # and in a second
     rivals: frozenset[int] = frozenset()  # numbers of parts that were in sight beside it when it was lost
+    others: np.ndarray | None = None  # matte of people who are not it, of the latest look, carried along
 
     @property
     def moved(self) -> bool:
@@ -87,6 +88,7 @@ class Track:
         """Go along with the picture; the hole of a lost object stays with the background (see `settle`)."""
         if self.state == "followed":
             self.matte = step.matte(self.matte)
+            self.others = None if self.others is None else step.matte(self.others)
         for click in self.clicks:
             click.x, click.y = step.point(click.x, click.y)
         for touch in self.touches:

@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from realtime.tracking.judging import near
+from realtime import ops
+from realtime.tracking import grabcut
+from realtime.tracking.judging import apart, beside, near
 
 
 def matte(*boxes):
@@ -26,3 +28,18 @@ def test_of_a_crowd_only_what_the_answer_encloses_is_taken():
     answer[44:48, 48:52] = 0
     crowd = matte(((20, 80), (5, 120)))
     assert np.array_equal(near(crowd, answer), matte(PERSON))
+
+
+def test_people_around_an_object_are_told_apart_by_clicks_that_lie_on_them_alone():
+    own = ops.at_least(matte(PERSON), 0.5)
+    crowd = beside(matte(((30, 80), (0, 120))), matte(PERSON))
+    points = apart(crowd, own)
+    discs = grabcut.discs(own.shape, points, 3)
+    assert {x < 40 for x, _ in points} == {True, False}, "on both sides"
+    assert not (discs & own).any()
+    assert not (discs & ~ops.at_least(crowd, 0.5)).any()
+    assert all(15 <= x <= 85 for x, _ in points), "whoever is far away does no harm"
+
+
+def test_what_is_thinner_than_a_click_is_nobody_to_be_told_apart():
+    assert apart(matte(((30, 34), (0, 38))), ops.at_least(matte(PERSON), 0.5)) == []
