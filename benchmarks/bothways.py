@@ -109,7 +109,7 @@ def deepest(mask: np.ndarray) -> tuple[float, float]:
 def _found(traced: Traced, index: int, image: np.ndarray) -> np.ndarray:
     """Where the object is, or its hole, (H, W) bool."""
     mask = np.zeros(image.shape[:2], bool)
-    for thing in things(traced.tracks(index), (), image, traced.times[index]):
+    for thing in things(traced.tracks(index), (), image):
         mask[thing.roi.slices] |= thing.mask > 0
     return mask
 

@@ -464,7 +464,7 @@ class Eraser:
         moved = [track for track in objects.erased() if track.moved and track.state == "followed"]
         displaced = [Displaced(track.matte, track.dx, track.dy) for track in moved]
         candidates = self._finder.parts.latest if self.settings.candidates else ()
-        return displaced, things(objects.tracks, candidates, frame.image, frame.time)
+        return displaced, things(objects.tracks, candidates, frame.image)
 
 
 def _outside(view: View, found: Found, fixed: np.ndarray | None) -> np.ndarray:

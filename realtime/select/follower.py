@@ -107,11 +107,10 @@ class Follower:
         displaced = moved(wanted.edits) if wanted else {}
         for track in tracks:
             track.dx, track.dy = displaced.get(track.number, (0.0, 0.0))
-        time = self._clip.times[index]
         shown = [track for track in tracks if track.number in numbers or track.role == "keep"]
         taken = [track.matte for track in shown]
         free = [part for part in parts if not any(overlap(part.mask, matte) for matte in taken)]
-        return things(shown, free, image, time)
+        return things(shown, free, image)
 
     def painted(self, index: int, size: tuple[int, int]) -> np.ndarray | None:
         """What brush strokes erase in a frame, (H, W) = `size` uint8, None where there are none."""

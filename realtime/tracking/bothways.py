@@ -92,28 +92,28 @@ class Traced:
     def tracks(self, index: int) -> list[Track]:
         """The objects in a frame."""
         entries = list(self.rows[index].objects.items())  # a window may look while a thread finds more
-        return [self._track(number, entry, self.times[index]) for number, entry in entries]
+        return [self._track(number, entry) for number, entry in entries]
 
     def keep_matte(self, index: int, matte: np.ndarray | None, people: bool) -> None:
         row = self.rows[index]
         row.matte, row.people = None if matte is None else self._scraps.append(_packed(matte)), people
 
-    def keep_track(self, index: int, track: Track, time: float, distance: int) -> None:
-        """Keep an object as it is in a frame, unless a better view of it is known; time: on the walk's clock."""
+    def keep_track(self, index: int, track: Track, distance: int) -> None:
+        """Keep an object as it is in a frame, unless a better view of it is known."""
         rank = {"followed": 0, "lost": 2, "gone": 3}[track.state] + (track.state == "followed" and track.doubts > 0)
         entry, objects = _Entry(-1, rank, distance), self.rows[index].objects
         if not entry.better(objects.get(track.number)):
             return
-        head = np.array([track.role == "keep", track.person, rank, time - track.since], np.float32).tobytes()
-        matte = track.hole(time) if rank == 1 else track.matte
+        head = np.array([track.role == "keep", track.person, rank], np.float32).tobytes()
+        matte = track.hole() if rank == 1 else track.matte
         entry.scrap = self._scraps.append(head + _packed(matte))
         objects[track.number] = entry
 
-    def _track(self, number: int, entry: _Entry, time: float) -> Track:
+    def _track(self, number: int, entry: _Entry) -> Track:
         data = self._scraps.read(entry.scrap)
-        keep, person, rank, elapsed = np.frombuffer(data, np.float32, 4)
-        track = Track(number, _unpacked(data[16:], self.size), "keep" if keep else "erase", person=bool(person))
-        track.fresh, track.doubts, track.since = False, int(rank == 1), time - float(elapsed)
+        keep, person, rank = np.frombuffer(data, np.float32, 3)
+        track = Track(number, _unpacked(data[12:], self.size), "keep" if keep else "erase", person=bool(person))
+        track.fresh, track.doubts = False, int(rank == 1)
         track.state = "gone" if rank == 3 else "lost" if rank == 2 else "followed"
         track.dx, track.dy = self.moved.get(number, (0.0, 0.0))
         return track
@@ -211,19 +211,18 @@ class _Walk:
         self._film, self._frame_size, self._clock = film, size, 1 if forward else -1
         self._before: np.ndarray | None = None
         self._set: dict[int, int] = {}  # object -> index of the frame where it was set
-        self._time = 0.0
 
     def step(self, index: int, edits: Iterable[Edit], seeds: Iterable[Track]) -> None:
         """Look at the next frame."""
         picture = self._film.picture(index)
-        self._time = self._clock * self._film.times[index]
+        time = self._clock * self._film.times[index]
         objects = self.finder.objects
         if self._before is not None and (objects.strokes.active or any(t.state == "lost" for t in objects.tracks)):
             self.finder.settle(self._camera(self._before, picture), self._frame_size)
         edits = list(edits)
         if self._before is None and edits:
-            self.finder.look(picture, self._time)  # edits mean something in a picture whose people are known
-        self.finder.look(picture, self._time, edits, size=self._frame_size, seeds=[_copy(s) for s in seeds])
+            self.finder.look(picture, time)  # edits mean something in a picture whose people are known
+        self.finder.look(picture, time, edits, size=self._frame_size, seeds=[_copy(s) for s in seeds])
         self._before = picture
         self._set |= {track.number: index for track in self.finder.heard}
 
@@ -242,7 +241,7 @@ class _Walk:
             traced.keep_matte(index, self.finder.matte, self.finder.objects.people)
         for track in self.finder.objects.tracks:
             if track.role != "none" and track.number in self._set:
-                traced.keep_track(index, track, self._time, abs(index - self._set[track.number]))
+                traced.keep_track(index, track, abs(index - self._set[track.number]))
 
     def losses(self) -> list[Loss]:
         """Those of the objects that were to stay; the holes of the others tell by themselves."""

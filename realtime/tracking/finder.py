@@ -230,7 +230,7 @@ class Finder:
         """Where to look for a lost object: in turn where it was, where it would have gone, where its colours are."""
         track.sought += 1
         if track.state == "lost" and track.sought % 3 == 1:
-            return track.hole(picture.time), []
+            return track.hole(), []
         if track.state == "lost" and track.sought % 3 == 2 and np.isfinite(track.seen):
             return track.expected(picture.time), []
         region = self._likely(track, picture)
@@ -261,7 +261,7 @@ class Finder:
         if (matte >= ON).any():
             track.begin(matte, picture.lab, picture.time)
         else:
-            track.lose(picture.time)
+            track.lose()
 
     def _cut_out(self, track: Track, picture: _Picture) -> np.ndarray:
         """An object's matte without a guided network: its part of the class's matte, or by its colours."""
@@ -419,7 +419,7 @@ class Finder:
         return Found(np.zeros(self.size(image), np.float32) if self._active else None)
 
     def _sum_up(self, picture: _Picture, begun: np.ndarray | None) -> Found:
-        found = summed_up(self._matte, self.objects.people, self.objects.tracks, picture.size, picture.time)
+        found = summed_up(self._matte, self.objects.people, self.objects.tracks, picture.size)
         if self._watch and self._matte is not None:
             chosen = np.zeros(picture.size, np.uint8) if found.matte is None else ops.at_least(found.matte, ON)
             self.parts.update(self._matte, chosen if found.keep is None else chosen | found.keep)

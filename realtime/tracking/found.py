@@ -41,13 +41,11 @@ class Found:
     begun: np.ndarray | None = None
 
 
-def summed_up(
-    matte: np.ndarray | None, people: bool, tracks: Sequence[Track], size: tuple[int, int], time: float
-) -> Found:
+def summed_up(matte: np.ndarray | None, people: bool, tracks: Sequence[Track], size: tuple[int, int]) -> Found:
     """What to erase, to keep, and to learn nothing from.
 
     matte: of the classes, (h, w) = `size` float32, None where it is not known; people: whether it is erased; tracks:
-    the objects that the user chose, at `time` seconds.
+    the objects that the user chose.
     """
     keep = None
     for track in tracks:
@@ -62,7 +60,7 @@ def summed_up(
         foreign = everybody if keep is None else everybody | keep
     for track in tracks:
         if track.role == "erase" and track.state != "gone":
-            erased = np.maximum(erased, track.hole(time))
+            erased = np.maximum(erased, track.hole())
     if keep is not None:
         keep = keep & ~ops.at_least(erased, ON)
     return Found(erased, keep, foreign)

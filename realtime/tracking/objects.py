@@ -202,7 +202,7 @@ class _Desk:
         matte = ops.resize(mask, self._matte_size).astype(np.float32) / np.float32(255)
         if not (matte >= ON).any():
             matte = (matte > 0).astype(np.float32)
-        track = Track(number or next(self._objects.numbers), matte, boxed=True, since=self._time)
+        track = Track(number or next(self._objects.numbers), matte, boxed=True)
         self._objects.tracks.append(track)
         self._objects.choose(track, number)
 
@@ -216,7 +216,7 @@ class _Desk:
                 track.role = "keep"
         elif self._objects.people and part is not None:
             number = next(self._objects.numbers)
-            self._objects.tracks.append(Track(number, part, "keep", person=True, since=self._time))
+            self._objects.tracks.append(Track(number, part, "keep", person=True))
         else:
             self._objects.strokes.drop_at(x, y, self._size)
 
@@ -247,7 +247,7 @@ class _Desk:
         if track is None or track.role == "none":
             if not stroke.erase:
                 return
-            track = Track(number, mask, fresh=False, since=self._time)
+            track = Track(number, mask, fresh=False)
             self._objects.tracks.append(track)
         self._objects.choose(track, number)
         track.touch(mask, adds=stroke.erase, time=self._time)
@@ -265,7 +265,7 @@ class _Desk:
         number = number or (next(self._objects.numbers) if part is None else part.number)
         matte = np.zeros(self._matte_size, np.float32) if found is None else found
         clicks = [Click(*small, True, self._time)]
-        track = Track(number, matte, person=found is not None, clicks=clicks, since=self._time)
+        track = Track(number, matte, person=found is not None, clicks=clicks)
         self._objects.tracks.append(track)
         return track
 
@@ -276,7 +276,7 @@ class _Desk:
         for track in reversed(self._objects.tracks):
             if track.role not in roles or track.state == "gone":
                 continue
-            mask = ops.at_least(track.hole(self._time), ON)
+            mask = ops.at_least(track.hole(), ON)
             if value_at(ops.grow(mask, radius), *small) or (track.fresh and _clicked(track, small, radius + 2)):
                 return track
         return None

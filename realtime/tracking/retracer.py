@@ -73,7 +73,7 @@ class Retracer:
         self._own.tracks = [track for shot, index in self._here for track in shot.tracks(index)]
         if [shot for shot, _ in self._here] != before:
             self._begin(image.shape[:2])
-        found = self._sum_up(time)
+        found = self._sum_up()
         self._told = time, found
         return found
 
@@ -119,7 +119,7 @@ class Retracer:
             replaced.strokes.paint(stroke, known)
         self._ways = ways
 
-    def _sum_up(self, time: float) -> Found:
+    def _sum_up(self) -> Found:
         rows = [(shot, index) for shot, index in self._here if shot.rows[index].matte is not None]
         matte = rows[0][0].matte(rows[0][1]) if rows else None
         people = any(shot.rows[index].people for shot, index in self._here)
@@ -128,7 +128,7 @@ class Retracer:
         before, self._erased = self._erased, _followed(tracks)
         fresh = [mask & ~_around(before.get(number)) for number, mask in self._erased.items()]
         begun = np.bitwise_or.reduce(fresh) if fresh else None
-        found = summed_up(matte, people, tracks, size, time)
+        found = summed_up(matte, people, tracks, size)
         return found if begun is None or not begun.any() else replace(found, begun=begun)
 
 

@@ -35,8 +35,8 @@ class Thing:
     moved: tuple[float, float] = (0.0, 0.0)
 
 
-def things(tracks: Sequence[Track], candidates: Sequence[Part], image: np.ndarray, time: float) -> tuple[Thing, ...]:
-    """What a frame at `time` seconds shows: the objects that the user chose, then those that could be chosen.
+def things(tracks: Sequence[Track], candidates: Sequence[Part], image: np.ndarray) -> tuple[Thing, ...]:
+    """What a frame shows: the objects that the user chose, then those that could be chosen.
 
     image: (H, W, 3) uint8 BGR; the rims of objects that are followed are drawn along its edges.
     """
@@ -44,7 +44,7 @@ def things(tracks: Sequence[Track], candidates: Sequence[Part], image: np.ndarra
     for track in tracks:
         if track.role != "none" and track.state != "gone":
             sure = track.state == "followed" and not track.doubts
-            matte = track.hole(time)
+            matte = track.hole()
             placed = sharpened(matte, image) if sure else place(matte, (image.shape[0], image.shape[1]))
             found.append(_thing(track.number, _state(track), placed, (track.dx, track.dy)))
     for part in candidates:

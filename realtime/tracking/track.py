@@ -24,7 +24,6 @@ PART, STRANGER = 0.15, 0.15  # share of an object that can be told apart, and by
 DOUBTS = 3  # looks in a row that must find it missing
 FORGETS = 2.0  # seconds after which an area counts for a half: objects come nearer and go away
 LEAVING = 0.45  # share of the usual area that an object which left the picture had shown at its edge last
-GROWTH_RATE, GROWTH_LIMIT = 0.01, 0.1  # of a lost object's hole: picture heights per second, and at most
 RETURN_AT_ONCE, RETURN_RATE = (
     0.15,
     0.4,
@@ -67,7 +66,6 @@ class Track:
     dx: float = 0.0
     dy: float = 0.0
     state: Literal["followed", "lost", "gone"] = "followed"
-    since: float = 0.0  # when the state began, seconds
     usual: float = 0.0  # its area of late, pixels of the matte
     appearance: Appearance | None = None
     doubts: int = 0
@@ -114,7 +112,7 @@ class Track:
     def begin(self, matte: np.ndarray, lab: np.ndarray, time: float) -> None:
         """The first matte after the user's word, (h, w) float32; lab: (h, w, 3) uint8."""
         self.matte, self.last, self.fresh, self.boxed = matte, matte, False, False
-        self.state, self.since, self.seen, self.doubts = "followed", time, time, 0
+        self.state, self.seen, self.doubts = "followed", time, 0
         self.usual, self.place = float(matte.sum()), _centre(matte)
         self.drift = self.speed = 0.0, 0.0
         self.appearance = Appearance(lab, matte)
@@ -126,7 +124,7 @@ class Track:
         if self._doubtful(matte, area, lab):
             self.doubts += 1
             if self.doubts >= DOUBTS:
-                self.lose(time)
+                self.lose()
             return
         assert self.appearance is not None, "begun before it is looked at"
         if self._distance(matte, lab) < SAME:
@@ -139,9 +137,9 @@ class Track:
         self.usual = max(self.usual * 0.5 ** ((time - self.seen) / FORGETS), area)
         self.matte, self.last, self.doubts, self.seen = matte, matte, 0, time
 
-    def lose(self, time: float) -> None:
+    def lose(self) -> None:
         """Its track is lost: the hole stays closed, unless it evidently went over the picture's edge."""
-        self.state, self.since, self.sought = ("gone" if self._left() else "lost"), time, 0
+        self.state, self.sought = ("gone" if self._left() else "lost"), 0
         self.touches = ()
         self.matte = self._held()
 
@@ -193,13 +191,14 @@ class Track:
         if self.state == "lost" and not np.array_equal(step, np.eye(3)):
             self.matte = ops.warp_soft(self.matte, step, (self.matte.shape[0], self.matte.shape[1]))
 
-    def hole(self, time: float) -> np.ndarray:
-        """What is to be erased of it now, (h, w) float32; slowly growing while it is lost."""
+    def hole(self) -> np.ndarray:
+        """What is to be erased of it, (h, w) float32; while it is lost, where it was seen last and no more.
+
+        A hole that grew would eat what passes there, and whoever goes on unseen goes faster than it might grow.
+        """
         if self.state != "lost":
             return self._held() if self.doubts else self.matte
-        height = self.matte.shape[0]
-        radius = round(min(GROWTH_LIMIT, GROWTH_RATE * (time - self.since)) * height) + 1
-        return ops.grow(ops.at_least(self.matte, ON), radius).astype(np.float32) / np.float32(255)
+        return ops.grow(ops.at_least(self.matte, ON), 1).astype(np.float32) / np.float32(255)
 
     def _held(self) -> np.ndarray:
         """Where it was at the latest look, and where it may have gone since."""

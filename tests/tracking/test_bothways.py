@@ -40,7 +40,7 @@ def trace(folder, pictures, edits, classes=()):
 def erased(traced, index):
     """What is erased in a frame, (H, W) uint8."""
     row = traced.rows[index]
-    found = summed_up(traced.matte(index), row.people, traced.tracks(index), traced.size, traced.times[index])
+    found = summed_up(traced.matte(index), row.people, traced.tracks(index), traced.size)
     return ops.at_least(ops.resize(found.matte, (HEIGHT, WIDTH)), 0.5)
 
 
