@@ -72,18 +72,21 @@ class Pending:
         stale = ~ops.equals(trust, SEEN)
         shown = stale & ops.at_least(self.hole.alpha, 1)
         window, stale = ops.neighbourhood(shown, 0), ops.cropped(stale, shown)
-        if window is not None:
-            color, now = self.known(window.moved(roi.y0, roi.x0))
+        if window is None:
+            return background, trust
+        color, now = self.known(window.moved(roi.y0, roi.x0))
+        here = trust[window.slices]
+        better = stale[window.slices] & ops.not_below(now, here)
+        ops.copy_where(color, better, background[window.slices])
+        ops.copy_where(now, better, here)
+        unseen = stale & ~ops.equals(trust, SEEN)
+        window = ops.neighbourhood(unseen, 0)
+        if self.memory is not None and window is not None:
+            color, ever = self._remembered(self.memory, window.moved(roi.y0, roi.x0))
             here = trust[window.slices]
-            better = stale[window.slices] & ops.not_below(now, here)
+            better = unseen[window.slices] & ops.at_least(ever, GUESSED) & ops.not_below(ever, here)
             ops.copy_where(color, better, background[window.slices])
-            ops.copy_where(now, better, here)
-            if self.memory is not None:
-                color, ever = self._remembered(self.memory, window.moved(roi.y0, roi.x0))
-                unseen = ops.at_least(ever, GUESSED) & ~ops.equals(here, SEEN)
-                better = stale[window.slices] & unseen & ops.not_below(ever, here)
-                ops.copy_where(color, better, background[window.slices])
-                ops.copy_where(ever, better, here)
+            ops.copy_where(ever, better, here)
         return background, trust
 
     def _remembered(self, memory: Memory, roi: Region) -> tuple[np.ndarray, np.ndarray]:

@@ -38,14 +38,14 @@ class Leaps:
         picture: (h, w, 3) float32 BGR, the next; open_for: (h, w) uint8, frames in a row in which the background showed
         up to now.
         """
-        change = _strongest(cv2.absdiff(picture, self._before))
+        change = strongest(cv2.absdiff(picture, self._before))
         limit = LEAP[0] * self._usual + LEAP[1]
         known = ops.at_least(open_for, 1)
         leaps = known & cv2.compare(change, limit, cv2.CMP_GT)
         most = SURPRISE[0] * self._usual + SURPRISE[1]
         cv2.copyTo(cv2.min(cv2.max(change, self._usual * FORGETS), most), known, self._usual)
         self._before = picture
-        goes_on = ops.not_below(limit, _strongest(cv2.absdiff(picture, self._believed)))
+        goes_on = ops.not_below(limit, strongest(cv2.absdiff(picture, self._believed)))
         return leaps, goes_on | ~ops.at_least(open_for, RETURNS)
 
     def believe(self, where: np.ndarray) -> None:
@@ -53,7 +53,7 @@ class Leaps:
         cv2.copyTo(self._before, where, self._believed)
 
 
-def _strongest(change: np.ndarray) -> np.ndarray:
+def strongest(change: np.ndarray) -> np.ndarray:
     """The highest of a (h, w, 3) picture's channels."""
     blue, green, red = cv2.split(change)
     return cv2.max(cv2.max(blue, green), red)

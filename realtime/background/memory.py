@@ -78,9 +78,11 @@ class ShotMemory:
 
     def _complete(self, epoch: int, motion: np.ndarray, region: Region, color: np.ndarray, trust: np.ndarray) -> None:
         """Take what another epoch knows better, in place."""
-        if not _overlaps(self._stored[epoch].canvas, motion, region):
+        window = ops.bounding_region(~ops.equals(trust, SEEN))
+        if window is None or not _overlaps(self._stored[epoch].canvas, motion, window.moved(region.y0, region.x0)):
             return
-        other_color, other_trust = self._plate(epoch).read(motion, region)
+        color, trust = color[window.slices], trust[window.slices]
+        other_color, other_trust = self._plate(epoch).read(motion, window.moved(region.y0, region.x0))
         better = cv2.compare(other_trust, trust, cv2.CMP_GT)
         cv2.copyTo(other_color, better, color)
         cv2.copyTo(other_trust, better, trust)

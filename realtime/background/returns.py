@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 
 from realtime import ops
+from realtime.background.leaps import strongest
 from realtime.background.plate import SEEN, Plate
 from realtime.hole import beside, guard_width
 from realtime.masks import CHANGED
@@ -22,7 +23,6 @@ from realtime.ops import Region
 from realtime.tracking.film import Scraps
 
 if TYPE_CHECKING:
-    from realtime.finding import Finding
     from realtime.pending import Pending
 
 WAITS = 30  # frames after its return in which a pixel may turn out to vary
@@ -84,10 +84,12 @@ class Returns:
         first = ops.equals(open, 1)
         back[first > 0] = now
         waits |= first
+        window = ops.bounding_region(first)
+        if window is not None:
+            color = color[window.slices]
+            cv2.copyTo(_exposed(pending, matrix, window), first[window.slices], color)
         if waits.any() or varies.any():
-            picture = ops.warp(ops.to_uint8(finding.exposure.remove(pending.frame.image)), matrix, size)
-            cv2.copyTo(picture, first, color)
-            self._believe(picture, finding, plate.frame_size, matrix, part, now)
+            self._believe(pending, matrix, part, now)
         hidden &= ~ops.at_least(open, finding.patience)
 
     def end(self, plate: Plate) -> None:
@@ -96,21 +98,17 @@ class Returns:
         canvas = plate.canvas
         self._note(self._past["varies"] & ~self._past["hidden"], Region(0, canvas.height, 0, canvas.width), plate)
 
-    def _believe(
-        self,
-        picture: np.ndarray,
-        finding: Finding,
-        frame_size: tuple[int, int],
-        matrix: np.ndarray,
-        part: Region,
-        now: int,
-    ) -> None:
-        """Learn which pixels vary, and when what they show began, from a part of the canvas as a frame shows it."""
+    def _believe(self, pending: Pending, matrix: np.ndarray, part: Region, now: int) -> None:
+        """Learn which pixels of a part of the canvas vary, and when what they show began.
+
+        matrix: 3x3, pixels of the frame -> pixels of the part.
+        """
+        finding = pending.finding
         if finding.leaps is None or finding.ago is None:
             return
         size = part.height, part.width
+        to_part = matrix @ ops.scaling(finding.ago.shape, pending.plate.frame_size)
         _, left, _, back, color, waits, varies, turn = self._past.cut(part)
-        to_part = matrix @ ops.scaling(finding.ago.shape, frame_size)
         # Who leaps away again was somebody passing.
         leaps = ops.warp_nearest(finding.leaps, to_part, size) & ~ops.at_least(back, now)
         waits &= ~leaps
@@ -118,7 +116,15 @@ class Returns:
         if finding.renewed is None:
             return
         renewed = waits & ops.warp_nearest(finding.renewed, to_part, size)
-        ago = ops.warp_nearest(finding.ago, to_part, size)
+        window = ops.bounding_region(renewed)
+        if window is None:
+            return
+        renewed = renewed[window.slices]
+        left, back, color, waits, varies, turn = (
+            layer[window.slices] for layer in (left, back, color, waits, varies, turn)
+        )
+        ago = ops.warp_nearest(finding.ago, to_part, size)[window.slices]
+        picture = _exposed(pending, matrix, window)
         cv2.copyTo((left + back) / 2, renewed & ~varies, turn)
         cv2.copyTo(now - 0.5 - ago.astype(np.float32), renewed & ops.at_least(ago, 1), turn)
         # What was there when it showed again, and is no more, was somebody passing.
@@ -164,20 +170,28 @@ class Returns:
         *frames, color = coming.cut(part)
         # What is not to come is black: no pixel may be mixed with it.
         ahead = ops.warp_mask(_mask(frames[2] > self._now), matrix, size)
+        window = ops.neighbourhood(ahead, AROUND)
+        if window is None:
+            return
+        matrix, size = ops.translation(-window.x0, -window.y0) @ matrix, (window.height, window.width)
+        ahead = ahead[window.slices]
         color = ops.warp(color, matrix, size, cubic=False)
         left, turn, back = (ops.warp_nearest(layer, matrix, size) for layer in frames)
-        background, trust = plate.home.fetch(pending.background, pending.trust)
+        whole = plate.home.fetch(pending.background, pending.trust)
+        background, trust = (layer[window.slices] for layer in whole)
         known, seen = ahead & ops.at_least(back, self._now + 1), ops.equals(trust, SEEN)
         late = self._now - turn
         share = _share(background, color, known & seen, late, np.minimum(back - left, FADE))
         share[(known & ~seen) > 0] = 1
-        background = ops.to_uint8(cv2.blendLinear(color, background, share, 1 - share))
+        shown = ops.to_uint8(cv2.blendLinear(color, np.ascontiguousarray(background), share, 1 - share))
         if share.any():
             # The plate is slow to believe what the frame shows beside it: it must not be taken for another exposure.
-            picture = ops.to_uint8(pending.finding.exposure.remove(pending.frame.image[roi.slices]))
-            usable = _usable(pending)[roi.slices]
-            cv2.copyTo(picture, ops.differs(picture, background, CHANGED) & usable, background)
-        pending.background, pending.trust = map(plate.home.sent, (background, np.maximum(trust, known & SEEN)))
+            place = window.moved(roi.y0, roi.x0)
+            picture = ops.to_uint8(pending.finding.exposure.remove(pending.frame.image[place.slices]))
+            usable = _usable(pending)[place.slices]
+            cv2.copyTo(picture, ops.differs(picture, shown, CHANGED) & usable, shown)
+        background[:], trust[:] = shown, np.maximum(trust, known & SEEN)
+        pending.background, pending.trust = map(plate.home.sent, whole)
 
 
 def _share(before: np.ndarray, after: np.ndarray, known: np.ndarray, late: np.ndarray, width: np.ndarray) -> np.ndarray:
@@ -189,17 +203,29 @@ def _share(before: np.ndarray, after: np.ndarray, known: np.ndarray, late: np.nd
     weight = ops.to_weight(known)
     near = np.maximum(cv2.blur(weight, (AROUND, AROUND)), 1e-3)[..., None]
     difference = cv2.blur((after.astype(np.float32) - before) * weight[..., None], (AROUND, AROUND)) / near
-    width = np.where(np.abs(difference).max(2) > OTHER, 0, width)
+    width = np.where(strongest(np.abs(difference)) > OTHER, 0, width)
     return np.clip(0.5 + late / np.maximum(width, 1e-3), 0, 1).astype(np.float32) * weight
+
+
+def _exposed(pending: Pending, matrix: np.ndarray, window: Region) -> np.ndarray:
+    """A frame's picture in the plate's exposure, (h, w, 3) uint8, in a window of where `matrix` leads."""
+    to_window = ops.translation(-window.x0, -window.y0) @ matrix
+    picture = ops.warp(pending.frame.image, to_window, (window.height, window.width))
+    return ops.to_uint8(pending.finding.exposure.remove(picture))
 
 
 def _usable(pending: Pending) -> np.ndarray:
     """Where a frame shows background: (H, W) uint8, 255 outside its hole and beside what is none."""
     height, width = pending.plate.frame_size
-    covered = np.zeros((height, width), np.uint8)
+    usable, guard = np.full((height, width), 255, np.uint8), guard_width(height)
     if pending.hole is not None:
-        (covered[pending.hole.roi.slices],) = pending.plate.home.fetch(pending.hole.inside)
-    usable = ~ops.grow_square(covered, guard_width(height))
+        roi = pending.hole.roi
+        (inside,) = pending.plate.home.fetch(pending.hole.inside)
+        around = cv2.copyMakeBorder(inside, guard, guard, guard, guard, cv2.BORDER_CONSTANT)
+        y0, x0 = roi.y0 - guard, roi.x0 - guard
+        y, x = max(0, y0), max(0, x0)
+        open = ~ops.grow_square(around, guard)[y - y0 : height - y0, x - x0 : width - x0]
+        usable[y : y + open.shape[0], x : x + open.shape[1]] = open
     foreign = pending.finding.foreign
     return usable if foreign is None else usable & beside(foreign, (height, width))
 
