@@ -13,6 +13,7 @@ import shutil
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -255,11 +256,10 @@ def _total(job: _Job) -> tuple[int, int | None]:
 
 
 def _sync_folder(folder: Path) -> None:
-    """See to it that the names in a folder are on the disk, where the system can."""
-    if os.name == "nt":
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    """See to it that the names in a folder are on the disk, where system and disk can."""
+    with suppress(OSError):  # not on Windows, nor on some network disks
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

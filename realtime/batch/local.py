@@ -115,7 +115,7 @@ def _death(code: int | None) -> str:
     if code == -getattr(signal, "SIGKILL", 9):
         return "its worker was killed; perhaps memory ran out: try fewer --workers"
     if code is not None and code < 0:
-        return f"its worker crashed ({signal.Signals(-code).name})"
+        return f"its worker crashed ({signal.strsignal(-code)})"
     return f"its worker ended with code {code}"
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 from pathlib import Path
 
 import pytest
@@ -52,6 +54,19 @@ def times(folder: Path) -> list[int]:
 
 GOOD = {"a.mp4": "done", "sub/b.mkv": "done", "sub/bad.mp4": "failed"}
 AGAIN = {"a.mp4": "skipped", "sub/b.mkv": "skipped", "sub/bad.mp4": "failed"}
+
+
+@pytest.mark.skipif(os.name == "nt", reason="folders are never synced there")
+def test_a_disk_that_cannot_sync_folders_takes_a_batch_as_well(folder, monkeypatch):
+    sync = os.fsync
+
+    def refuse(descriptor: int) -> None:
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EINVAL, "Invalid argument")
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", refuse)
+    assert erase(folder) == GOOD
 
 
 def test_every_file_is_erased_and_a_bad_one_stops_no_other(folder):

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from realtime.batch import local
 from realtime.batch.driver import TRIES, Driver
 from realtime.batch.journal import Journal
 from realtime.batch.local import LocalPool
@@ -51,3 +52,8 @@ def test_closing_ends_what_is_being_done(tmp_path: Path):
     begun = time.monotonic()
     pool.close()
     assert time.monotonic() - begun < 60
+
+
+@pytest.mark.parametrize("code", [-11, -40])
+def test_whatever_signal_ends_a_worker_has_words(code: int):
+    assert local._death(code).startswith("its worker crashed (")
