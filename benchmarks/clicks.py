@@ -72,11 +72,19 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     known = [*SCENES, *REAL]
     parser.add_argument("--scenes", nargs="+", choices=known, default=known, metavar="SCENE", help=", ".join(known))
     parser.add_argument("--middle", action="store_true", help="only clicks in the middle, followed both ways")
-    parser.add_argument("--segmenter", nargs="+", default=[DEFAULT_SEGMENTER, COLOURS], metavar="MODEL")
+    parser.add_argument(
+        "--segmenter",
+        nargs="+",
+        default=[DEFAULT_SEGMENTER, COLOURS],
+        metavar="MODEL",
+        help=f"names or folders; '{COLOURS}' is none (default: {DEFAULT_SEGMENTER}, then that)",
+    )
     parser.add_argument("--frames", type=int, help="only the first so many frames of each scene")
     parser.add_argument("--threads", type=int, default=2, help="of OpenCV and the network, each")
     parser.add_argument("--sheets", action="store_true", help="also write a contact sheet for each scene and method")
-    parser.add_argument("--out", type=Path, default=Path("build/clicks"), metavar="FOLDER")
+    parser.add_argument(
+        "--out", type=Path, default=Path("build/clicks"), metavar="FOLDER", help="default: build/clicks"
+    )
     return parser.parse_args(arguments)
 
 
