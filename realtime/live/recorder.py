@@ -88,6 +88,11 @@ class Recorder:
                 raise
         self._stream: VideoStream | None = None
 
+    @property
+    def begun(self) -> bool:
+        """Whether pictures can be written, or could; without, no file stays."""
+        return self._stream is not None
+
     def write(self, image: np.ndarray, captured: float) -> None:
         """Add a picture, (H, W, 3) uint8 BGR, captured at this time.monotonic(); EraserError where that fails."""
         with self._failures():

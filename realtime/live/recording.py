@@ -155,10 +155,15 @@ class Recording:
             return
         try:
             recorder.finish()
-            self._messages.append(f"recorded {recorder.seconds:.0f} s in {os.path.basename(recorder.path)}")
         except EraserError as error:
             self.failure = self.failure or str(error)
             self._messages.append(f"recording has stopped: {error}")
+        else:
+            if recorder.begun:
+                self._messages.append(f"recorded {recorder.seconds:.0f} s in {os.path.basename(recorder.path)}")
+        finally:
+            if not recorder.begun:
+                self.files.remove(recorder.path)
 
     def _save(self, picture: _Picture) -> None:
         if picture.snapshot is None:

@@ -215,6 +215,19 @@ def test_a_recording_that_fails_is_told_and_the_pictures_go_on(tmp_path, monkeyp
     assert not recording.useful
 
 
+def test_a_recording_whose_encoder_does_not_open_is_not_told_as_recorded(tmp_path, monkeypatch):
+    def fail(*_):
+        raise EraserError("no encoder")
+
+    monkeypatch.setattr("realtime.live.recorder.choose_encoder", fail)
+    recording = Recording(str(tmp_path / "out.mp4"), 30)
+    run(recording, [(picture, index / 30) for index, picture in enumerate(SIGHT)])
+    assert recording.take_message() == "recording has stopped: no encoder"
+    assert recording.take_message() is None
+    assert recording.files == []
+    assert not any(tmp_path.iterdir())
+
+
 def test_a_snapshot_is_a_picture_file_of_its_own(tmp_path):
     recording = Recording(None, 30)
     thread = threading.Thread(target=recording.run)
