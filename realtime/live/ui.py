@@ -15,12 +15,10 @@ from dataclasses import dataclass, replace
 from enum import Enum, Flag
 from typing import TYPE_CHECKING
 
-import cv2
-import numpy as np
-
 from realtime.edits import Add, Clear, Edit, Erase, EraseBox, Move, Paint, People, Restore, Subtract, Undo
 from realtime.live.control import Control
 from realtime.selection import Box
+from realtime.tracking.parts import deepest
 
 if TYPE_CHECKING:
     from realtime.tracking.things import Thing
@@ -286,9 +284,8 @@ def _drop(state: UiState, carry: Carry, things: Sequence[Thing]) -> tuple[UiStat
 
 def _inner_point(thing: Thing) -> Point:
     """The pixel that lies deepest inside a thing, where it is shown."""
-    depth = cv2.distanceTransform(cv2.copyMakeBorder(thing.mask, 1, 1, 1, 1, cv2.BORDER_CONSTANT), cv2.DIST_L2, 3)
-    y, x = np.unravel_index(int(depth.argmax()), depth.shape)
-    return float(thing.roi.x0 + x - 1 + thing.moved[0]), float(thing.roi.y0 + y - 1 + thing.moved[1])
+    (x, y), _ = deepest(thing.mask)
+    return thing.roi.x0 + x + thing.moved[0], thing.roi.y0 + y + thing.moved[1]
 
 
 _CONTROLS = {
