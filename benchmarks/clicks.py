@@ -28,6 +28,7 @@ from benchmarks.scenes import SCENES, Scene, scene
 from benchmarks.tables import markdown_table, number
 from engines.command import exit_code_of
 from engines.measure import iou
+from engines.pictures import write_picture
 from engines.runtime import DEFAULT_SEGMENTER
 from realtime.background.fill import TeleaFiller
 from realtime.edits import Erase
@@ -119,7 +120,7 @@ def run_all(options: argparse.Namespace) -> None:
 def _tell(options: argparse.Namespace, row: str, name: str, sheet: np.ndarray) -> None:
     print(row, flush=True)
     if options.sheets:
-        cv2.imwrite(str(options.out / f"{name.replace(' ', '_')}.jpg"), sheet)
+        write_picture(options.out / f"{name.replace(' ', '_')}.jpg", sheet)
 
 
 def _clip(name: str, frames: int | None) -> bothways.Clip:

@@ -20,9 +20,9 @@ import numpy as np
 
 from benchmarks.movie import write_movie
 from benchmarks.scenes import Scene, look_at, tremble
-from benchmarks.sheets import write_picture
 from benchmarks.sprites import Pose, Sprite, cut_out
 from engines.errors import EngineError
+from engines.pictures import write_picture
 from engines.runtime import DEFAULT_FILLER, DEFAULT_SEGMENTER
 from realtime.errors import EraserError
 from realtime.files import erase_video

@@ -28,9 +28,10 @@ from benchmarks.holes import OVER, UNDER, Case, holed, pasted
 from benchmarks.machine import describe_machine
 from benchmarks.mask_tables import targets_text
 from benchmarks.rating import page, read_ratings
-from benchmarks.sheets import contact_sheet, write_picture
+from benchmarks.sheets import contact_sheet
 from engines.command import exit_code_of
 from engines.data import Picture, read_backgrounds, read_people
+from engines.pictures import write_picture
 from engines.runtime import DEFAULT_FILLER, available_models
 
 SIDE = 576  # pixels of the longest side of a photo before its middle is cut out

@@ -29,10 +29,10 @@ from benchmarks.latency_tables import Whole, bars_of, paced_text, steps_text, ta
 from benchmarks.machine import describe_machine, graphics
 from benchmarks.movie import write_movie
 from benchmarks.scenes import crossing
-from benchmarks.sheets import write_picture
 from benchmarks.stepping import Paced, Steps, measure_paced, measure_steps, measure_sustained
 from benchmarks.tables import number
 from engines.command import exit_code_of
+from engines.pictures import write_picture
 from engines.runtime import DEFAULT_FILLER, DEFAULT_SEGMENTER, DEVICES, RUNTIMES
 from realtime.background.fill import Filler, load_filler
 from realtime.eraser import Eraser

@@ -14,8 +14,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from benchmarks.sheets import contact_sheet, overlay, write_picture
+from benchmarks.sheets import contact_sheet, overlay
 from engines.command import exit_code_of
+from engines.pictures import write_picture
 from engines.runtime import DEFAULT_SEGMENTER
 from realtime.errors import EraserError
 from realtime.segment import Segmenter, load_segmenter

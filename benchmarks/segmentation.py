@@ -25,11 +25,11 @@ from benchmarks.mask_sheet import mask_sheet
 from benchmarks.mask_tables import Clicks, check, click_means, tables, targets_text
 from benchmarks.peers import ours, teachers
 from benchmarks.scored import score
-from benchmarks.sheets import write_picture
 from engines.command import exit_code_of
 from engines.data import Picture, read_backgrounds, read_boxes, read_people
 from engines.errors import EngineError
 from engines.measure import click_ious
+from engines.pictures import write_picture
 from engines.runtime import DEFAULT_SEGMENTER
 from realtime.segment import Segmenter, load_segmenter
 

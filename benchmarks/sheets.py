@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -42,14 +41,6 @@ def close_up(picture: np.ndarray, mask: np.ndarray) -> np.ndarray:
     top, bottom = max(0, rows.min() - height // 10), min(height, rows.max() + 1 + height // 10)
     left = int(np.clip(columns.mean() - width / 4, 0, width - width // 2))
     return picture[top:bottom, left : left + width // 2]
-
-
-def write_picture(path: Path, image: np.ndarray) -> None:
-    """Write a picture; raises OSError where it cannot be written."""
-    good, data = cv2.imencode(path.suffix, image)
-    if not good:
-        raise OSError(f"{path}: no picture format of that name")
-    path.write_bytes(data.tobytes())
 
 
 def _fit(picture: np.ndarray, width: int) -> np.ndarray:

@@ -10,7 +10,8 @@ import numpy as np
 from benchmarks.baselines import Masked, telea
 from benchmarks.clips import CLIPS, read_clip
 from benchmarks.runs import Method, Networks, Run
-from benchmarks.sheets import close_up, contact_sheet, overlay, write_picture
+from benchmarks.sheets import close_up, contact_sheet, overlay
+from engines.pictures import write_picture
 
 PICKS = 4  # moments on a contact sheet
 Pictures = dict[str, dict[int, np.ndarray]]  # column -> frame -> picture

@@ -25,7 +25,6 @@ import numpy as np
 
 from benchmarks.charts import bars
 from benchmarks.machine import describe_machine
-from benchmarks.sheets import write_picture
 from benchmarks.tables import markdown_table, number
 from calib.frames import FOLDER, Inputs, evenly, given, inputs_of, picture_files
 from engines.card import TASKS, TOLERANCES, Card
@@ -36,6 +35,7 @@ from engines.models import UNGUIDED, Model, find_model, find_models
 from engines.onnx_engine import OnnxEngine
 from engines.parity import PROBE, Probe, load_probe, random_inputs
 from engines.parity import judge as judge_parity
+from engines.pictures import write_picture
 from realtime.errors import UsageError
 
 if TYPE_CHECKING:

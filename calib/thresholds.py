@@ -24,12 +24,12 @@ import numpy as np
 
 from benchmarks.charts import Curve, curves
 from benchmarks.machine import describe_machine
-from benchmarks.sheets import write_picture
 from benchmarks.tables import markdown_table, percent
 from calib.damage import Study, study
 from calib.labelled import read_labelled
 from engines.command import exit_code_of
 from engines.models import Model, find_model
+from engines.pictures import write_picture
 from engines.runtime import DEFAULT_SEGMENTER
 from realtime.errors import UsageError
 from realtime.report import write_text

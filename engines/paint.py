@@ -26,6 +26,7 @@ from engines.errors import EngineError
 from engines.holes import grow
 from engines.measure import fill
 from engines.models import find_model
+from engines.pictures import write_picture
 from engines.runtime import load_engine
 
 HUE = "ff00ff"  # red, green and blue: magenta, which pix2pix learns from
@@ -77,9 +78,9 @@ def _paint(options: argparse.Namespace) -> None:
         return
     named = choose(found, options.keep or options.remove)
     hole = hole_over(found, named if options.keep is None else set(range(len(found))) - named)
-    cv2.imwrite(str(options.out / "hole.png"), hole.astype(np.uint8) * 255)
+    write_picture(options.out / "hole.png", hole.astype(np.uint8) * 255)
     painted = paint_over(image, hole, hue)
-    cv2.imwrite(str(options.out / "painted.png"), painted)
+    write_picture(options.out / "painted.png", painted)
     if filler is not None:
         filled = fill(
             lambda picture, mask: filler.run(image=picture, mask=mask)["image_filled"],
@@ -87,7 +88,7 @@ def _paint(options: argparse.Namespace) -> None:
             hole,
             filler.card.multiple,
         )
-        cv2.imwrite(str(options.out / "filled.png"), filled)
+        write_picture(options.out / "filled.png", filled)
     print(f"Written to {options.out}")
 
 
@@ -164,10 +165,10 @@ def _report(folder: Path, image: np.ndarray, found: Sequence[Found]) -> None:
         cv2.rectangle(shown, (x1, y1), (x2, y2), tint, 2)
         cv2.putText(shown, f"{number} {one.kind}", (x1 + 4, y1 + 20), cv2.FONT_HERSHEY_SIMPLEX, 0.6, (255,) * 3, 2)
         file = f"mask-{number}.png"
-        cv2.imwrite(str(folder / file), one.mask.astype(np.uint8) * 255)
+        write_picture(folder / file, one.mask.astype(np.uint8) * 255)
         entries.append({"number": number, "class": one.kind, "score": one.score, "box": one.box, "mask": file})
         print(f"{number}: {one.kind}, score {one.score:.2f}, box {x1},{y1} to {x2},{y2}")
-    cv2.imwrite(str(folder / "found.png"), shown)
+    write_picture(folder / "found.png", shown)
     (folder / "found.json").write_text(json.dumps(entries, indent=1) + "\n", encoding="utf-8")
     if not found:
         print(f"nothing was found in the picture; {folder / 'found.json'} is empty")

@@ -12,6 +12,7 @@ import numpy as np
 
 from engines.command import exit_code_of
 from engines.errors import EngineError
+from engines.pictures import write_picture
 
 PANEL = (160, 640)  # height and width, pixels
 MARGIN = 24
@@ -57,7 +58,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _draw(log: Path) -> None:
-    cv2.imwrite(str(log.with_suffix(".png")), plot(log))
+    write_picture(log.with_suffix(".png"), plot(log))
     print(log.with_suffix(".png"))
 
 

@@ -19,6 +19,7 @@ import numpy as np
 from engines.command import exit_code_of
 from engines.corruptions import CORRUPTIONS
 from engines.errors import EngineError
+from engines.pictures import write_picture
 from engines.plot import panel
 
 
@@ -68,11 +69,11 @@ def _search(options: argparse.Namespace) -> None:
     options.out.mkdir(parents=True, exist_ok=True)
     row = [image, np.where(hole[..., None], np.uint8(0), image), *pictures]
     sheet = cv2.resize(np.hstack(row), None, fx=4, fy=4, interpolation=cv2.INTER_CUBIC)
-    cv2.imwrite(str(options.out / "fills.png"), sheet)
+    write_picture(options.out / "fills.png", sheet)
     if options.trace:
         percent = 100 * np.stack(trace) / trace[0]
         panels = [panel(f"start {n}, loss in %", np.arange(len(curve)), curve) for n, curve in enumerate(percent.T, 1)]
-        cv2.imwrite(str(options.out / "trace.png"), np.vstack(panels))
+        write_picture(options.out / "trace.png", np.vstack(panels))
     print(f"Written to {options.out}")
 
 

@@ -25,6 +25,7 @@ from engines.command import exit_code_of
 from engines.data import Picture, learns_from, read_backgrounds, read_boxes
 from engines.errors import EngineError
 from engines.measure import Run, matte_of
+from engines.pictures import write_picture
 from engines.runtime import DEFAULT_SEGMENTER, load_engine
 
 TEACHER = Path("teachers") / "deeplabv3_257_mv_gpu.tflite"
@@ -123,11 +124,11 @@ def _label(data: Path, out: Path, segmenter: str) -> None:
         things = find_things(teacher, picture)
         count += int(things.max())
         if things.any():
-            cv2.imwrite(str(out / "things" / f"{picture.name}.png"), things)
+            write_picture(out / "things" / f"{picture.name}.png", things)
     print(f"{count} things")
     for picture in boxed:
         label = find_people(lambda image: engine.run(image=image)["matte"], picture)
-        cv2.imwrite(str(out / "people_boxes" / f"{picture.name}.png"), label)
+        write_picture(out / "people_boxes" / f"{picture.name}.png", label)
     print(f"{len(boxed)} pictures with boxes")
 
 

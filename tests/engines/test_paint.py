@@ -84,6 +84,12 @@ def test_a_filler_turns_the_paint_into_background(street: Path) -> None:
     assert (filled[~hole] == BACKGROUND).all()
 
 
+def test_a_picture_that_can_not_be_written_is_said_in_a_line(street: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    street.with_name("found.png").mkdir()
+    assert run(street) == 1
+    assert "found.png" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("more", "message"),
     [
