@@ -39,6 +39,7 @@ REPEATS = ((1, 2, 2, 3, 3, 4, 1), (1, 3, 3, 4, 4, 5, 1))  # of Lite0 (as above) 
 LEVELS = (0, 1, 2, 4, 6)  # the stages whose outputs are kept: the last one of each stride
 CHANNELS = tuple(STAGES[level].channels for level in LEVELS)  # at strides 2, 4, 8, 16, 32
 STRIDES = (2, 4, 8, 16, 32)
+ANIMALS = slice(398)  # of ImageNet's thousand classes, in its order
 
 
 def _norm(channels: int) -> nn.BatchNorm2d:
@@ -46,15 +47,16 @@ def _norm(channels: int) -> nn.BatchNorm2d:
 
 
 class Depthwise(nn.Conv2d):
-    """A convolution of each channel by itself. In mixed precision on a CPU it stays in float32: its gradients in
-    bfloat16 have no fast kernel there (twice the time of a whole training step).
+    """A convolution of each channel by itself. In mixed precision on a CPU it stays in float32 where it is trained: its
+    gradients in bfloat16 have no fast kernel there (twice the time of a whole training step).
     """
 
     def __init__(self, channels: int, kernel: int, stride: int) -> None:
         super().__init__(channels, channels, kernel, stride, kernel // 2, groups=channels, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        if x.is_cuda or not torch.is_autocast_enabled("cpu"):
+        trained = torch.is_grad_enabled() and (x.requires_grad or self.weight.requires_grad)
+        if x.is_cuda or not trained or not torch.is_autocast_enabled("cpu"):
             return super().forward(x)
         with torch.autocast("cpu", enabled=False):
             return super().forward(x.float()).to(x.dtype)
@@ -141,3 +143,18 @@ class EfficientNetLite(nn.Module):
         state = torch.load(file.get_model_file_path(), map_location="cpu", weights_only=True)
         mine = self.state_dict().keys()  # without the head, and without the levels that are not needed
         self.load_state_dict({name: value for name, value in state.items() if name in mine})
+
+
+class Classifier(EfficientNetLite):
+    """Lite0 with the head that names what an ImageNet photo shows."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._conv_head = nn.Conv2d(CHANNELS[-1], 1280, 1, bias=False)
+        self._bn1 = _norm(1280)
+        self._fc = nn.Linear(1280, 1000)
+
+    def chances(self, image: Tensor) -> Tensor:
+        """(N, 3, H, W) float32 RGB in [0, 1] -> (N, 1000), the probability of each class."""
+        x = self.act(self._bn1(self._conv_head(self(image * 2 - 1)[-1])))
+        return self._fc(x.mean((2, 3))).softmax(1)

@@ -36,7 +36,8 @@ class Picture:
     """image (H, W, 3) uint8 BGR; mask (H, W) uint8, 255 = person, where there is one; boxes (n, 4) float32 x1 y1 x2 y2.
 
     `trusted` is False where people outside the mask are unlabelled: its person may be cut out, its background not used.
-    things: (H, W) uint8, 0 = nothing, 1, 2, ... = an object each, where a teacher named any.
+    things: (H, W) uint8, 0 = nothing, 1, 2, ... = an object each, where a teacher named any. animal: whether a teacher
+    saw an animal.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Picture:
     boxes: np.ndarray | None = None
     trusted: bool = True
     things: np.ndarray | None = None
+    animal: bool = False
 
     def inside_boxes(self) -> np.ndarray:
         """(H, W) bool: inside any of its boxes."""
@@ -151,7 +153,9 @@ def read_boxes(data: Path, *, held: bool, side: int = LONGEST_SIDE) -> list[Pict
 
 
 def add_labels(pictures: Iterable[Picture], labels: Path) -> list[Picture]:
-    """The same pictures with what `engines.teach` wrote to the folder `labels`: masks where there are boxes; things."""
+    """The same pictures with what `engines.teach` wrote to the folder `labels`: masks where there are boxes, things,
+    and whether there is an animal.
+    """
 
     def read(folder: str, picture: Picture) -> np.ndarray | None:
         path = labels / folder / f"{picture.name}.png"
@@ -162,12 +166,14 @@ def add_labels(pictures: Iterable[Picture], labels: Path) -> list[Picture]:
             raise EngineError(f"{path} does not fit its picture; make the labels again with `python -m engines.teach`")
         return label
 
-    if not (labels / "things").is_dir():
+    if not (labels / "things").is_dir() or not (labels / "animals.txt").is_file():
         raise EngineError(f"there are no labels in {labels}; make them with `python -m engines.teach`")
+    animals = set((labels / "animals.txt").read_text().split())
     found = []
     for picture in pictures:
         mask = read("people_boxes", picture) if picture.boxes is not None else picture.mask
-        found.append(replace(picture, mask=mask, things=read("things", picture)))
+        things = read("things", picture)
+        found.append(replace(picture, mask=mask, things=things, animal=picture.name in animals))
     return found
 
 

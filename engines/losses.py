@@ -46,6 +46,17 @@ def object_loss(logits: Tensor, thing: Tensor) -> dict[str, Tensor]:
     return {"object_bce": terms["bce"], "object_dice": terms["dice"]}
 
 
+def steadiness(logits: Tensor, carried: Tensor) -> Tensor:
+    """How far mattes are from those a frame before: one minus their soft IoU, mean over those that show anything.
+
+    logits, carried (M, 1, H/2, W/2) float32; carried: the matte before, in [0, 1], as the motion brings it here.
+    """
+    matte = torch.sigmoid(logits)
+    both, either = torch.minimum(matte, carried).sum((1, 2, 3)), torch.maximum(matte, carried).sum((1, 2, 3))
+    shows = (carried.mean((1, 2, 3)) > 2e-3).float()
+    return ((1 - both / either.clamp_min(1e-3)) * shows).sum() / shows.sum().clamp_min(1)
+
+
 class FeatureDistance(nn.Module):
     """Squared distance between unit vectors of ImageNet features after ReLU6, strides 2 to 16, mean over a hole.
 

@@ -49,9 +49,9 @@ class SegmenterSamples(Dataset[tuple[Tensor, Tensor, Tensor, Tensor]]):
     image (3, H, W) uint8 RGB; label (1, H, W) uint8: 0, 255 person, 127 inside a person's box; guidance (3, H, W)
     uint8, 255 is one; object (1, H, W) uint8: 255 what the guidance means, 127 where that is not known.
 
-    All samples of one batch (`i // batch`) share one of `shapes`. A third are people and things pasted over
-    backgrounds; the rest are close-ups of faces, real pictures with masks, people-free pictures, and pictures of which
-    only boxes around people are known.
+    All samples of one batch (`i // batch`) share one of `shapes`. Three in ten are people and things pasted over
+    backgrounds; the rest are close-ups of faces, real pictures with masks, people-free pictures (animals among them
+    more often than in what there is), and pictures of which only boxes around people are known.
     """
 
     def __init__(
@@ -68,6 +68,7 @@ class SegmenterSamples(Dataset[tuple[Tensor, Tensor, Tensor, Tensor]]):
         self.cutouts = [*people, *cutouts]
         self.people = [picture for picture in people if picture.trusted]
         self.backgrounds = backgrounds
+        self.animals = [picture for picture in backgrounds if picture.animal]
         self.things = cut_things([*backgrounds, *boxed])
         self.boxed = [with_lone_people(picture) for picture in boxed]
         self.heads = find_heads([*people, *cutouts])
@@ -82,13 +83,13 @@ class SegmenterSamples(Dataset[tuple[Tensor, Tensor, Tensor, Tensor]]):
         shape = _shape_of_batch(self.shapes, self.seed, index // self.batch)
         rng = np.random.default_rng((self.seed, 0, index))
         kind = rng.random()
-        if kind < 0.33:
+        if kind < 0.3:
             canvas = self._composite(rng, shape)
-        elif kind < 0.45 and self.heads:
+        elif kind < 0.47 and self.heads:
             canvas = self._close_up(rng, shape)
-        elif kind < 0.7:
+        elif kind < 0.69:
             canvas = self._real(rng, shape)
-        elif kind < 0.87 and self.boxed:
+        elif kind < 0.83 and self.boxed:
             canvas = self._boxed(rng, shape)
         else:
             canvas = self._free(rng, shape)
@@ -171,15 +172,18 @@ class SegmenterSamples(Dataset[tuple[Tensor, Tensor, Tensor, Tensor]]):
 
     def _free(self, rng: np.random.Generator, shape: tuple[int, int]) -> Canvas:
         """Nobody is there."""
-        canvas = self._background(rng, shape)
+        seen = self.animals if self.animals and rng.random() < 0.4 else self.backgrounds
+        canvas = self._background(rng, shape, seen)
         if rng.random() < 0.3:
             canvas.objects.append(region(rng, canvas.image))
         for _ in range(int(rng.integers(0, 3))):
             self._distract(rng, canvas)
         return canvas
 
-    def _background(self, rng: np.random.Generator, shape: tuple[int, int]) -> Canvas:
-        picture = _any_of(rng, self.backgrounds)
+    def _background(
+        self, rng: np.random.Generator, shape: tuple[int, int], pictures: Sequence[Picture] | None = None
+    ) -> Canvas:
+        picture = _any_of(rng, pictures or self.backgrounds)
         nobody = np.zeros(picture.image.shape[:2], np.uint8)
         image, both = augment.crop(rng, picture.image, _beside(nobody, picture.things), shape)
         return Canvas(image, np.ascontiguousarray(both[..., 0]), both[..., 1])

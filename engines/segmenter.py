@@ -1,5 +1,8 @@
 """The segmenter: EfficientNet-Lite0 and two light U-Net decoders; mattes at half the input's resolution.
 
+A face that fills the frame is larger than what a deep pixel of the encoder sees; so the whole picture is looked at once
+more, at stride 32, before people are outlined (`Context`).
+
 U-Net: Ronneberger, Fischer and Brox, MICCAI 2015. The decoders add their skip connections, as feature pyramids do (Lin
 et al., CVPR 2017), instead of stacking them: half the multiplications at the resolutions that cost most.
 
@@ -36,6 +39,10 @@ SIZES = {
     "swift": Size((16, 32, 48, 96), 128, (288, 512)),
     "sharp": Size((32, 64, 96, 192), 256, (448, 800)),
 }
+
+
+# What of the network finds what: these parts can be trained alone.
+PARTS = {"matte": ("context", "decoder"), "object": ("guide", "object_decoder")}
 
 
 def _conv(inputs: int, outputs: int, kernel: int, stride: int = 1) -> nn.Sequential:
@@ -85,6 +92,33 @@ class Decoder(nn.Module):
         return self.head(x)
 
 
+def _spread(channels: int) -> nn.Sequential:
+    """Two blocks at stride 32 that carry each what is known of a place, a click say, 64 pixels further."""
+    wide = Stage(1, 5, 1, 2, channels)
+    return nn.Sequential(Block(channels, wide, 1), Block(channels, wide, 1))
+
+
+class Context(nn.Module):
+    """What the surroundings and the picture as a whole say about each place: (N, C, H/32, W/32) -> the same.
+
+    The mean over the picture: Liu, Rabinovich and Berg, "ParseNet: Looking Wider to See Better", 2015.
+    """
+
+    def __init__(self, size: Size) -> None:
+        super().__init__()
+        self.enter = nn.Conv2d(CHANNELS[-1], size.hub, 1)
+        self.whole = nn.Conv2d(size.hub, size.hub, 1)
+        self.spread = _spread(size.hub)
+        self.leave = nn.Conv2d(size.hub, CHANNELS[-1], 1)
+        nn.init.zeros_(self.leave.weight)  # a network that was trained without starts from what it knows
+        assert self.leave.bias is not None
+        nn.init.zeros_(self.leave.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.enter(x)
+        return self.leave(self.spread(x + self.whole(x.mean((2, 3), keepdim=True))))
+
+
 class Likeness(nn.Module):
     """How much each pixel of a map resembles what the guidance marks, and what it leaves alone.
 
@@ -119,8 +153,7 @@ class Guide(nn.Module):
         self.mix16 = _conv(at16 + PLANES + 1, at16, 1)
         self.down32 = _conv(at16, size.hub, 3, 2)
         self.enter = nn.Conv2d(CHANNELS[-1], size.hub, 1)
-        wide = Stage(1, 5, 1, 2, size.hub)  # each carries a click 64 pixels further
-        self.spread = nn.Sequential(Block(size.hub, wide, 1), Block(size.hub, wide, 1))
+        self.spread = _spread(size.hub)
         self.leave = nn.Conv2d(size.hub, CHANNELS[-1], 1)
 
     def forward(self, maps: list[Tensor], guidance: Tensor) -> list[Tensor | None]:
@@ -141,13 +174,38 @@ class Segmenter(nn.Module):
     def __init__(self, size: str = "swift", classes: int = 1) -> None:
         super().__init__()
         self.encoder = EfficientNetLite()
+        self.context = Context(SIZES[size])
         self.decoder = Decoder(SIZES[size], classes)
         self.guide = Guide(SIZES[size])
         self.object_decoder = Decoder(SIZES[size], 1)
+        self.still: list[nn.Module] = []  # what is not trained
+
+    def maps(self, image: Tensor) -> list[Tensor]:
+        """The encoder's maps, strides 2, 4, 8, 16 and 32."""
+        return self.encoder(image * 2 - 1)
+
+    def people(self, maps: list[Tensor]) -> Tensor:
+        return self.decoder(maps, [self.context(maps[-1]), None, None, None, None])
+
+    def thing(self, maps: list[Tensor], guidance: Tensor) -> Tensor:
+        return self.object_decoder(maps, self.guide(maps, guidance))
 
     def forward(self, image: Tensor, guidance: Tensor) -> tuple[Tensor, Tensor]:
-        maps = self.encoder(image * 2 - 1)  # strides 2, 4, 8, 16 and 32
-        return self.decoder(maps), self.object_decoder(maps, self.guide(maps, guidance))
+        maps = self.maps(image)
+        return self.people(maps), self.thing(maps, guidance)
+
+    def learn_only(self, part: str) -> None:
+        """Leave all but one of `PARTS` as it is, batch statistics included."""
+        self.still = [child for name, child in self.named_children() if name not in PARTS[part]]
+        for child in self.still:
+            child.requires_grad_(False)
+        self.train(self.training)
+
+    def train(self, mode: bool = True) -> Segmenter:
+        super().train(mode)
+        for child in self.still:
+            child.eval()
+        return self
 
 
 class Matte(nn.Module):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,12 +29,14 @@ from engines.data import (
 )
 from engines.errors import EngineError
 from engines.filler import Filler
+from engines.following import follow
 from engines.holes import random_hole
 from engines.loaders import read_format
 from engines.samples import FILLER_SHAPES, SEGMENTER_SHAPES, FillerSamples, SegmenterSamples
 from engines.segmenter import Matte, Segmenter
 from engines.training import Habits, Rival
 
+STEADY = 0.5  # weight of masks that stay as they were a frame before
 FILLER_SIDE = 576  # pixels of the pictures that holes are cut into: what is blurred teaches blur
 
 
@@ -41,11 +44,12 @@ class SegmenterTask:
     """Find people, and whatever the guidance means.
 
     size: "swift" or "sharp". labels: the folder that `engines.teach` wrote, if any. also: more pictures, as
-    FORMAT:PATH (`engines.loaders`).
+    FORMAT:PATH (`engines.loaders`). only: what of the network learns (`engines.segmenter.PARTS`), if not all of it;
+    people are found as before while the object's part learns, and the other way round.
     """
 
     name = "segmenter"
-    options = frozenset({"size", "labels", "also"})
+    options = frozenset({"size", "labels", "also", "only"})
     goal = "iou"
     rival = None
     habits = Habits()
@@ -57,14 +61,18 @@ class SegmenterTask:
         size: str = "swift",
         labels: Path | None = None,
         also: Sequence[str] = (),
+        only: str | None = None,
         pretrained: bool = True,
     ) -> None:
         self.data = data
         self.labels = labels
         self.also = also
+        self.only = only
         self.network = Segmenter(size)
         if pretrained:
             self.network.encoder.load_imagenet()
+        if only is not None:
+            self.network.learn_only(only)
 
     def samples(self, batch: int, seed: int) -> Dataset[Any]:
         return segmenter_samples(self.data, batch, seed, labels=self.labels, also=self.also)
@@ -73,9 +81,21 @@ class SegmenterTask:
         return _encoder_slowly(self.network, rate)
 
     def loss(self, batch: list[Tensor], progress: float) -> dict[str, Tensor]:
-        image, label, guidance, thing = batch
-        matte, found = self.network(scaled(image), scaled(guidance))
-        return losses.matte_loss(matte.float(), label) | losses.object_loss(found.float(), thing)
+        image, label, guidance, thing = scaled(batch[0]), batch[1], scaled(batch[2]), batch[3]
+        maps = self.network.maps(image)
+        terms: dict[str, Tensor] = {}
+        if self.only != "object":
+            terms |= losses.matte_loss(self.network.people(maps).float(), label)
+        if self.only != "matte":
+            half = max(1, len(image) // 2)  # the first half follows what it found a frame before, the rest is guided
+            carried, before = follow(image[:half], guidance[:half], self._look)
+            found = self.network.thing(maps, torch.cat([carried, guidance[half:]])).float()
+            terms |= losses.object_loss(found, thing)
+            terms["steady"] = STEADY * losses.steadiness(found[:half], before)
+        return terms
+
+    def _look(self, image: Tensor) -> Callable[[Tensor], Tensor]:
+        return partial(self.network.thing, self.network.maps(image))
 
     def evaluate(self, network: nn.Module) -> dict[str, float]:
         people = [p for p in read_people(self.data, "train", chosen_on) if p.trusted]

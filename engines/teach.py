@@ -4,9 +4,11 @@ What it writes are pictures to look at, and `engines.train segmenter --labels LA
 
     things/STEM.png         0 nothing, 1, 2, ... an object each; of people-free pictures and of pictures with boxes
     people_boxes/STEM.png   0 nobody, 127 unsure, 255 person
+    animals.txt             stems of the people-free pictures that show an animal
 
 Things are what DeepLabV3 (the data's teachers/, Pascal VOC's classes without people) is sure of. People are found by a
 segmenter at several sizes, and a picture's label is taken inside the boxes only that its mask fills from side to side.
+Animals are what EfficientNet-Lite0 calls so, as its package ships it, with ImageNet's classes.
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ from engines.augment import UNKNOWN
 from engines.command import exit_code_of
 from engines.data import Picture, learns_from, read_backgrounds, read_boxes
 from engines.errors import EngineError
-from engines.measure import Run, matte_of
+from engines.measure import Run, matte_of, to_network
 from engines.pictures import write_picture
 from engines.runtime import DEFAULT_SEGMENTER, load_engine
 
@@ -82,6 +84,25 @@ def find_things(teacher: Teacher, picture: Picture) -> np.ndarray:
     return things
 
 
+def animal_finder() -> Callable[[Picture], bool]:
+    """Whether a picture shows an animal more probably than anything else that ImageNet names."""
+    try:
+        import torch
+
+        from engines.backbone import ANIMALS, Classifier
+    except ImportError as error:
+        raise EngineError(f"finding animals needs {error.name}; install it with `pip install .[train]`") from error
+    network = Classifier().eval()
+    network.load_imagenet()
+
+    def shows_animal(picture: Picture) -> bool:
+        with torch.inference_mode():
+            chances = network.chances(torch.from_numpy(to_network(picture.image, (224, 224))))
+        return bool(chances[0, ANIMALS].sum() > 0.5)
+
+    return shows_animal
+
+
 def find_people(run: Run, picture: Picture) -> np.ndarray:
     """(H, W) uint8: 0 nobody, 127 unsure, 255 person, of a picture of which the boxes around people are known."""
     mirrored = np.ascontiguousarray(picture.image[:, ::-1])
@@ -119,8 +140,13 @@ def _label(data: Path, out: Path, segmenter: str) -> None:
     boxed = read_boxes(data, held=False)
     for folder in ("things", "people_boxes"):
         (out / folder).mkdir(parents=True, exist_ok=True)
+    free = read_backgrounds(data, "train", learns_from)
+    shows_animal = animal_finder()
+    animals = [picture.name for picture in free if shows_animal(picture)]
+    (out / "animals.txt").write_text("".join(f"{name}\n" for name in animals))
+    print(f"{len(animals)} pictures of animals")
     count = 0
-    for picture in [*read_backgrounds(data, "train", learns_from), *boxed]:
+    for picture in [*free, *boxed]:
         things = find_things(teacher, picture)
         count += int(things.max())
         if things.any():

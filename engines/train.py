@@ -29,7 +29,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, help="of torch on the CPU")
     parser.add_argument("--workers", type=int, help="processes that make samples")
-    parser.add_argument("--from", dest="start", type=Path, metavar="CHECKPOINT", help="start from its weights")
+    parser.add_argument(
+        "--from", dest="start", type=Path, metavar="PATH", help="start from a checkpoint's or a model's weights"
+    )
     parser.add_argument("--size", choices=("swift", "sharp"), help="segmenter: for a CPU (the default) or a GPU")
     parser.add_argument(
         "--weigh", action="append", default=[], metavar="TERM=WEIGHT", help="fillers: weight of a term of the loss"
@@ -50,6 +52,9 @@ def main(arguments: list[str] | None = None) -> int:
         metavar="FORMAT:PATH",
         help="segmenter: more pictures; see engines.loaders",
     )
+    parser.add_argument(
+        "--only", choices=("matte", "object"), help="segmenter: train what finds people, or what finds a guided object"
+    )
     parser.add_argument("--judge-every", type=float, metavar="MINUTES", help="evaluate now and then, keep best.pt")
     parser.add_argument("--patience", type=int, default=3, help="evaluations without a better figure before it stops")
     parser.add_argument("--half", action="store_true", default=None, help="bfloat16 on a CPU too, if it computes in it")
@@ -62,7 +67,7 @@ def main(arguments: list[str] | None = None) -> int:
 def _train(task: str, data: Path, **options: object) -> None:
     given = {
         name: options.pop(name)
-        for name in ("size", "labels", "also", "weigh", "side", "with_people", "imagenet", "noise")
+        for name in ("size", "labels", "also", "only", "weigh", "side", "with_people", "imagenet", "noise")
     }
     given["weigh"] = dict(_weight(text) for text in given["weigh"])  # type: ignore[attr-defined]
     made = make_task(task, data, **{name: value for name, value in given.items() if value})

@@ -23,9 +23,11 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
 from engines.errors import EngineError
+from engines.unfold import unfold
 
 WARM_UP = 50  # steps from a tenth of the learning rate to all of it
 LOG_EVERY = 20  # steps
+MEASURED = 8  # batches that a model's normalisations get their statistics from
 
 
 @dataclass(frozen=True)
@@ -94,7 +96,7 @@ class Plan:
     threads: int | None = None
     workers: int | None = None
     device: str = "auto"
-    start: Path | None = None  # checkpoint to start from where `out` holds none
+    start: Path | None = None  # checkpoint, or a model's folder, to start from where `out` holds no checkpoint
     judge_every: float | None = None  # minutes between evaluations, for an early stop
     patience: int = 3  # evaluations without a better figure before it stops early
     half: bool | None = None  # bfloat16 where that is safe; by itself on a GPU only
@@ -119,7 +121,7 @@ def train(task: Task, plan: Plan, say: Callable[[str], None] = print) -> Path:
         run.restore(path)
         say(f"{task.name}: resuming at step {run.step}")
     elif plan.start is not None:
-        say(f"{task.name}: {run.adopt(plan.start)} of {len(run.mean)} tensors come from {plan.start}")
+        say(f"{task.name}: {run.adopt(plan.start)}")
     with (plan.out / "log.csv").open("a", newline="") as file:
         _loop(run, path, csv.writer(file), file.flush, say)
     run.save(path)
@@ -338,8 +340,22 @@ class _Run:
         assert self.rival_optimizer is not None
         return {"rival": self.task.rival.network.state_dict(), "rival_optimizer": self.rival_optimizer.state_dict()}
 
-    def adopt(self, path: Path) -> int:
-        """Start from another training's averaged weights wherever name and shape are the same; how many were."""
+    def adopt(self, path: Path) -> str:
+        """Start from another training's averaged weights, wherever name and shape are the same, or from a model's."""
+        found = self._unfold(path) if path.is_dir() else self._adopt_checkpoint(path)
+        self.mean = {name: value.detach().clone() for name, value in self.network.state_dict().items()}
+        return f"{found} come from {path}"
+
+    def _unfold(self, path: Path) -> str:
+        batches = self.batches()
+        first = [batch for batch, _ in zip(batches, range(MEASURED), strict=False)]
+
+        def run(number: int) -> None:
+            self.task.loss([part.to(self.device) for part in first[number]], 0.0)
+
+        return f"{unfold(path, self.network, run, MEASURED)} convolutions"
+
+    def _adopt_checkpoint(self, path: Path) -> str:
         state = _read(path)
         if state.get("task") != self.task.name:
             raise EngineError(f"{path} is not a checkpoint of the {self.task.name}; --from must name one")
@@ -348,8 +364,7 @@ class _Run:
             name: value for name, value in state["mean"].items() if name in known and value.shape == known[name].shape
         }
         self.network.load_state_dict(known | fits)
-        self.mean = {name: value.detach().clone() for name, value in self.network.state_dict().items()}
-        return len(fits)
+        return f"{len(fits)} of {len(known)} tensors"
 
     def restore(self, path: Path) -> None:
         state = _read(path)

