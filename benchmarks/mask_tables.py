@@ -36,7 +36,7 @@ def _people(scores: Mapping[str, Scores]) -> str:
     rows = [
         [
             name,
-            *(number(value, 3) for value in (found.iou_all, found.iou_free, found.iou_trusted)),
+            *(number(v, 3) for v in (found.iou_all, found.iou_free, found.iou_trusted, found.iou_trusted_free)),
             *(number(found.iou[source], 3) for source in sources),
             percent(found.accuracy),
             number(found.boundary, 3),
@@ -44,7 +44,7 @@ def _people(scores: Mapping[str, Scores]) -> str:
         ]
         for name, found in scores.items()
     ]
-    header = ["network", "IoU", "no cmask", "trusted", *sources, "pixels", "boundary", "ms"]
+    header = ["network", "IoU", "no cmask", "trusted", "trusted, no cmask", *sources, "pixels", "boundary", "ms"]
     return f"### People\n\n{markdown_table(header, rows)}"
 
 

@@ -24,6 +24,7 @@ class Scores:
     iou_all: float
     iou_free: float
     iou_trusted: float
+    iou_trusted_free: float
     accuracy: float
     boundary: float
     false: dict[str, float]
@@ -52,6 +53,9 @@ def score(peer: Peer, people: Sequence[Picture], backgrounds: Sequence[Picture],
         iou_all=_mean(ious),
         iou_free=_mean([value for value, p in zip(ious, people, strict=True) if p.prefix != "cmask"]),
         iou_trusted=_mean([value for value, p in zip(ious, people, strict=True) if p.trusted]),
+        iou_trusted_free=_mean(
+            [value for value, p in zip(ious, people, strict=True) if p.trusted and p.prefix != "cmask"]
+        ),
         accuracy=_mean(accuracies),
         boundary=_mean(boundaries),
         false=_by_source(backgrounds, false),

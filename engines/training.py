@@ -97,6 +97,7 @@ class Plan:
     workers: int | None = None
     device: str = "auto"
     start: Path | None = None  # checkpoint, or a model's folder, to start from where `out` holds no checkpoint
+    remember: float = 0.0  # share of ImageNet's weights that is mixed into the encoder of a model to start from
     judge_every: float | None = None  # minutes between evaluations, for an early stop
     patience: int = 3  # evaluations without a better figure before it stops early
     half: bool | None = None  # bfloat16 where that is safe; by itself on a GPU only
@@ -110,6 +111,8 @@ def train(task: Task, plan: Plan, say: Callable[[str], None] = print) -> Path:
     """
     if [plan.steps, plan.minutes, plan.pictures].count(None) != 2:
         raise EngineError("say how long to train: either --steps, --minutes or --pictures")
+    if plan.remember and (plan.start is None or not plan.start.is_dir()):
+        raise EngineError("--remember mixes ImageNet's weights into a model's; name its folder with --from")
     if plan.threads:
         torch.set_num_threads(plan.threads)
     device = torch.device(pick_device(plan.device))
@@ -353,7 +356,7 @@ class _Run:
         def run(number: int) -> None:
             self.task.loss([part.to(self.device) for part in first[number]], 0.0)
 
-        return f"{unfold(path, self.network, run, MEASURED)} convolutions"
+        return f"{unfold(path, self.network, run, MEASURED, self.plan.remember)} convolutions"
 
     def _adopt_checkpoint(self, path: Path) -> str:
         state = _read(path)

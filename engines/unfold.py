@@ -3,10 +3,15 @@
 The exporter folds batch normalisations into the convolutions before them. Here each convolution takes the folded
 weights, and the normalisation after it statistics measured on training samples, with the scale and offset that undo
 them: the network answers as the model does, and its normalisations have something to go on from.
+
+What an encoder learnt on a few thousand pictures made it forget what ImageNet had taught it: dogs became people.
+Halfway between the two sets of weights lies an encoder that has both (Wortsman et al., "Robust Fine-Tuning of Zero-Shot
+Models", CVPR 2022): that is what `remember` is for. What reads its maps has to learn anew.
 """
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -17,14 +22,18 @@ import torch
 from onnx import numpy_helper
 from torch import Tensor, nn
 
+from engines.backbone import EfficientNetLite
 from engines.errors import EngineError
 
 
-def unfold(model: Path, network: nn.Module, run: Callable[[int], Any], rounds: int = 8) -> int:
+def unfold(model: Path, network: nn.Module, run: Callable[[int], Any], rounds: int = 8, remember: float = 0.0) -> int:
     """Put the weights of a model's folder into `network`; how many of its convolutions were found there.
 
+    remember: the share of ImageNet's weights in the encoder's, 0 to 1; the model's are the rest.
+
     run: takes a number and puts that batch of samples through the network. Convolutions that the model lacks stay as
-    they are, as do other parameters. EngineError where there is no such model, or it is of another size.
+    they are, as do other parameters. EngineError where there is no such model, it is of another size, or ImageNet's
+    weights are missing.
     """
     path = model / "model.onnx"
     try:
@@ -38,6 +47,9 @@ def unfold(model: Path, network: nn.Module, run: Callable[[int], Any], rounds: i
     for name, (weight, _) in known.items():
         if weight.shape != convs[name].weight.shape:
             raise EngineError(f"{path} is of a network of another size; its {name} has another shape")
+    if remember:
+        for name, (weight, bias) in _imagenet(network):
+            known[name] = torch.lerp(known[name][0], weight, remember), torch.lerp(known[name][1], bias, remember)
     training = network.training
     network.eval()
     with torch.no_grad():
@@ -80,6 +92,21 @@ def _convolutions(graph: onnx.GraphProto, outer: dict[str, np.ndarray]) -> Itera
         for attribute in node.attribute:
             if attribute.HasField("g"):
                 yield from _convolutions(attribute.g, constants)
+
+
+def _imagenet(network: nn.Module) -> Iterator[tuple[str, tuple[Tensor, Tensor]]]:
+    """ImageNet's weights of the network's encoder by the name of the convolution, their normalisations folded in."""
+    for prefix, module in network.named_modules():
+        if isinstance(module, EfficientNetLite):
+            taught = copy.deepcopy(module)
+            taught.load_imagenet()
+            names = {conv: name for name, conv in taught.named_modules()}
+            for conv, norm in _norm_after(taught).items():
+                assert norm.running_mean is not None
+                assert norm.running_var is not None
+                scale = norm.weight / (norm.running_var + norm.eps).sqrt()
+                folded = conv.weight * scale[:, None, None, None], norm.bias - norm.running_mean * scale
+                yield f"{prefix}.{names[conv]}", (folded[0].detach(), folded[1].detach())
 
 
 def _norm_after(network: nn.Module) -> dict[nn.Conv2d, nn.BatchNorm2d]:

