@@ -33,7 +33,7 @@ from engines.graphs import add_graphs, needed
 from engines.models import FILES
 from engines.recipes import Recipe
 from engines.runtime import Engine, load_engine
-from engines.segmenter import SIZES
+from engines.segmenter import SIZES, Segmenter
 from engines.training import load_weights
 
 OPSET = 17
@@ -49,14 +49,19 @@ def export(
     *,
     size: str = "swift",
     quick: bool = False,
+    object_from: Path | None = None,
 ) -> Card:
     """Write `out`/model.onnx and `out`/card.json from a checkpoint; EngineError when they fail a check.
 
+    object_from: another checkpoint, of a segmenter of which the object's part learnt alone; it is taken from there.
     quick: compared with torch, but not measured, and without the graphs for GPUs: enough for a benchmark.
     """
     recipe = recipe_of(task, size)
     network = recipe.network()
     state = load_weights(checkpoint, network, task)
+    steps = f"{state['step']} steps, seed {state['seed']}"
+    if object_from is not None:
+        steps += f"; the object's part: {_take_object(network, object_from, recipe)} steps"
     module = recipe.wrap(network).eval()
     out.mkdir(parents=True, exist_ok=True)
     model = to_onnx(module, recipe) if recipe.runtime == "onnx" else saved(network)
@@ -78,7 +83,7 @@ def export(
         sha256=hashlib.sha256(model).hexdigest(),
         author="the object-eraser project",
         date=date.today().isoformat(),
-        notes=f"{recipe.notes} {state['step']} steps, seed {state['seed']}.",
+        notes=f"{recipe.notes} {steps}.",
     )
     with tempfile.TemporaryDirectory() as folder:  # measured there, so that a bad export leaves the old one alone
         (Path(folder) / FILES[recipe.runtime]).write_bytes(model)
@@ -100,6 +105,19 @@ def export(
         add_graphs(out)
     say(", ".join([f"{out}: {len(model)} bytes", *(f"{name} {value:.4f}" for name, value in figures.items())]))
     return card
+
+
+def _take_object(network: nn.Module, checkpoint: Path, recipe: Recipe) -> int:
+    """Put the object's part of another training into a segmenter; how many steps it was trained."""
+    other = recipe.network()
+    if not isinstance(network, Segmenter) or not isinstance(other, Segmenter):
+        raise EngineError("only the segmenter has a part for objects; leave --object-from out")
+    steps = load_weights(checkpoint, other, "segmenter")["step"]
+    try:
+        network.take("object", other)
+    except ValueError as error:
+        raise EngineError(f"{checkpoint} was trained on another encoder; start both trainings alike") from error
+    return int(steps)
 
 
 def saved(network: nn.Module) -> bytes:
@@ -242,12 +260,14 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--data", type=Path, default=data, required=data is None, help="default: $ERASER_DATA")
     parser.add_argument("--size", choices=tuple(SIZES), default="swift", help="segmenter: which was trained")
     parser.add_argument(
+        "--object-from", type=Path, metavar="CHECKPOINT", help="segmenter: of a training with --only object"
+    )
+    parser.add_argument(
         "--quick", action="store_true", help="no figures and no graphs for GPUs: enough for a benchmark"
     )
     given = parser.parse_args(arguments)
-    return exit_code_of(
-        lambda: export(given.task, given.checkpoint, given.out, given.data, size=given.size, quick=given.quick)
-    )
+    options = {"size": given.size, "quick": given.quick, "object_from": given.object_from}
+    return exit_code_of(lambda: export(given.task, given.checkpoint, given.out, given.data, **options))
 
 
 if __name__ == "__main__":

@@ -201,6 +201,16 @@ class Segmenter(nn.Module):
             child.requires_grad_(False)
         self.train(self.training)
 
+    def take(self, part: str, other: Segmenter) -> None:
+        """Take one of `PARTS` from a network that has the same encoder; ValueError where it has another."""
+        image = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+        with torch.inference_mode():
+            pairs = zip(self.eval().maps(image), other.eval().maps(image), strict=True)
+            if not all(torch.allclose(mine, theirs, atol=1e-3) for mine, theirs in pairs):
+                raise ValueError("the encoders differ")
+        for name in PARTS[part]:
+            getattr(self, name).load_state_dict(getattr(other, name).state_dict())
+
     def train(self, mode: bool = True) -> Segmenter:
         super().train(mode)
         for child in self.still:

@@ -17,7 +17,7 @@ from engines import following, losses, teach  # noqa: E402
 from engines.backbone import EfficientNetLite  # noqa: E402
 from engines.data import Picture  # noqa: E402
 from engines.errors import EngineError  # noqa: E402
-from engines.export import to_onnx  # noqa: E402
+from engines.export import export, to_onnx  # noqa: E402
 from engines.recipes import RECIPES  # noqa: E402
 from engines.runtime import load_engine  # noqa: E402
 from engines.segmenter import Matte, Segmenter  # noqa: E402
@@ -95,6 +95,9 @@ def test_a_model_of_another_size_or_none_at_all_is_refused(tmp_path: Path) -> No
         train(task, Plan(tmp_path, steps=1, device="cpu", remember=0.5), lambda line: None)
 
 
+probe = np.random.default_rng(0).random((2, 3, 64, 96), np.float32)
+
+
 class Few(SegmenterTask):
     """The segmenter's task on random samples."""
 
@@ -118,6 +121,30 @@ def test_what_is_not_to_learn_stays_as_it_is(tmp_path: Path, only: str, parts: t
     after = task.network.state_dict()
     changed = {name.split(".")[0] for name, value in before.items() if not torch.equal(value, after[name])}
     assert changed == set(parts)
+
+
+def test_two_parts_that_learnt_apart_are_exported_as_one(tmp_path: Path) -> None:
+    for only in ("matte", "object"):
+        torch.manual_seed(0)
+        task: Any = Few(Path("nowhere"), only=only, pretrained=False)
+        train(task, Plan(tmp_path / only, steps=3, batch=2, device="cpu"), lambda line: None)
+    torch.manual_seed(1)
+    stranger: Any = Few(Path("nowhere"), pretrained=False)
+    train(stranger, Plan(tmp_path / "stranger", steps=1, batch=2, device="cpu"), lambda line: None)
+    people, thing, other = (tmp_path / name / "checkpoint.pt" for name in ("matte", "object", "stranger"))
+    export("segmenter", people, tmp_path / "both", tmp_path, quick=True, object_from=thing)
+    found = []
+    for name, checkpoint in (("both", None), ("people", people), ("thing", thing)):
+        if checkpoint is not None:
+            export("segmenter", checkpoint, tmp_path / name, tmp_path, quick=True)
+        engine = load_engine(tmp_path / name, "segmenter", device="cpu", threads=1)
+        found.append(engine.run(image=probe[:1], guidance=probe[1:]))
+    both, with_people, with_thing = found
+    np.testing.assert_allclose(both["matte"], with_people["matte"], atol=1e-5)
+    np.testing.assert_allclose(both["object"], with_thing["object"], atol=1e-5)
+    assert np.abs(with_people["object"] - with_thing["object"]).max() > 1e-4
+    with pytest.raises(EngineError, match="another encoder"):
+        export("segmenter", people, tmp_path / "mixed", tmp_path, quick=True, object_from=other)
 
 
 def test_a_network_that_knew_no_context_starts_from_what_it_found() -> None:
