@@ -46,14 +46,20 @@ def object_loss(logits: Tensor, thing: Tensor) -> dict[str, Tensor]:
     return {"object_bce": terms["bce"], "object_dice": terms["dice"]}
 
 
-def steadiness(logits: Tensor, carried: Tensor) -> Tensor:
+def steadiness(logits: Tensor, carried: Tensor, thing: Tensor) -> Tensor:
     """How far mattes are from those a frame before: one minus their soft IoU, mean over those that show anything.
 
-    logits, carried (M, 1, H/2, W/2) float32; carried: the matte before, in [0, 1], as the motion brings it here.
+    logits, carried (M, 1, H/2, W/2) float32; carried: the matte before, in [0, 1], as the motion brings it here; thing
+    (M, 1, H, W) uint8 as in `object_loss`. Where the matte before was wrong, the truth stands for it: no fault shall
+    last.
     """
     matte = torch.sigmoid(logits)
-    both, either = torch.minimum(matte, carried).sum((1, 2, 3)), torch.maximum(matte, carried).sum((1, 2, 3))
-    shows = (carried.mean((1, 2, 3)) > 2e-3).float()
+    known = F.max_pool2d((thing == UNKNOWN).float(), 2) == 0
+    true = F.avg_pool2d((thing > UNKNOWN).float(), 2)
+    wrong = ((carried > 0.5) != (true > 0.5)) & known
+    wanted = torch.where(wrong, true, carried)
+    both, either = torch.minimum(matte, wanted).sum((1, 2, 3)), torch.maximum(matte, wanted).sum((1, 2, 3))
+    shows = (wanted.mean((1, 2, 3)) > 2e-3).float()
     return ((1 - both / either.clamp_min(1e-3)) * shows).sum() / shows.sum().clamp_min(1)
 
 

@@ -91,7 +91,7 @@ class SegmenterTask:
             carried, before = follow(image[:half], guidance[:half], self._look)
             found = self.network.thing(maps, torch.cat([carried, guidance[half:]])).float()
             terms |= losses.object_loss(found, thing)
-            terms["steady"] = STEADY * losses.steadiness(found[:half], before)
+            terms["steady"] = STEADY * losses.steadiness(found[:half], before, thing[:half])
         return terms
 
     def _look(self, image: Tensor) -> Callable[[Tensor], Tensor]:

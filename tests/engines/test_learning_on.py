@@ -172,7 +172,7 @@ def test_what_was_found_a_frame_before_comes_back_to_where_it_is() -> None:
     assert guidance.shape == (32, 3, 64, 96)
     assert not guidance[:, 1:].any()
     true = torch.nn.functional.avg_pool2d(thing, 2)
-    far = losses.steadiness(torch.logit(true, 1e-3), before)
+    far = losses.steadiness(torch.logit(true, 1e-3), before, torch.full((32, 1, 64, 96), 127, dtype=torch.uint8))
     assert far < 0.15
     wrong = [
         float(((plane > 0.5) != (one > 0.5)).float().mean()) for plane, one in zip(guidance[:, :1], thing, strict=True)
@@ -188,11 +188,19 @@ def test_following_is_not_learnt_from_twice() -> None:
 
 
 def test_a_mask_that_stays_is_steady_and_one_that_goes_is_not() -> None:
-    matte = torch.nn.functional.avg_pool2d(discs(1), 2)
+    matte, thing = torch.nn.functional.avg_pool2d(discs(1), 2), (discs(1) * 255).byte()
     logits = (matte - 0.5) * 20
-    assert losses.steadiness(logits, matte) < 0.05
-    assert losses.steadiness(-logits, matte) > 0.9
-    assert losses.steadiness(logits, torch.zeros_like(matte)) == 0  # there was nothing to stay
+    assert losses.steadiness(logits, matte, thing) < 0.05
+    assert losses.steadiness(-logits, matte, thing) > 0.9
+    assert losses.steadiness(logits, torch.zeros_like(matte), torch.zeros_like(thing)) == 0  # nothing was to stay
+
+
+def test_a_fault_is_not_to_last() -> None:
+    matte, thing = torch.nn.functional.avg_pool2d(discs(1), 2), (discs(1) * 255).byte()
+    leaking = matte.clone()
+    leaking[..., 20:, :] = 1
+    keeps, leaves = torch.logit(leaking, 1e-3), torch.logit(matte, 1e-3)
+    assert losses.steadiness(leaves, leaking, thing) < 0.1 < losses.steadiness(keeps, leaking, thing)
 
 
 def test_a_cat_is_an_animal_and_a_rocket_is_not() -> None:
