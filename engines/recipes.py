@@ -110,10 +110,10 @@ RECIPES = {
         measure=measure_segmenter,
         role="segmenter",
         notes="Weakest on crowds and on people under a tenth of the frame's height; may miss mirrors and odd poses; "
-        "marks some animals, toys and cloth in close-ups. Its encoder is 0.6 of ImageNet's weights and 0.4 of those of an "
-        "earlier training of 6271 steps. The guided object: trained on people, on things that a "
+        "marks some animals, toys and cloth in close-ups. The guided object: trained on people, on things that a "
         "teacher named, on pasted shapes and on plain regions; parts of things, and things of one colour that touch, "
-        "may come out wrong. A group that touches is taken apart person by person.",
+        "may come out wrong. A group that touches is taken apart person by person. Before the steps counted here: 6271 "
+        "of the whole, after which the encoder was brought back to 0.6 of ImageNet's, and 1300 of the object's part.",
     ),
     "filler": Recipe(
         network=Filler,

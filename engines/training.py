@@ -113,6 +113,8 @@ def train(task: Task, plan: Plan, say: Callable[[str], None] = print) -> Path:
         raise EngineError("say how long to train: either --steps, --minutes or --pictures")
     if plan.remember and (plan.start is None or not plan.start.is_dir()):
         raise EngineError("--remember mixes ImageNet's weights into a model's; name its folder with --from")
+    if not 0 <= plan.remember <= 1:
+        raise EngineError(f"--remember takes a share from 0 to 1, not {plan.remember:g}")
     if plan.threads:
         torch.set_num_threads(plan.threads)
     device = torch.device(pick_device(plan.device))

@@ -93,6 +93,8 @@ def test_a_model_of_another_size_or_none_at_all_is_refused(tmp_path: Path) -> No
     task: Any = Few(Path("nowhere"), pretrained=False)
     with pytest.raises(EngineError, match="--remember mixes"):
         train(task, Plan(tmp_path, steps=1, device="cpu", remember=0.5), lambda line: None)
+    with pytest.raises(EngineError, match="a share from 0 to 1, not 60"):
+        train(task, Plan(tmp_path, steps=1, device="cpu", start=tmp_path, remember=60), lambda line: None)
 
 
 probe = np.random.default_rng(0).random((2, 3, 64, 96), np.float32)
