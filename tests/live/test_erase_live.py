@@ -53,7 +53,20 @@ def clip(tmp_path) -> Path:
     return media.write_video(tmp_path / "in.mp4", media.pictures(40), rate=20)
 
 
-def test_a_file_is_erased_at_its_own_pace_and_recorded(clip, tmp_path):
+def wall(frames: int) -> list[np.ndarray]:
+    """A dark disc hangs on a wall, where BOX is; a white square passes below it, from left to right."""
+    result = []
+    for index in range(frames):
+        picture = np.full((media.HEIGHT, media.WIDTH, 3), (150, 160, 140), np.uint8)
+        cv2.circle(picture, (40, 42), 10, (40, 30, 90), cv2.FILLED, cv2.LINE_AA)
+        x = (media.WIDTH - 20) * index // (frames - 1)
+        picture[72:92, x : x + 20] = 255
+        result.append(picture)
+    return result
+
+
+def test_a_file_is_erased_at_its_own_pace_and_recorded(tmp_path):
+    clip = media.write_video(tmp_path / "in.mp4", wall(40), rate=20)
     begin = time.monotonic()
     done = run(
         clip, "--headless", "--record", tmp_path / "out.mp4", "--report", tmp_path / "report.json",
@@ -76,6 +89,7 @@ def test_a_file_is_erased_at_its_own_pace_and_recorded(clip, tmp_path):
     originals = media.read_video(clip)
     for _, picture in frames[:: len(frames) // 8 or 1]:
         assert min(media.difference(picture[70:], original[70:]) for original in originals) < 6
+        assert media.difference(picture[36:48, 34:46], originals[0][4:16, 4:16]) < 6  # the disc's place is wall
 
 
 def test_an_rtsp_or_http_camera_is_erased_until_the_duration_is_over(tmp_path):
