@@ -29,10 +29,9 @@ from engines.errors import EngineError
 def unfold(model: Path, network: nn.Module, run: Callable[[int], Any], rounds: int = 8, remember: float = 0.0) -> int:
     """Put the weights of a model's folder into `network`; how many of its convolutions were found there.
 
-    remember: the share of ImageNet's weights in the encoder's, 0 to 1; the model's are the rest.
-
-    run: takes a number and puts that batch of samples through the network. Convolutions that the model lacks stay as
-    they are, as do other parameters. EngineError where there is no such model, it is of another size, or ImageNet's
+    run: takes a number and puts that batch of samples through the network. remember: the share of ImageNet's weights in
+    the encoder's, 0 to 1; the model's are the rest. Convolutions that the model lacks stay as they are, as do other
+    parameters. EngineError where there is no such model, it is of another size, or ImageNet's
     weights are missing.
     """
     path = model / "model.onnx"
