@@ -64,6 +64,19 @@ class Sleep:
         raise EraserError("nobody has ended this")
 
 
+class Dawdling(Bench):
+    """Waits a while after the first word on progress, so that whoever looks sees it."""
+
+    def __init__(self, bench: Bench) -> None:
+        super().__init__(bench.folder, bench.threads, bench._tell)
+
+    def tell(self, frames: int, total: int | None) -> None:
+        first = not self._told
+        super().tell(frames, total)
+        if first:
+            time.sleep(1.5)
+
+
 class SlowPiece(ErasePiece):
     """A piece that takes a while, and says in a folder beside its input on which node of a cluster it is."""
 
@@ -72,5 +85,4 @@ class SlowPiece(ErasePiece):
 
         node = ray.get_runtime_context().get_node_id()
         (self.input.parent / "nodes" / f"{node}-{bench.folder.name}").touch()
-        time.sleep(1.5)
-        return super().run(bench)
+        return super().run(Dawdling(bench))
