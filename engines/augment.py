@@ -13,23 +13,52 @@ import numpy as np
 from engines.data import Picture
 
 UNKNOWN = 127  # label of a pixel that may or may not be a person
+TRIES = 8  # to find a part of a picture that holds what it is to hold
 
 
 Label = TypeVar("Label", np.ndarray, None)
 
 
 def crop(
-    rng: np.random.Generator, image: np.ndarray, label: Label, shape: tuple[int, int], least: float = 0.4
+    rng: np.random.Generator,
+    image: np.ndarray,
+    label: Label,
+    shape: tuple[int, int],
+    least: float = 0.4,
+    most: float = 1.0,
 ) -> tuple[np.ndarray, Label]:
-    """A random part of the picture, at least `least` of its size, with nearly the aspect of `shape` (H, W)."""
+    """A random part of the picture, `least` to `most` of its size, with nearly the aspect of `shape` (H, W)."""
     height, width = image.shape[:2]
     aspect = shape[1] / shape[0] * np.exp(rng.uniform(-0.2, 0.2))
-    scale = rng.uniform(least, 1.0)
+    scale = rng.uniform(least, most)
     h, w = min(height, width / aspect) * scale, min(width, height * aspect) * scale
     h, w = max(8, round(h)), max(8, round(w))
     y, x = int(rng.integers(0, max(1, height - h + 1))), int(rng.integers(0, max(1, width - w + 1)))
     part = slice(y, y + h), slice(x, x + w)
     return resize(image[part], label if label is None else label[part], shape)
+
+
+def beside_boxes(rng: np.random.Generator, picture: Picture, shape: tuple[int, int]) -> np.ndarray | None:
+    """A random part of a picture that no box reaches into, at `shape` (H, W); None where none was found."""
+    inside = picture.inside_boxes().astype(np.uint8)
+    for _ in range(TRIES):
+        image, boxed = crop(rng, picture.image, inside, shape, least=0.2)
+        if not boxed.any():
+            return image
+    return None
+
+
+def clothing(rng: np.random.Generator, person: Picture, shape: tuple[int, int]) -> np.ndarray | None:
+    """What a person wears below the head, seen too near to tell that somebody wears it, at `shape` (H, W); None where
+    no part was found that is all clothes."""
+    image, alpha, _ = cut_out(person)
+    neck = image.shape[0] // 4
+    image, alpha = image[neck:], alpha[neck:]
+    for _ in range(TRIES):
+        part, worn = crop(rng, image, alpha, shape, least=0.15, most=0.5)
+        if worn.min() > UNKNOWN:
+            return part
+    return None
 
 
 def resize(image: np.ndarray, label: Label, shape: tuple[int, int]) -> tuple[np.ndarray, Label]:

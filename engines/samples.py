@@ -49,9 +49,10 @@ class SegmenterSamples(Dataset[tuple[Tensor, Tensor, Tensor, Tensor]]):
     image (3, H, W) uint8 RGB; label (1, H, W) uint8: 0, 255 person, 127 inside a person's box; guidance (3, H, W)
     uint8, 255 is one; object (1, H, W) uint8: 255 what the guidance means, 127 where that is not known.
 
-    All samples of one batch (`i // batch`) share one of `shapes`. Three in ten are people and things pasted over
-    backgrounds; the rest are close-ups of faces, real pictures with masks, people-free pictures (animals among them
-    more often than in what there is), and pictures of which only boxes around people are known.
+    All samples of one batch (`i // batch`) share one of `shapes`. A quarter are people and things pasted over
+    backgrounds; the rest are close-ups of faces, real pictures with masks, pictures of which only boxes around people
+    are known, and pictures of nobody: people-free ones (animals more often than there are), what lies between the
+    boxes, and clothes without anybody in them.
     """
 
     def __init__(
@@ -83,13 +84,13 @@ class SegmenterSamples(Dataset[tuple[Tensor, Tensor, Tensor, Tensor]]):
         shape = _shape_of_batch(self.shapes, self.seed, index // self.batch)
         rng = np.random.default_rng((self.seed, 0, index))
         kind = rng.random()
-        if kind < 0.3:
+        if kind < 0.28:
             canvas = self._composite(rng, shape)
-        elif kind < 0.47 and self.heads:
+        elif kind < 0.42 and self.heads:
             canvas = self._close_up(rng, shape)
-        elif kind < 0.69:
+        elif kind < 0.62:
             canvas = self._real(rng, shape)
-        elif kind < 0.83 and self.boxed:
+        elif kind < 0.81 and self.boxed:
             canvas = self._boxed(rng, shape)
         else:
             canvas = self._free(rng, shape)
@@ -136,9 +137,13 @@ class SegmenterSamples(Dataset[tuple[Tensor, Tensor, Tensor, Tensor]]):
             canvas.cover(image, shows, 0)
             return
         thing = (pole, box, strokes, blob)[int(rng.choice(4, p=(0.3, 0.15, 0.15, 0.4)))](rng, shape)
-        if rng.random() < 0.7:
+        kind = rng.random()
+        texture: np.ndarray | None = None
+        if kind < 0.5:
             texture, _ = augment.crop(rng, _any_of(rng, self.backgrounds).image, None, shape, least=0.2)
-        else:
+        elif kind < 0.75:
+            texture = augment.clothing(rng, _any_of(rng, self.cutouts), shape)
+        if texture is None:
             texture = np.full((*shape, 3), rng.integers(0, 256, 3), np.uint8)
         alpha = cv2.GaussianBlur(thing, (0, 0), rng.uniform(0.5, 1.2))
         canvas.cover(augment.blend(canvas.image, augment.light(rng, texture), alpha), thing > 0, 0)
@@ -172,8 +177,18 @@ class SegmenterSamples(Dataset[tuple[Tensor, Tensor, Tensor, Tensor]]):
 
     def _free(self, rng: np.random.Generator, shape: tuple[int, int]) -> Canvas:
         """Nobody is there."""
-        seen = self.animals if self.animals and rng.random() < 0.4 else self.backgrounds
-        canvas = self._background(rng, shape, seen)
+        kind = rng.random()
+        image: np.ndarray | None = None
+        if kind < 0.3 and self.boxed:
+            image = augment.beside_boxes(rng, _any_of(rng, self.boxed), shape)
+        elif kind < 0.42:
+            image = augment.clothing(rng, _any_of(rng, self.cutouts), shape)
+        if image is None:
+            seen = self.animals if self.animals and rng.random() < 0.4 else self.backgrounds
+            canvas = self._background(rng, shape, seen)
+        else:
+            nothing = np.zeros(shape, np.uint8)
+            canvas = Canvas(image, nothing, nothing)
         if rng.random() < 0.3:
             canvas.objects.append(region(rng, canvas.image))
         for _ in range(int(rng.integers(0, 3))):

@@ -140,11 +140,18 @@ class Likeness(nn.Module):
 
 
 class Guide(nn.Module):
-    """Guidance (M, 3, H, W) and the encoder's maps -> what the object's decoder adds at strides 32, 16, 8 and 4."""
+    """Guidance (M, 3, H, W) and the encoder's maps -> what the object's decoder adds at strides 32, 16, 8, 4 and 2.
+
+    At stride 2 it is there so that outlines can stay as they were: a coarser matte doesn't tell where they ran.
+    """
 
     def __init__(self, size: Size) -> None:
         super().__init__()
-        _, at4, at8, at16 = size.widths
+        at2, at4, at8, at16 = size.widths
+        self.outline = nn.Conv2d(PLANES, at2, 3, padding=1)
+        nn.init.zeros_(self.outline.weight)  # a network that was trained without starts from what it knows
+        assert self.outline.bias is not None
+        nn.init.zeros_(self.outline.bias)
         self.stem = _conv(PLANES, at4, 4, 4)
         self.like8, self.like16 = Likeness(CHANNELS[2]), Likeness(CHANNELS[3])
         self.down8 = _conv(at4, at8, 3, 2)
@@ -158,11 +165,12 @@ class Guide(nn.Module):
 
     def forward(self, maps: list[Tensor], guidance: Tensor) -> list[Tensor | None]:
         at8 = F.avg_pool2d(guidance, 8)
+        g2 = self.outline(F.avg_pool2d(guidance, 2))
         g4 = self.stem(guidance)
         g8 = self.mix8(torch.cat([self.down8(g4), self.like8(maps[2], at8)], 1))
         g16 = self.mix16(torch.cat([self.down16(g8), self.like16(maps[3], F.avg_pool2d(at8, 2))], 1))
         g32 = self.leave(self.spread(self.enter(maps[4]) + self.down32(g16)))
-        return [g32, g16, g8, g4, None]
+        return [g32, g16, g8, g4, g2]
 
 
 class Segmenter(nn.Module):

@@ -36,7 +36,7 @@ from engines.samples import FILLER_SHAPES, SEGMENTER_SHAPES, FillerSamples, Segm
 from engines.segmenter import Matte, Segmenter
 from engines.training import Habits, Rival
 
-STEADY = 0.5  # weight of masks that stay as they were a frame before
+STEADY = 1.0  # weight of masks that stay as they were a frame before
 FILLER_SIDE = 576  # pixels of the pictures that holes are cut into: what is blurred teaches blur
 
 

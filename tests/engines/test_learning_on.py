@@ -157,6 +157,17 @@ def test_a_network_that_knew_no_context_starts_from_what_it_found() -> None:
         assert torch.equal(network.people(maps), network.decoder(maps))
 
 
+def test_a_network_that_knew_no_outlines_starts_from_what_it_found() -> None:
+    torch.manual_seed(0)
+    network = Segmenter().eval()
+    with torch.inference_mode():
+        *coarse, finest = network.guide(network.maps(torch.rand(1, 3, 64, 96)), torch.rand(2, 3, 64, 96))
+    assert finest is not None
+    assert finest.shape == (2, 16, 32, 48)
+    assert not finest.any()
+    assert all(plane is not None and plane.any() for plane in coarse)
+
+
 def discs(count: int) -> Tensor:
     y, x = torch.meshgrid(torch.linspace(-1, 1, 64), torch.linspace(-1, 1, 96), indexing="ij")
     return ((x - 0.2) ** 2 + (y + 0.1) ** 2 < 0.16).float().expand(count, 1, 64, 96)

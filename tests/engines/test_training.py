@@ -223,6 +223,29 @@ def test_people_whose_boxes_stand_alone_become_objects_and_those_in_a_crowd_do_n
     assert not found[:, 45:].any()
 
 
+def test_what_lies_between_the_boxes_shows_nobody_of_them() -> None:
+    picture = replace(
+        place(), image=np.where(boxed().inside_boxes()[..., None], np.uint8(255), np.uint8(50)).repeat(3, 2)
+    )
+    picture = replace(picture, boxes=boxed().boxes)
+    rng = np.random.default_rng(0)
+    found = [part for _ in range(40) if (part := augment.beside_boxes(rng, picture, (32, 48))) is not None]
+    assert len(found) > 10
+    assert all((part == 50).all() for part in found)
+    everywhere = replace(picture, boxes=np.array([[0, 0, 96, 64]], np.float32))
+    assert augment.beside_boxes(rng, everywhere, (32, 48)) is None
+
+
+def test_clothing_is_all_person_and_none_where_the_person_is_too_small() -> None:
+    rng = np.random.default_rng(0)
+    found = [part for _ in range(40) if (part := augment.clothing(rng, person(), (32, 48))) is not None]
+    assert len(found) > 10
+    assert all((part > 200).all() for part in found)
+    speck = np.zeros((80, 60), np.uint8)
+    speck[40:44, 30:34] = 255
+    assert augment.clothing(rng, replace(person(), mask=speck), (32, 48)) is None
+
+
 def test_holes_keep_to_their_share() -> None:
     rng = np.random.default_rng(0)
     shares = [(holes.random_hole(rng, [person()], (64, 64), (0.1, 0.4)) > 0).mean() for _ in range(30)]
@@ -337,6 +360,21 @@ def test_an_outline_counts_more_than_what_is_far_from_it() -> None:
     near[..., 12:20, 8] *= -1
     far[..., 0, 12:20] *= -1
     assert losses.matte_loss(near, label)["bce"] > 2 * losses.matte_loss(far, label)["bce"]
+
+
+def test_a_small_part_taken_for_somebody_counts_where_nobody_is() -> None:
+    nobody = torch.zeros(1, 1, 64, 64, dtype=torch.uint8)
+    right = torch.full((1, 1, 32, 32), -8.0)
+    cushion = right.clone()
+    cushion[..., 4:10, 4:10] = 3
+    assert losses.matte_loss(right, nobody)["nobody"] < 1e-3
+    assert losses.matte_loss(cushion, nobody)["nobody"] > 0.5 * losses.matte_loss(cushion, nobody)["bce"] > 0
+    somewhere = nobody.clone()
+    somewhere[..., 40:, :] = 255
+    assert losses.matte_loss(cushion, somewhere)["nobody"] == 0
+    maybe = nobody.clone()
+    maybe[..., 40:, :] = augment.UNKNOWN
+    assert losses.matte_loss(cushion, maybe)["nobody"] == 0
 
 
 def test_mixed_precision_on_a_cpu_trains_depthwise_convolutions_exactly() -> None:
