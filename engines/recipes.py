@@ -113,7 +113,8 @@ RECIPES = {
         "marks some animals, toys and cloth in close-ups. The guided object: trained on people, on things that a "
         "teacher named, on pasted shapes and on plain regions; parts of things, and things of one colour that touch, "
         "may come out wrong. A group that touches is taken apart person by person. Before the steps counted here: 6271 "
-        "of the whole, after which the encoder was brought back to 0.6 of ImageNet's, and 1300 of the object's part.",
+        "of the whole, after which the encoder was brought back to 0.6 of ImageNet's, and then 3000 of the part that "
+        "finds people and 1900 of the object's.",
     ),
     "filler": Recipe(
         network=Filler,
@@ -130,6 +131,7 @@ RECIPES = {
         measure=measure_filler,
         role="filler",
         notes="Trained with L1 and features, without an adversary: large holes come out soft, and the eraser pastes "
-        "texture in. Before the steps counted here: 1214 of L1, and 700 of features with convolutions at full size.",
+        "texture in. Before the steps counted here: 1214 of L1, and 820 of features, 700 of them with convolutions at "
+        "full size.",
     ),
 }
