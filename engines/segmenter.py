@@ -53,6 +53,14 @@ def _conv(inputs: int, outputs: int, kernel: int, stride: int = 1) -> nn.Sequent
     )
 
 
+def _silent(conv: nn.Conv2d) -> nn.Conv2d:
+    """A convolution that adds nothing yet: a network that was trained without it starts from what it knows."""
+    assert conv.bias is not None
+    nn.init.zeros_(conv.weight)
+    nn.init.zeros_(conv.bias)
+    return conv
+
+
 class Up(nn.Module):
     """One step of a decoder: twice the size, plus the encoder's map of that size, plus the guidance's if there is."""
 
@@ -109,10 +117,7 @@ class Context(nn.Module):
         self.enter = nn.Conv2d(CHANNELS[-1], size.hub, 1)
         self.whole = nn.Conv2d(size.hub, size.hub, 1)
         self.spread = _spread(size.hub)
-        self.leave = nn.Conv2d(size.hub, CHANNELS[-1], 1)
-        nn.init.zeros_(self.leave.weight)  # a network that was trained without starts from what it knows
-        assert self.leave.bias is not None
-        nn.init.zeros_(self.leave.bias)
+        self.leave = _silent(nn.Conv2d(size.hub, CHANNELS[-1], 1))
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.enter(x)
@@ -148,10 +153,7 @@ class Guide(nn.Module):
     def __init__(self, size: Size) -> None:
         super().__init__()
         at2, at4, at8, at16 = size.widths
-        self.outline = nn.Conv2d(PLANES, at2, 3, padding=1)
-        nn.init.zeros_(self.outline.weight)  # a network that was trained without starts from what it knows
-        assert self.outline.bias is not None
-        nn.init.zeros_(self.outline.bias)
+        self.outline = _silent(nn.Conv2d(PLANES, at2, 3, padding=1))
         self.stem = _conv(PLANES, at4, 4, 4)
         self.like8, self.like16 = Likeness(CHANNELS[2]), Likeness(CHANNELS[3])
         self.down8 = _conv(at4, at8, 3, 2)
