@@ -98,3 +98,24 @@ class FeatureDistance(nn.Module):
 def hole_l1(filled: Tensor, image: Tensor, hole: Tensor) -> Tensor:
     """Mean absolute difference over the holes of a batch; the rest comes back as it was."""
     return ((filled - image).abs() * hole).mean() / hole.mean().clamp_min(1e-3)
+
+
+def grid(filled: Tensor, image: Tensor, hole: Tensor) -> Tensor:
+    """How much stronger than in the truth a hole's pattern is that repeats with the network's strides.
+
+    (N, 3, H, W) RGB in [0, 1] twice, (N, 1, H, W), 1 = hole. Detail is folded with a period of 4 and of 8 pixels and
+    averaged over 3x3 periods: what is painted anew in each has an amplitude left, what only looks alike has not.
+    """
+    excess = []
+    for period in (4, 8):
+        found, true = (_folded(plane.float().mean(1, keepdim=True), period) for plane in (filled, image))
+        inside = F.avg_pool2d(hole, period)
+        excess.append((F.relu(found - true) * inside).sum() / inside.sum().clamp_min(1e-3))
+    return torch.stack(excess).sum()
+
+
+def _folded(plane: Tensor, period: int) -> Tensor:
+    """Amplitude of the detail that repeats: (N, 1, H, W) -> (N, 1, H/period, W/period)."""
+    detail = plane - F.avg_pool2d(plane, 5, 1, 2, count_include_pad=False)
+    cells = F.avg_pool2d(F.pixel_unshuffle(detail, period), 3, 1, 1, count_include_pad=False)
+    return (cells.square().mean(1, keepdim=True) + 1e-6).sqrt()

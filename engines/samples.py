@@ -20,7 +20,7 @@ from engines.holes import HoleMaker, blob, box, pole, random_hole, silhouettes, 
 
 SEGMENTER_SHAPES = ((224, 256), (256, 256), (224, 384), (288, 288), (320, 224), (288, 416), (416, 288), (288, 512))
 LEAST_OBJECT = 0.004  # of the picture: what is smaller is not meant by anybody
-FILLER_SHAPES = ((128, 128), (128, 128), (160, 160), (160, 160), (192, 192), (256, 256))
+FILLER_SHAPES = ((128, 128), (160, 160), (192, 192), (192, 192), (256, 256), (256, 256))
 
 
 def to_tensor(image: np.ndarray) -> Tensor:

@@ -88,7 +88,8 @@ class SegmenterTask:
             terms |= losses.matte_loss(self.network.people(maps).float(), label)
         if self.only != "matte":
             half = max(1, len(image) // 2)  # the first half follows what it found a frame before, the rest is guided
-            carried, before = follow(image[:half], guidance[:half], self._look)
+            shown = (thing[:half] > UNKNOWN).float()
+            carried, before = follow(image[:half], guidance[:half], shown, self._look)
             found = self.network.thing(maps, torch.cat([carried, guidance[half:]])).float()
             terms |= losses.object_loss(found, thing)
             terms["steady"] = STEADY * losses.steadiness(found[:half], before, thing[:half])
@@ -201,7 +202,7 @@ class FillerTask(HoleTask):
 
     name = "filler"
     habits = Habits(batch=8, rate=8e-4)
-    terms: Mapping[str, float] = {"l1": 1.0, "features": 1.5, "deceit": 0.0, "match": 0.0}
+    terms: Mapping[str, float] = {"l1": 1.0, "features": 1.5, "grid": 4.0, "deceit": 0.0, "match": 0.0}
 
     def __init__(self, data: Path, *, pretrained: bool = True, **options: Any) -> None:
         self.network: Filler
@@ -223,6 +224,7 @@ class FillerTask(HoleTask):
         terms = {
             "l1": losses.hole_l1(filled, image, hole),
             "features": self.features.to(image.device)(*_shifted(filled, image, hole)).mean(),
+            "grid": losses.grid(filled, image, hole),
         }
         if self.rival is not None:
             self._shown = filled.detach(), image, hole

@@ -7,7 +7,8 @@ What it writes are pictures to look at, and `engines.train segmenter --labels LA
     animals.txt             stems of the people-free pictures that show an animal
 
 Things are what DeepLabV3 (the data's teachers/, Pascal VOC's classes without people) is sure of. People are found by a
-segmenter at several sizes, and a picture's label is taken inside the boxes only that its mask fills from side to side.
+segmenter at several sizes, and a picture's label is taken inside the boxes only that its mask fills from side to side;
+outside all boxes it is unsure where the segmenter is sure of somebody, since many people have no box.
 Animals are what EfficientNet-Lite0 calls so, as its package ships it, with ImageNet's classes.
 """
 
@@ -26,7 +27,8 @@ from engines.augment import UNKNOWN
 from engines.command import exit_code_of
 from engines.data import Picture, learns_from, read_backgrounds, read_boxes
 from engines.errors import EngineError
-from engines.measure import Run, matte_of, to_network
+from engines.holes import grow
+from engines.measure import Run, matte_of, pieces, to_network
 from engines.pictures import write_picture
 from engines.runtime import DEFAULT_SEGMENTER, load_engine
 
@@ -34,6 +36,7 @@ TEACHER = Path("teachers") / "deeplabv3_257_mv_gpu.tflite"
 PERSON = 15  # of Pascal VOC's classes
 AREAS = (288 * 512, 576 * 576)
 SURE, LEAST_AREA = 0.75, 0.008
+UNBOXED = 0.002  # share of the picture from which on somebody beside all boxes counts
 
 Teacher = Callable[[np.ndarray], np.ndarray]
 
@@ -119,8 +122,18 @@ def find_people(run: Run, picture: Picture) -> np.ndarray:
         filled = min(found.any(0).mean(), found.any(1).mean()) if found.size else 0
         if filled < 0.85:  # somebody is there whom the segmenter does not see whole
             label[box] = np.where(label[box] == 0, UNKNOWN, label[box])
-    label[~picture.inside_boxes()] = 0
+    outside = ~picture.inside_boxes()
+    label[outside] = 0
+    label[outside & _somebody(matte, outside)] = UNKNOWN
     return label
+
+
+def _somebody(matte: np.ndarray, outside: np.ndarray) -> np.ndarray:
+    """(H, W) bool: where people stand, it seems, around whom nobody drew a box, with a rim of a hundredth."""
+    people = np.zeros(matte.shape, np.uint8)
+    for piece in pieces((matte > 0.5) & outside, UNBOXED):
+        people |= piece & bool(matte[piece].mean() > SURE)
+    return grow(people, round(0.01 * matte.shape[0])) > 0
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -234,6 +234,8 @@ def test_what_lies_between_the_boxes_shows_nobody_of_them() -> None:
     assert all((part == 50).all() for part in found)
     everywhere = replace(picture, boxes=np.array([[0, 0, 96, 64]], np.float32))
     assert augment.beside_boxes(rng, everywhere, (32, 48)) is None
+    unsure = replace(picture, mask=np.full((64, 96), 127, np.uint8))
+    assert augment.beside_boxes(rng, unsure, (32, 48)) is None
 
 
 def test_clothing_is_all_person_and_none_where_the_person_is_too_small() -> None:
@@ -601,7 +603,9 @@ def test_people_are_labelled_in_the_boxes_that_they_fill() -> None:
     label = teach.find_people(run, picture)
     assert (label[22:58, 12:38] == 255).all()
     assert (label[2:14, 44:52] == 127).all()
-    assert not label[:, 60:].any()
+    assert (label[22:58, 58:84] == 127).all()  # around these nobody drew a box
+    assert not label[:, 90:].any()
+    assert not label[:16, 56:].any()
 
 
 def test_clicks_are_counted_until_the_object_is_right() -> None:
