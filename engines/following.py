@@ -18,8 +18,6 @@ from torch import Tensor
 from torch.nn import functional as F
 
 STILL = 0.35  # how often nothing moves
-APART = 0.5  # how often the object moves by itself
-AROUND = 0.04  # of the picture's height: how far around an object flow takes its motion for the surroundings'
 SHIFT, TURN, ZOOM = 0.04, 0.03, 0.02  # deviations: of half the picture, radians, the logarithm
 BEND = 0.006  # of half the picture: how wrong optical flow is
 ROUNDS = 3  # answers at most in the frame before
@@ -27,30 +25,24 @@ ROUNDS = 3  # answers at most in the frame before
 Look = Callable[[Tensor], Callable[[Tensor], Tensor]]
 
 
-def follow(image: Tensor, guidance: Tensor, thing: Tensor, look: Look) -> tuple[Tensor, Tensor]:
+def follow(image: Tensor, guidance: Tensor, look: Look) -> tuple[Tensor, Tensor]:
     """What a network that is guided as `guidance` says a frame before finds there, carried along to `image`.
 
-    image (N, 3, H, W) in [0, 1]; guidance (N, 3, H, W); thing (N, 1, H, W), 1 = the object; look: image -> guidance ->
-    logits (N, 1, H/2, W/2). Returns the guidance for this frame (N, 3, H, W), carried by a flow with errors, and the
-    matte (N, 1, H/2, W/2) in [0, 1], carried by the true motion. No gradient flows through either.
+    image (N, 3, H, W) in [0, 1]; guidance (N, 3, H, W); look: image -> guidance -> logits (N, 1, H/2, W/2). Returns
+    the guidance for this frame (N, 3, H, W), carried by a flow with errors, and the matte (N, 1, H/2, W/2) in [0, 1],
+    carried by the true motion. No gradient flows through either.
     """
     with torch.no_grad():
-        camera = _motion(len(image), image.device)
-        apart = (torch.rand(len(image), 1, 1) < APART).to(image.device)
-        own = torch.where(apart, _motion(len(image), image.device), camera)
-        over = _moved(thing, own, "zeros")
-        answer = look(_worn(torch.lerp(_moved(image, camera, "border"), _moved(image, own, "border"), over)))
-        guided = _moved(guidance, own, "zeros")
+        motion = _motion(len(image), image.device)
+        answer = look(_worn(_moved(image, motion, "border")))
+        guided = _moved(guidance, motion, "zeros")
         nothing = torch.zeros_like(guided[:, 1:])
         for _ in range(int(torch.randint(1, ROUNDS + 1, ()))):
             matte = torch.sigmoid(answer(guided).float())
             guided = torch.cat([F.interpolate(matte, scale_factor=2.0, mode="bilinear"), nothing], 1)
-        reach = round(AROUND * image.shape[2])
-        near = F.max_pool2d(thing, 2 * reach + 1, 1, reach)
-        back, own_back = torch.linalg.inv(camera), torch.linalg.inv(own)
-        carried = torch.lerp(_moved(guided, back, "zeros", BEND), _moved(guided, own_back, "zeros", BEND), near)
-        close = F.max_pool2d(near, 2)
-        return carried, torch.lerp(_moved(matte, back, "zeros"), _moved(matte, own_back, "zeros"), close)
+        back = torch.linalg.inv(motion)
+        carried = _moved(guided, back, "zeros", BEND)
+        return carried, _moved(matte, back, "zeros")
 
 
 def _motion(count: int, device: torch.device) -> Tensor:

@@ -88,8 +88,7 @@ class SegmenterTask:
             terms |= losses.matte_loss(self.network.people(maps).float(), label)
         if self.only != "matte":
             half = max(1, len(image) // 2)  # the first half follows what it found a frame before, the rest is guided
-            shown = (thing[:half] > UNKNOWN).float()
-            carried, before = follow(image[:half], guidance[:half], shown, self._look)
+            carried, before = follow(image[:half], guidance[:half], self._look)
             found = self.network.thing(maps, torch.cat([carried, guidance[half:]])).float()
             terms |= losses.object_loss(found, thing)
             terms["steady"] = STEADY * losses.steadiness(found[:half], before, thing[:half])
