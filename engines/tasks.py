@@ -197,7 +197,7 @@ class HoleTask:
 
 
 class FillerTask(HoleTask):
-    """Our filler. A critic plays against it only where "deceit" has a weight: on a CPU it takes too long to help."""
+    """Our filler. A critic plays against it only where "deceit" has a weight: it takes thousands of steps to help."""
 
     name = "filler"
     habits = Habits(batch=8, rate=8e-4)

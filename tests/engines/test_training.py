@@ -330,6 +330,19 @@ def test_the_critic_learns_where_a_picture_was_filled() -> None:
     assert values[-1] < 0.8 * values[0]
 
 
+def test_what_repeats_with_the_strides_is_a_grid_and_what_only_looks_alike_is_not() -> None:
+    made = torch.Generator().manual_seed(0)
+    image, hole = torch.full((1, 3, 96, 96), 0.5), torch.zeros(1, 1, 96, 96)
+    hole[..., 24:72, 24:72] = 1
+    columns = (torch.arange(96) % 8 == 0).float().expand(1, 1, 96, 96) - 0.125
+    noise = torch.rand(1, 1, 96, 96, generator=made) - 0.5
+    noise = noise * columns.std() / noise.std()
+    woven, grainy = (losses.grid(image + 0.2 * pattern * hole, image, hole) for pattern in (columns, noise))
+    assert losses.grid(image, image, hole) < 1e-6
+    assert woven > 2 * grainy
+    assert losses.grid(image + 0.2 * columns, image + 0.2 * columns, hole) < 1e-6  # so it is in the truth
+
+
 def test_the_perceptual_distance_is_that_of_the_hole() -> None:
     torch.manual_seed(0)
     distance = losses.FeatureDistance(EfficientNetLite(1))
