@@ -1,8 +1,9 @@
 """`python -m engines.export NETWORK CHECKPOINT --out engines/weights/ROLE/NAME`: ONNX, checked, with its card.
 
 The graph's weights are rounded to FP16 and cast to FP32 where they are used: half the file at no cost in speed, since
-the runtime folds the casts when it loads. The command compares the file with torch, measures it on the validation
-pictures and writes both results into the card; then it adds the graphs for GPUs (`engines.graphs`).
+the runtime folds the casts when it loads. The command compares the file with torch, finds where a segmenter's matte is
+best cut on the pictures kept back for choices, measures the model on the validation pictures and writes all of it into
+the card; then it adds the graphs for GPUs (`engines.graphs`).
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import tempfile
 import time
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -89,6 +91,8 @@ def export(
         (Path(folder) / FILES[recipe.runtime]).write_bytes(model)
         (Path(folder) / "card.json").write_text(card.to_json())
         engine = load_engine(Path(folder), recipe.role, device="cpu", threads=2)
+    if recipe.threshold is not None and not quick:
+        engine.card = card = replace(card, threshold=recipe.threshold(engine, data))
     figures = {} if quick else recipe.measure(engine, data)
     if recipe.runtime == "onnx":
         difference = parity(engine, module, recipe)
@@ -96,7 +100,7 @@ def export(
             raise EngineError(f"the exported model differs from torch by {difference:.4f}, more than {TOLERANCE}")
         figures = {"parity": difference, **({} if quick else speed(engine, recipe)), **figures}
     engine.close()
-    card = Card(**{**vars(card), "metrics": {name: round(value, 5) for name, value in figures.items()}})
+    card = replace(card, metrics={name: round(value, 5) for name, value in figures.items()})
     for name, content in ((FILES[recipe.runtime], model), ("card.json", card.to_json().encode())):
         beside = out / f"{name}.tmp"
         beside.write_bytes(content)

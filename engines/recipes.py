@@ -11,7 +11,7 @@ import numpy as np
 from torch import nn
 
 from engines import measure
-from engines.data import read_backgrounds, read_boxes, read_people
+from engines.data import chosen_on, read_backgrounds, read_boxes, read_people
 from engines.filler import Filler
 from engines.interface import Engine
 from engines.segmenter import SIZES, Matte, Segmenter
@@ -34,7 +34,7 @@ EVERYTHING = {
 
 @dataclass(frozen=True)
 class Recipe:
-    """What distinguishes one task's export from another's."""
+    """What distinguishes one task's export from another's. threshold: finds where a segmenter's matte is to be cut."""
 
     network: Callable[[], nn.Module]
     wrap: Callable[[Any], nn.Module]
@@ -50,6 +50,14 @@ class Recipe:
     multiple: int = 32
     largest: int = 8_000_000  # bytes of the file
     runtime: str = "onnx"
+    threshold: Callable[[Engine, Path], float] | None = None
+
+
+def segmenter_threshold(engine: Engine, data: Path) -> float:
+    """Where IoU is highest on the people kept back for choices."""
+    height, width = engine.card.sizes[0]
+    people = read_people(data, "train", chosen_on)
+    return measure.best_threshold(lambda image: engine.run(image=image)["matte"], people, height * width)
 
 
 def measure_segmenter(engine: Engine, data: Path) -> dict[str, float]:
@@ -60,15 +68,15 @@ def measure_segmenter(engine: Engine, data: Path) -> dict[str, float]:
     free = [picture for picture in people if picture.prefix != "cmask"]
     backgrounds, boxed = read_backgrounds(data, "val", lambda name: True), read_boxes(data, held=True)
     height, width = engine.card.sizes[0]
-    area = height * width
-    figures = measure.segmenter_figures(run, people, backgrounds, boxed, area)
+    area, threshold = height * width, engine.card.threshold
+    figures = measure.segmenter_figures(run, people, backgrounds, boxed, area, threshold)
 
     def guided(image: np.ndarray, guidance: np.ndarray) -> list[np.ndarray]:
         outputs = engine.run(image=image, guidance=guidance)
         return [outputs["matte"], outputs["object"]]
 
     figures |= measure.click_figures(guided, people, area)
-    without = measure.segmenter_figures(run, free, [], [], area)
+    without = measure.segmenter_figures(run, free, [], [], area, threshold)
     return {"iou_without_cmask": without["iou"], "iou_without_cmask_trusted": without["iou_trusted"], **figures}
 
 
@@ -108,6 +116,7 @@ RECIPES = {
             "the model is not licensed separately)",
         },
         measure=measure_segmenter,
+        threshold=segmenter_threshold,
         role="segmenter",
         notes="Weakest on crowds and on people under a tenth of the frame's height; may miss mirrors and odd poses; "
         "marks some animals, toys and cloth in close-ups. The guided object: trained on people, on things that a "
