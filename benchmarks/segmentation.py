@@ -28,12 +28,10 @@ from benchmarks.scored import score
 from engines.command import exit_code_of
 from engines.data import Picture, read_backgrounds, read_boxes, read_people
 from engines.errors import EngineError
-from engines.measure import click_ious
+from engines.measure import SIDE, click_ious
 from engines.pictures import write_picture
 from engines.runtime import DEFAULT_SEGMENTER
 from realtime.segment import Segmenter, load_segmenter
-
-SIDE = 640  # pixels: pictures are used at their own size, or this one
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -13,6 +13,7 @@ from engines.holes import random_hole
 
 Run = Callable[[np.ndarray], np.ndarray]
 AREA = 288 * 512  # pixels that a picture is scaled to, in its own aspect, before the segmenter sees it
+SIDE = 640  # pixels: pictures that segmenters are measured on have their own size, or this one
 THRESHOLDS = tuple(round(0.3 + 0.05 * step, 2) for step in range(10))
 
 

@@ -56,7 +56,7 @@ class Recipe:
 def segmenter_threshold(engine: Engine, data: Path) -> float:
     """Where IoU is highest on the people kept back for choices."""
     height, width = engine.card.sizes[0]
-    people = read_people(data, "train", chosen_on)
+    people = read_people(data, "train", chosen_on, measure.SIDE)
     return measure.best_threshold(lambda image: engine.run(image=image)["matte"], people, height * width)
 
 
@@ -64,9 +64,10 @@ def measure_segmenter(engine: Engine, data: Path) -> dict[str, float]:
     def run(image: np.ndarray) -> np.ndarray:
         return engine.run(image=image)["matte"]
 
-    people = read_people(data, "val", lambda name: True)
+    people = read_people(data, "val", lambda name: True, measure.SIDE)
     free = [picture for picture in people if picture.prefix != "cmask"]
-    backgrounds, boxed = read_backgrounds(data, "val", lambda name: True), read_boxes(data, held=True)
+    backgrounds = read_backgrounds(data, "val", lambda name: True, measure.SIDE)
+    boxed = read_boxes(data, held=True, side=measure.SIDE)
     height, width = engine.card.sizes[0]
     area, threshold = height * width, engine.card.threshold
     figures = measure.segmenter_figures(run, people, backgrounds, boxed, area, threshold)
