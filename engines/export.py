@@ -1,9 +1,8 @@
 """`python -m engines.export NETWORK CHECKPOINT --out engines/weights/ROLE/NAME`: ONNX, checked, with its card.
 
 The graph's weights are rounded to FP16 and cast to FP32 where they are used: half the file at no cost in speed, since
-the runtime folds the casts when it loads. The command compares the file with torch, finds where a segmenter's matte is
-best cut on the pictures kept back for choices, measures the model on the validation pictures and writes all of it into
-the card; then it adds the graphs for GPUs (`engines.graphs`).
+the runtime folds the casts when it loads. The command compares the file with torch, measures it on the validation
+pictures and writes both results into the card; then it adds the graphs for GPUs (`engines.graphs`).
 """
 
 from __future__ import annotations
@@ -91,8 +90,6 @@ def export(
         (Path(folder) / FILES[recipe.runtime]).write_bytes(model)
         (Path(folder) / "card.json").write_text(card.to_json())
         engine = load_engine(Path(folder), recipe.role, device="cpu", threads=2)
-    if recipe.threshold is not None and not quick:
-        engine.card = card = replace(card, threshold=recipe.threshold(engine, data))
     figures = {} if quick else recipe.measure(engine, data)
     if recipe.runtime == "onnx":
         difference = parity(engine, module, recipe)

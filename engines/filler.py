@@ -6,8 +6,7 @@ near the solution of Laplace's equation. The network then paints on top of that 
 as the classical ones and its colours can't drift. Plain 3x3 convolutions at a quarter and an eighth of the size,
 dilated in the middle (Yu and Koltun, ICLR 2016; Iizuka, Simo-Serra and Ishikawa, SIGGRAPH 2017) to see across a
 hole, where EfficientNet-Lite0 also tells what the picture shows; space to depth and back (PixelShuffle: Shi et al.,
-CVPR 2016) instead of convolutions at full size. What it paints is smoothed until no grid is left: texture is for
-whoever pastes it.
+CVPR 2016) instead of convolutions at full size. What it paints is smoothed a little, so that no grid is left.
 """
 
 from __future__ import annotations

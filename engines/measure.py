@@ -14,7 +14,6 @@ from engines.holes import random_hole
 Run = Callable[[np.ndarray], np.ndarray]
 AREA = 288 * 512  # pixels that a picture is scaled to, in its own aspect, before the segmenter sees it
 SIDE = 640  # pixels: pictures that segmenters are measured on have their own size, or this one
-THRESHOLDS = tuple(round(0.3 + 0.05 * step, 2) for step in range(10))
 
 
 def working_size(height: int, width: int, area: int = AREA, multiple: int = 32) -> tuple[int, int]:
@@ -41,16 +40,6 @@ def iou(found: np.ndarray, true: np.ndarray) -> float:
     """Intersection over union of two masks, (H, W) bool; 1 where both are empty."""
     union = int(np.count_nonzero(found | true))
     return int(np.count_nonzero(found & true)) / union if union else 1.0
-
-
-def best_threshold(run: Run, people: Sequence[Picture], area: int = AREA) -> float:
-    """The one of `THRESHOLDS` that gives the highest mean IoU per picture."""
-    scores = []
-    for picture in people:
-        assert picture.mask is not None
-        matte, true = matte_of(run, picture.image, area), picture.mask > 127
-        scores.append([iou(matte > threshold, true) for threshold in THRESHOLDS])
-    return THRESHOLDS[int(np.mean(scores, axis=0).argmax())]
 
 
 def segmenter_figures(

@@ -11,7 +11,7 @@ import numpy as np
 from torch import nn
 
 from engines import measure
-from engines.data import chosen_on, read_backgrounds, read_boxes, read_people
+from engines.data import read_backgrounds, read_boxes, read_people
 from engines.filler import Filler
 from engines.interface import Engine
 from engines.segmenter import SIZES, Matte, Segmenter
@@ -34,7 +34,7 @@ EVERYTHING = {
 
 @dataclass(frozen=True)
 class Recipe:
-    """What distinguishes one task's export from another's. threshold: finds where a segmenter's matte is to be cut."""
+    """What distinguishes one task's export from another's."""
 
     network: Callable[[], nn.Module]
     wrap: Callable[[Any], nn.Module]
@@ -50,14 +50,6 @@ class Recipe:
     multiple: int = 32
     largest: int = 8_000_000  # bytes of the file
     runtime: str = "onnx"
-    threshold: Callable[[Engine, Path], float] | None = None
-
-
-def segmenter_threshold(engine: Engine, data: Path) -> float:
-    """Where IoU is highest on the people kept back for choices."""
-    height, width = engine.card.sizes[0]
-    people = read_people(data, "train", chosen_on, measure.SIDE)
-    return measure.best_threshold(lambda image: engine.run(image=image)["matte"], people, height * width)
 
 
 def measure_segmenter(engine: Engine, data: Path) -> dict[str, float]:
@@ -117,7 +109,6 @@ RECIPES = {
             "the model is not licensed separately)",
         },
         measure=measure_segmenter,
-        threshold=segmenter_threshold,
         role="segmenter",
         notes="Weakest on crowds and on people under a tenth of the frame's height; may miss mirrors and odd poses; "
         "marks some animals, toys and cloth in close-ups. The guided object: trained on people, on things that a "
@@ -140,8 +131,8 @@ RECIPES = {
         data={LITE0: "Apache-2.0", **EVERYTHING},
         measure=measure_filler,
         role="filler",
-        notes="Trained with L1 and features, without an adversary: large holes come out soft, and the eraser pastes "
-        "texture in. Before the steps counted here: 1214 of L1, and 820 of features, 700 of them with convolutions at "
-        "full size.",
+        notes="Trained with L1, features and, for the steps counted here, a critic: large holes come out soft, or grainy "
+        "where it is busy around them; the eraser pastes texture in. Before the steps counted here: 1214 of L1, and 3788 "
+        "of features, 700 of them with convolutions at full size.",
     ),
 }
