@@ -131,8 +131,8 @@ RECIPES = {
         data={LITE0: "Apache-2.0", **EVERYTHING},
         measure=measure_filler,
         role="filler",
-        notes="Trained with L1, features and, for the steps counted here, a critic: large holes come out soft, or grainy "
-        "where it is busy around them; the eraser pastes texture in. Before the steps counted here: 1214 of L1, and 3788 "
-        "of features, 700 of them with convolutions at full size.",
+        notes="Trained with L1, features and, for the steps counted here, a critic: large holes come out soft, or "
+        "grainy where it is busy around them; the eraser pastes texture in. Before the steps counted here: 1214 of L1, "
+        "and 3788 of features, 700 of them with convolutions at full size.",
     ),
 }
