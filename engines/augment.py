@@ -41,7 +41,9 @@ def crop(
 def beside_boxes(rng: np.random.Generator, picture: Picture, shape: tuple[int, int]) -> np.ndarray | None:
     """A random part of a picture that no box reaches into, at `shape` (H, W), and where its label, if it has one, knows
     of nobody; None where none was found."""
-    somebody = picture.inside_boxes() if picture.mask is None else picture.inside_boxes() | (picture.mask > 0)
+    somebody = picture.inside_boxes()
+    if picture.mask is not None:
+        somebody |= picture.mask > 0
     for _ in range(TRIES):
         image, shows = crop(rng, picture.image, somebody.astype(np.uint8), shape, least=0.2)
         if not shows.any():

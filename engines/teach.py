@@ -132,7 +132,8 @@ def _somebody(matte: np.ndarray, outside: np.ndarray) -> np.ndarray:
     """(H, W) bool: where people stand, it seems, around whom nobody drew a box, with a rim of a hundredth."""
     people = np.zeros(matte.shape, np.uint8)
     for piece in pieces((matte > 0.5) & outside, UNBOXED):
-        people |= piece & bool(matte[piece].mean() > SURE)
+        if matte[piece].mean() > SURE:
+            people |= piece
     return grow(people, round(0.01 * matte.shape[0])) > 0
 
 
