@@ -84,14 +84,21 @@ def cut_out(picture: Picture) -> tuple[np.ndarray, np.ndarray, bool]:
     return picture.image[y0:y1, x0:x1], alpha[y0:y1, x0:x1], bool(y1 >= mask.shape[0] - 1)
 
 
-def place(rng: np.random.Generator, person: Picture, shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+def place(
+    rng: np.random.Generator, person: Picture, shape: tuple[int, int], near: bool = False
+) -> tuple[np.ndarray, np.ndarray]:
     """The person somewhere in a frame of `shape`, 10 % to 120 % of its height or close up: image and alpha (H, W).
 
     Close-ups show the upper body as a webcam does; who was cut off by the picture's lower edge stands on the frame's.
+    near: most of the frame shows the cut-out, or a part of it.
     """
     image, alpha, cut = cut_out(person)
     height, width = shape
-    if cut:
+    if near:
+        fits = min(1.0, width / height * image.shape[0] / image.shape[1])
+        tall = height * fits * rng.uniform(0.7, 2.2)
+        bottom = height * rng.uniform(0.25, 0.75) + tall / 2
+    elif cut:
         tall = height * rng.uniform(0.35, 1.3)
         bottom = height + tall * rng.uniform(0.0, 0.25)
     elif rng.random() < 0.35:
@@ -120,12 +127,14 @@ def place(rng: np.random.Generator, person: Picture, shape: tuple[int, int]) -> 
     return image, alpha
 
 
-def paste(rng: np.random.Generator, canvas: np.ndarray, cutout: Picture) -> tuple[np.ndarray, np.ndarray]:
-    """Put a cut-out over `canvas`, in light that half of the time comes near the canvas's.
+def paste(
+    rng: np.random.Generator, canvas: np.ndarray, cutout: Picture, near: bool = False
+) -> tuple[np.ndarray, np.ndarray]:
+    """Put a cut-out over `canvas`, in light that half of the time comes near the canvas's; near: as `place` takes it.
 
     Returns the picture and where the cut-out shows, (H, W) bool.
     """
-    image, alpha = place(rng, cutout, (canvas.shape[0], canvas.shape[1]))
+    image, alpha = place(rng, cutout, (canvas.shape[0], canvas.shape[1]), near)
     inside = alpha > UNKNOWN
     if not inside.any():
         return canvas, inside
@@ -161,6 +170,13 @@ def light(rng: np.random.Generator, image: np.ndarray, strength: float = 1.0) ->
         keep = rng.uniform(0, 1.4)
         image = cv2.addWeighted(image, keep, grey, 1 - keep, 0)
     return image
+
+
+def turn_hues(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
+    """All colours of a picture, (H, W, 3) uint8 BGR, turned by one angle; greys stay."""
+    hsv = cv2.cvtColor(image, cv2.COLOR_BGR2HSV)
+    hsv[..., 0] = (hsv[..., 0] + rng.integers(180)) % 180  # OpenCV's hues: degrees / 2
+    return cv2.cvtColor(hsv, cv2.COLOR_HSV2BGR)
 
 
 def wear(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:

@@ -30,6 +30,7 @@ class Card:
     licence: of the weights. training_data: a list of {"source", "licence"}. metrics: name -> figure.
     sha256: of the model file; of a file that others publish, as many of its digits as they give. network: for runtime
     "torch", which network the file's weights are for. author, date (ISO 8601), notes: in words.
+    history: the trainings that made the weights, in words, the oldest first.
     graphs: precision -> sha256 of gpu.PRECISION.onnx beside the model, the same network for GPUs; unguided: of a guided
     segmenter, precision -> sha256 of gpu.PRECISION.unguided.onnx, the network without the object's part.
     tolerance: what an engine's answers may differ from the model's in FP32 (see `engines.parity`).
@@ -52,6 +53,7 @@ class Card:
     threshold: float = 0.5
     growth: float = 0.01
     notes: str = ""
+    history: tuple[str, ...] = ()
     network: str = ""
     graphs: dict[str, str] = field(default_factory=dict)
     unguided: dict[str, str] = field(default_factory=dict)
@@ -91,6 +93,7 @@ def load_card(path: str | Path | Traversable) -> Card:
     values["sizes"] = tuple((height, width) for height, width in values["sizes"])
     values["training_data"] = tuple(values["training_data"])
     values["classes"] = tuple(values.get("classes", ()))
+    values["history"] = tuple(values.get("history", ()))
     return Card(**values, where=str(file))
 
 
@@ -99,6 +102,7 @@ _KINDS: dict[str, type | tuple[type, ...]] = {
     "sizes": list,
     "training_data": list,
     "classes": list,
+    "history": list,
     "inputs": dict,
     "outputs": dict,
     "metrics": dict,
@@ -113,7 +117,7 @@ _KINDS: dict[str, type | tuple[type, ...]] = {
 def _fault(values: dict[str, Any]) -> str | None:
     """What is wrong with a card's values, in words, or None."""
     known = {item.name for item in fields(Card)} - {"where"}
-    optional = {"classes", "threshold", "growth", "notes", "network", "graphs", "unguided", "tolerance"}
+    optional = {"classes", "threshold", "growth", "notes", "history", "network", "graphs", "unguided", "tolerance"}
     if missing := sorted(known - optional - values.keys()):
         return f"it lacks {', '.join(missing)}"
     if unknown := sorted(values.keys() - known):

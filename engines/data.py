@@ -112,15 +112,16 @@ def read_people(
 
 def read_cutouts(data: Path, side: int = LONGEST_SIDE) -> list[Picture]:
     """People already cut out (RGBA); the mask is their alpha."""
+    return read_all(list_files(data / "people" / "cutouts", "*.png"), lambda path: read_cutout(path, side))
 
-    def read(path: Path) -> Picture:
-        rgba = decode(path, cv2.IMREAD_UNCHANGED)
-        if rgba.ndim != 3 or rgba.shape[2] != 4:
-            raise ValueError("it has no alpha channel")
-        rgba = shrink(rgba, side)
-        return Picture(path.stem, np.ascontiguousarray(rgba[..., :3]), np.ascontiguousarray(rgba[..., 3]), None, False)
 
-    return read_all(list_files(data / "people" / "cutouts", "*.png"), read)
+def read_cutout(path: Path, side: int) -> Picture:
+    """An RGBA picture; the mask is its alpha."""
+    rgba = decode(path, cv2.IMREAD_UNCHANGED)
+    if rgba.ndim != 3 or rgba.shape[2] != 4:
+        raise ValueError("it has no alpha channel")
+    rgba = shrink(rgba, side)
+    return Picture(path.stem, np.ascontiguousarray(rgba[..., :3]), np.ascontiguousarray(rgba[..., 3]), None, False)
 
 
 def read_backgrounds(

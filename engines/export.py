@@ -60,9 +60,9 @@ def export(
     recipe = recipe_of(task, size)
     network = recipe.network()
     state = load_weights(checkpoint, network, task)
-    steps = f"{state['step']} steps, seed {state['seed']}"
+    history = state["history"]
     if object_from is not None:
-        steps += f"; the object's part: {_take_object(network, object_from, recipe)} steps"
+        history += [line for line in _take_object(network, object_from, recipe) if line not in history]
     module = recipe.wrap(network).eval()
     out.mkdir(parents=True, exist_ok=True)
     model = to_onnx(module, recipe) if recipe.runtime == "onnx" else saved(network)
@@ -84,7 +84,8 @@ def export(
         sha256=hashlib.sha256(model).hexdigest(),
         author="the object-eraser project",
         date=date.today().isoformat(),
-        notes=f"{recipe.notes} {steps}.",
+        notes=recipe.notes,
+        history=tuple(history),
     )
     with tempfile.TemporaryDirectory() as folder:  # measured there, so that a bad export leaves the old one alone
         (Path(folder) / FILES[recipe.runtime]).write_bytes(model)
@@ -108,17 +109,17 @@ def export(
     return card
 
 
-def _take_object(network: nn.Module, checkpoint: Path, recipe: Recipe) -> int:
-    """Put the object's part of another training into a segmenter; how many steps it was trained."""
+def _take_object(network: nn.Module, checkpoint: Path, recipe: Recipe) -> list[str]:
+    """Put the object's part of another training into a segmenter; return that training's history."""
     other = recipe.network()
     if not isinstance(network, Segmenter) or not isinstance(other, Segmenter):
         raise EngineError("only the segmenter has a part for objects; leave --object-from out")
-    steps = load_weights(checkpoint, other, "segmenter")["step"]
+    history = load_weights(checkpoint, other, "segmenter")["history"]
     try:
         network.take("object", other)
     except ValueError as error:
         raise EngineError(f"{checkpoint} was trained on another encoder; start both trainings alike") from error
-    return int(steps)
+    return list(history)
 
 
 def saved(network: nn.Module) -> bytes:

@@ -10,6 +10,7 @@
 | `camvid` | a folder with `train/` and `train_labels/` (9 = pedestrian, 10 = bicyclist) |
 | `supervisely` | a project: `*/img/NAME` with `*/ann/NAME.json`, bitmaps and polygons of the class `person` |
 | `boxes` | a folder with `images/` and `boxes.json`: stem -> [[x1, y1, x2, y2], ...] in pixels |
+| `things` | a folder of things cut out (PNG with alpha, in folders below it too): animals, toys, tools, but nobody |
 
 Every reader returns `Picture`s of at most `side` pixels, names every file that can't be used in one EngineError, and
 skips none silently. Pictures without people count as people-free.
@@ -21,13 +22,14 @@ import base64
 import json
 import zlib
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 
-from engines.data import LONGEST_SIDE, Picture, decode, list_files, read_all, shrink
+from engines.data import LONGEST_SIDE, Picture, decode, list_files, read_all, read_cutout, shrink
 from engines.errors import EngineError
 
 VOC_PERSON, VOC_UNSURE = 15, 255
@@ -133,6 +135,17 @@ def read_boxes_folder(folder: Path, side: int = LONGEST_SIDE) -> list[Picture]:
     return read_all(_images(folder / "images"), read)
 
 
+def read_things(folder: Path, side: int = LONGEST_SIDE) -> list[Picture]:
+    """Cut-outs of what is nobody: the opaque part of each is its one thing."""
+
+    def read(path: Path) -> Picture:
+        picture = read_cutout(path, side)
+        assert picture.mask is not None
+        return replace(picture, mask=None, things=(picture.mask > 127).astype(np.uint8))
+
+    return read_all(list_files(folder, "**/*.png"), read)
+
+
 FORMATS: Mapping[str, Callable[[Path, int], list[Picture]]] = {
     "folder": read_folder,
     "coco": read_coco,
@@ -140,6 +153,7 @@ FORMATS: Mapping[str, Callable[[Path, int], list[Picture]]] = {
     "camvid": read_camvid,
     "supervisely": read_supervisely,
     "boxes": read_boxes_folder,
+    "things": read_things,
 }
 
 

@@ -21,6 +21,7 @@ from engines.data import (
     Picture,
     add_labels,
     chosen_on,
+    cut_things,
     learns_from,
     read_backgrounds,
     read_boxes,
@@ -121,12 +122,17 @@ def segmenter_samples(
     boxed = read_boxes(data, held=False)
     if labels is not None:
         backgrounds, boxed = add_labels(backgrounds, labels), add_labels(boxed, labels)
+    things = []
     for picture in (picture for spec in also for picture in read_format(spec)):
         if picture.boxes is not None:
             boxed.append(picture)
         elif picture.mask is not None:
             (people if (picture.mask > UNKNOWN).any() else backgrounds).append(picture)
-    return SegmenterSamples(people, read_cutouts(data), backgrounds, boxed, batch=batch, seed=seed, shapes=shapes)
+        else:
+            things += cut_things([picture])
+    return SegmenterSamples(
+        people, read_cutouts(data), backgrounds, boxed, things, batch=batch, seed=seed, shapes=shapes
+    )
 
 
 class HoleTask:

@@ -13,7 +13,7 @@ import csv
 import math
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -22,6 +22,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
+from engines.card import load_card
 from engines.errors import EngineError
 from engines.unfold import unfold
 
@@ -101,6 +102,7 @@ class Plan:
     judge_every: float | None = None  # minutes between evaluations, for an early stop
     patience: int = 3  # evaluations without a better figure before it stops early
     half: bool | None = None  # bfloat16 where that is safe; by itself on a GPU only
+    asked: Sequence[str] = ()  # of the task, in words: for the card
 
 
 def train(task: Task, plan: Plan, say: Callable[[str], None] = print) -> Path:
@@ -145,7 +147,7 @@ def load_weights(path: Path, network: nn.Module, name: str) -> dict[str, Any]:
         network.load_state_dict(state["mean"])
     except RuntimeError as error:  # lists every tensor
         raise EngineError(f"{path} is of a {name} of another size or version: {str(error).splitlines()[1]}") from error
-    return {key: state[key] for key in ("step", "elapsed", "seed", "figures")}
+    return {key: state[key] for key in ("step", "elapsed", "seed", "figures", "history")}
 
 
 def read_figures(path: Path) -> dict[str, float]:
@@ -246,8 +248,14 @@ class _Run:
                 rival.parameters(), lr=self.peak * task.rival.rate, betas=task.rival.betas, weight_decay=habits.decay
             )
         self.mean = {name: value.detach().clone() for name, value in self.network.state_dict().items()}
+        self.before: list[str] = []  # the trainings that this one starts from, the oldest first
         self.step = 0
         self.elapsed = 0.0
+
+    def _line(self) -> str:
+        """This training in words, for the card of what it becomes."""
+        words = f"{self.step} steps, {self.batch} samples each, rate {self.peak:g}, seed {self.plan.seed}"
+        return ", ".join([words, *self.plan.asked])
 
     def progress(self) -> float:
         if self.steps is not None:
@@ -334,6 +342,7 @@ class _Run:
             "elapsed": self.elapsed,
             "seed": self.plan.seed,
             "figures": dict(figures or {}),
+            "history": [*self.before, self._line()],
         }
         beside = path.with_suffix(".tmp")
         torch.save(state, beside)
@@ -358,6 +367,7 @@ class _Run:
         def run(number: int) -> None:
             self.task.loss([part.to(self.device) for part in first[number]], 0.0)
 
+        self.before = list(load_card(path / "card.json").history)
         return f"{unfold(path, self.network, run, MEASURED, self.plan.remember)} convolutions"
 
     def _adopt_checkpoint(self, path: Path) -> str:
@@ -369,6 +379,7 @@ class _Run:
             name: value for name, value in state["mean"].items() if name in known and value.shape == known[name].shape
         }
         self.network.load_state_dict(known | fits)
+        self.before = state["history"]
         return f"{len(fits)} of {len(known)} tensors"
 
     def restore(self, path: Path) -> None:
@@ -383,6 +394,7 @@ class _Run:
             self.rival_optimizer.load_state_dict(state["rival_optimizer"])
         self.mean = {name: value.to(self.device) for name, value in state["mean"].items()}
         torch.set_rng_state(state["random"])
+        self.before = state["history"][:-1]
         self.step, self.elapsed = state["step"], state["elapsed"]
 
 
@@ -420,4 +432,4 @@ def _read(path: Path) -> dict[str, Any]:
         raise EngineError(f"{path} is not a readable checkpoint ({error}); remove it to start over") from error
     if not isinstance(state, dict):
         raise EngineError(f"{path} is not a checkpoint of this trainer; remove it to start over")
-    return state
+    return {"history": [], **state}

@@ -377,7 +377,7 @@ def test_the_search_is_a_command_that_draws_its_fills_and_its_losses(tmp_path: P
 
 
 NETWORK = dcgan.DCGAN((32, 16, 16, 8))
-SAVED = {"step": 1, "elapsed": 1.0, "seed": 0, "figures": {}}
+SAVED = {"step": 1, "elapsed": 1.0, "seed": 0, "figures": {}, "history": []}
 
 
 @pytest.mark.parametrize("kind", CORRUPTIONS)

@@ -15,6 +15,7 @@ from torch import Tensor, nn  # noqa: E402
 
 from engines import following, losses, teach  # noqa: E402
 from engines.backbone import EfficientNetLite  # noqa: E402
+from engines.card import load_card  # noqa: E402
 from engines.data import Picture  # noqa: E402
 from engines.errors import EngineError  # noqa: E402
 from engines.export import export, to_onnx  # noqa: E402
@@ -22,7 +23,7 @@ from engines.recipes import RECIPES  # noqa: E402
 from engines.runtime import load_engine  # noqa: E402
 from engines.segmenter import Matte, Segmenter  # noqa: E402
 from engines.tasks import SegmenterTask  # noqa: E402
-from engines.training import Plan, train  # noqa: E402
+from engines.training import Plan, load_weights, train  # noqa: E402
 from engines.unfold import unfold  # noqa: E402
 
 WEIGHTS = Path(__file__).parents[2] / "engines" / "weights"
@@ -129,7 +130,7 @@ def test_two_parts_that_learnt_apart_are_exported_as_one(tmp_path: Path) -> None
     for only in ("matte", "object"):
         torch.manual_seed(0)
         task: Any = Few(Path("nowhere"), only=only, pretrained=False)
-        train(task, Plan(tmp_path / only, steps=3, batch=2, device="cpu"), lambda line: None)
+        train(task, Plan(tmp_path / only, steps=3, batch=2, device="cpu", asked=[f"only {only}"]), lambda line: None)
     torch.manual_seed(1)
     stranger: Any = Few(Path("nowhere"), pretrained=False)
     train(stranger, Plan(tmp_path / "stranger", steps=1, batch=2, device="cpu"), lambda line: None)
@@ -142,11 +143,24 @@ def test_two_parts_that_learnt_apart_are_exported_as_one(tmp_path: Path) -> None
         engine = load_engine(tmp_path / name, "segmenter", device="cpu", threads=1)
         found.append(engine.run(image=probe[:1], guidance=probe[1:]))
     both, with_people, with_thing = found
+    assert load_card(tmp_path / "both" / "card.json").history == (
+        "3 steps, 2 samples each, rate 0.001, seed 0, only matte",
+        "3 steps, 2 samples each, rate 0.001, seed 0, only object",
+    )
     np.testing.assert_allclose(both["matte"], with_people["matte"], atol=1e-5)
     np.testing.assert_allclose(both["object"], with_thing["object"], atol=1e-5)
     assert np.abs(with_people["object"] - with_thing["object"]).max() > 1e-4
     with pytest.raises(EngineError, match="another encoder"):
         export("segmenter", people, tmp_path / "mixed", tmp_path, quick=True, object_from=other)
+
+
+def test_a_model_that_learns_on_keeps_its_history(tmp_path: Path) -> None:
+    task: Any = Few(Path("nowhere"), pretrained=False)
+    swift = WEIGHTS / "segmenter" / "swift"
+    checkpoint = train(task, Plan(tmp_path, steps=1, batch=2, device="cpu", start=swift), lambda line: None)
+    history = load_weights(checkpoint, Segmenter(), "segmenter")["history"]
+    assert tuple(history[:-1]) == load_card(swift / "card.json").history
+    assert history[-1].startswith("1 steps")
 
 
 def test_a_network_that_knew_no_context_starts_from_what_it_found() -> None:

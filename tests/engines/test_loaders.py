@@ -142,6 +142,18 @@ def test_boxes_scale_with_their_picture(tmp_path: Path) -> None:
     assert picture.boxes.tolist() == [[5, 2.5, 15, 17.5]]
 
 
+def test_things_are_where_they_are_opaque(tmp_path: Path) -> None:
+    rgba = np.dstack([np.full((HEIGHT, WIDTH, 3), 90, np.uint8), truth().astype(np.uint8) * 200])
+    (tmp_path / "animals" / "dogs").mkdir(parents=True)
+    cv2.imwrite(str(tmp_path / "animals" / "dogs" / "a.png"), rgba)
+    (picture,) = read_format(f"things:{tmp_path}")
+    assert picture.mask is picture.boxes is None
+    np.testing.assert_array_equal(picture.things, truth())
+    cv2.imwrite(str(tmp_path / "animals" / "b.png"), rgba[..., :3])
+    with pytest.raises(EngineError, match=r"1 pictures can't be used.*b\.png: it has no alpha channel"):
+        read_format(f"things:{tmp_path}")
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_packed_runs_are_unpacked(seed: int) -> None:
     mask = np.random.default_rng(seed).random((13, 17)) < 0.5

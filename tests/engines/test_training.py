@@ -195,6 +195,24 @@ def test_things_pasted_over_people_hide_them_and_are_nobody() -> None:
         np.testing.assert_array_equal(thing, ~person)
 
 
+def test_a_thing_that_lures_fills_the_picture_and_is_nobody() -> None:
+    (cutout,) = data.cut_things([thing()])
+    green = replace(cutout, image=np.full_like(cutout.image, (0, 250, 0)))
+
+    def pictures_it_fills(*things: data.Picture) -> int:
+        made = SegmenterSamples([person()], [person(1)], [place()], (), things, batch=4, shapes=((64, 96),))
+        filled = 0
+        for seed in range(40):
+            canvas = made._free(np.random.default_rng(seed), (64, 96))
+            assert not canvas.label.any()
+            blue, shown, red = canvas.image.transpose(2, 0, 1).astype(int)
+            filled += bool((shown - np.maximum(blue, red) > 60).mean() > 0.3)
+        return filled
+
+    assert 4 < pictures_it_fills(green) < 30
+    assert pictures_it_fills() < 4
+
+
 def test_a_close_up_is_filled_by_a_head_and_whoever_stands_below_it() -> None:
     standing = np.zeros((400, 300), np.uint8)
     cv2.ellipse(standing, (150, 60), (30, 40), 0, 0, 360, 255, cv2.FILLED)
@@ -246,6 +264,18 @@ def test_clothing_is_all_person_and_none_where_the_person_is_too_small() -> None
     speck = np.zeros((80, 60), np.uint8)
     speck[40:44, 30:34] = 255
     assert augment.clothing(rng, replace(person(), mask=speck), (32, 48)) is None
+
+
+def test_turned_hues_leave_greys_and_brightness() -> None:
+    grey = np.full((4, 4, 3), 90, np.uint8)
+    red = np.full((4, 4, 3), (20, 20, 200), np.uint8)
+    found = set()
+    for seed in range(20):
+        np.testing.assert_array_equal(augment.turn_hues(np.random.default_rng(seed), grey), grey)
+        turned = augment.turn_hues(np.random.default_rng(seed), red)[0, 0].tolist()
+        assert (min(turned), max(turned)) == (20, 200)
+        found.add(int(np.argmax(turned)))
+    assert found == {0, 1, 2}
 
 
 def test_holes_keep_to_their_share() -> None:
@@ -554,6 +584,20 @@ def test_a_training_can_start_from_another(tmp_path: Path) -> None:
     torch.testing.assert_close(a, b, atol=1e-6, rtol=0)
     train(TinyTask(), Plan(tmp_path / "second", steps=2, batch=2, device="cpu", start=first), said.append)
     assert "resuming at step 1" in said[2]
+
+
+def test_a_checkpoint_tells_of_all_the_trainings_that_made_it(tmp_path: Path) -> None:
+    start: Path | None = None
+    for number, (steps, asked) in enumerate(((2, ()), (1, ("only matte",)), (3, ()))):
+        plan = Plan(tmp_path / str(number), steps=steps, batch=2, rate=1e-3, device="cpu", start=start, asked=asked)
+        start = train(TinyTask(), plan, lambda line: None)
+    train(TinyTask(), replace(plan, steps=4), lambda line: None)  # resumes
+    assert start is not None
+    assert load_weights(start, TinyTask().network, "tiny")["history"] == [
+        "2 steps, 2 samples each, rate 0.001, seed 0",
+        "1 steps, 2 samples each, rate 0.001, seed 0, only matte",
+        "4 steps, 2 samples each, rate 0.001, seed 0",
+    ]
 
 
 def test_what_no_longer_gets_better_is_stopped_and_its_best_kept(tmp_path: Path) -> None:
