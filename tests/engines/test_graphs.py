@@ -18,7 +18,9 @@ from engines.parity import PROBE, load_probe
 
 MODELS = [(task, name) for task in ("segmenter", "filler") for name in available_models(task)]
 onnx_models = pytest.mark.parametrize(
-    "model", [found for task, name in MODELS if (found := find_model(name, task)).card.runtime == "onnx"], ids=str
+    "model",
+    [found for task, name in MODELS if (found := find_model(name, task)).card.runtime == "onnx"],
+    ids=lambda model: f"{model.card.task} {model.card.name}",
 )
 
 
