@@ -104,10 +104,11 @@ def _click(
         return [outputs["matte"], outputs["object"]]
 
     ious: dict[str, list[list[float]]] = {}
+    height, width = segmenter.engine.card.sizes[0]
 
     def add(things: Iterable[clicked.Clickable]) -> None:
         for thing in list(things)[:limit]:
-            ious.setdefault(thing.kind, []).append(click_ious(run, thing.image, thing.thing))
+            ious.setdefault(thing.kind, []).append(click_ious(run, thing.image, thing.thing, area=height * width))
 
     add(clicked.people(people))
     add(clicked.camvid())

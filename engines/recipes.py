@@ -113,6 +113,7 @@ RECIPES = {
             LITE0: "Apache-2.0",
             **EVERYTHING,
             "Human Dataset v2, boxes (hdb_); masks inside them by this project's segmenter": "CC BY 4.0",
+            "Tux Paint stamps, cut-outs of animals and things (Debian's tuxpaint-stamps-default)": "GPL-2 or later",
             "DeepLabV3 MobileNetV2, as a teacher: masks of things on the pictures above": "Apache-2.0 (its repository; "
             "the model is not licensed separately)",
         },

@@ -19,6 +19,7 @@ from engines.guidance import distort, guide
 from engines.holes import HoleMaker, blob, box, pole, random_hole, silhouettes, strokes
 
 SEGMENTER_SHAPES = ((224, 256), (256, 256), (224, 384), (288, 288), (320, 224), (288, 416), (416, 288), (288, 512))
+SHARP_SHAPES = ((352, 384), (384, 384), (352, 608), (448, 448), (512, 352), (448, 640), (640, 448), (448, 800))
 LEAST_OBJECT = 0.004  # of the picture: what is smaller is not meant by anybody
 FILLER_SHAPES = ((128, 128), (160, 160), (192, 192), (192, 192), (256, 256), (256, 256))
 
@@ -87,13 +88,13 @@ class SegmenterSamples(Dataset[tuple[Tensor, Tensor, Tensor, Tensor]]):
         shape = _shape_of_batch(self.shapes, self.seed, index // self.batch)
         rng = np.random.default_rng((self.seed, 0, index))
         kind = rng.random()
-        if kind < 0.28:
+        if kind < 0.24:
             canvas = self._composite(rng, shape)
-        elif kind < 0.42 and self.heads:
+        elif kind < 0.36 and self.heads:
             canvas = self._close_up(rng, shape)
-        elif kind < 0.62:
+        elif kind < 0.54:
             canvas = self._real(rng, shape)
-        elif kind < 0.81 and self.boxed:
+        elif kind < 0.7 and self.boxed:
             canvas = self._boxed(rng, shape)
         else:
             canvas = self._free(rng, shape)

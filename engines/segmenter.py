@@ -157,9 +157,9 @@ class Guide(nn.Module):
         self.stem = _conv(PLANES, at4, 4, 4)
         self.like8, self.like16 = Likeness(CHANNELS[2]), Likeness(CHANNELS[3])
         self.down8 = _conv(at4, at8, 3, 2)
-        self.mix8 = _conv(at8 + PLANES + 1, at8, 1)
+        self.mix8 = _conv(PLANES + 1 + at8, at8, 1)
         self.down16 = _conv(at8, at16, 3, 2)
-        self.mix16 = _conv(at16 + PLANES + 1, at16, 1)
+        self.mix16 = _conv(PLANES + 1 + at16, at16, 1)
         self.down32 = _conv(at16, size.hub, 3, 2)
         self.enter = nn.Conv2d(CHANNELS[-1], size.hub, 1)
         self.spread = _spread(size.hub)
@@ -169,8 +169,8 @@ class Guide(nn.Module):
         at8 = F.avg_pool2d(guidance, 8)
         g2 = self.outline(F.avg_pool2d(guidance, 2))
         g4 = self.stem(guidance)
-        g8 = self.mix8(torch.cat([self.down8(g4), self.like8(maps[2], at8)], 1))
-        g16 = self.mix16(torch.cat([self.down16(g8), self.like16(maps[3], F.avg_pool2d(at8, 2))], 1))
+        g8 = self.mix8(torch.cat([self.like8(maps[2], at8), self.down8(g4)], 1))
+        g16 = self.mix16(torch.cat([self.like16(maps[3], F.avg_pool2d(at8, 2)), self.down16(g8)], 1))
         g32 = self.leave(self.spread(self.enter(maps[4]) + self.down32(g16)))
         return [g32, g16, g8, g4, g2]
 

@@ -33,8 +33,8 @@ from engines.filler import Filler
 from engines.following import follow
 from engines.holes import random_hole
 from engines.loaders import read_format
-from engines.samples import FILLER_SHAPES, SEGMENTER_SHAPES, FillerSamples, SegmenterSamples
-from engines.segmenter import Matte, Segmenter
+from engines.samples import FILLER_SHAPES, SEGMENTER_SHAPES, SHARP_SHAPES, FillerSamples, SegmenterSamples
+from engines.segmenter import SIZES, Matte, Segmenter
 from engines.training import Habits, Rival
 
 STEADY = 1.0  # weight of masks that stay as they were a frame before
@@ -66,6 +66,7 @@ class SegmenterTask:
         pretrained: bool = True,
     ) -> None:
         self.data = data
+        self.size = size
         self.labels = labels
         self.also = also
         self.only = only
@@ -76,7 +77,8 @@ class SegmenterTask:
             self.network.learn_only(only)
 
     def samples(self, batch: int, seed: int) -> Dataset[Any]:
-        return segmenter_samples(self.data, batch, seed, labels=self.labels, also=self.also)
+        shapes = SHARP_SHAPES if self.size == "sharp" else SEGMENTER_SHAPES
+        return segmenter_samples(self.data, batch, seed, labels=self.labels, also=self.also, shapes=shapes)
 
     def groups(self, rate: float) -> list[dict[str, Any]]:
         return _encoder_slowly(self.network, rate)
@@ -102,9 +104,13 @@ class SegmenterTask:
         people = [p for p in read_people(self.data, "train", chosen_on) if p.trusted]
         backgrounds = read_backgrounds(self.data, "train", chosen_on)
         assert isinstance(network, Segmenter)
-        run = as_run(Matte(network))
-        figures = measure.segmenter_figures(lambda image: run(image, np.zeros_like(image))[0], people, backgrounds, [])
-        return figures | measure.click_figures(run, people)
+        run, (height, width) = as_run(Matte(network)), SIZES[self.size].picture
+
+        def people_in(image: np.ndarray) -> np.ndarray:
+            return run(image, np.zeros_like(image))[0]
+
+        figures = measure.segmenter_figures(people_in, people, backgrounds, [], height * width)
+        return figures | measure.click_figures(run, people, height * width)
 
 
 def segmenter_samples(

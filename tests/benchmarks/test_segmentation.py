@@ -53,6 +53,9 @@ def test_scores_are_means_by_source():
     assert met["projection IoU"]
     assert not met["person IoU"]
     assert met["one click on a person"] is None
+    asked = {name: {target.name: target.wanted for target in check({name: scores}, {}, [])} for name in ("a", "sharp")}
+    assert (asked["a"]["person IoU"], asked["sharp"]["person IoU"]) == (">= 0.9", ">= 0.92")
+    assert "ms, 2 threads, 288x512" not in asked["sharp"]
 
 
 def test_each_large_piece_of_a_mask_is_clicked_on():

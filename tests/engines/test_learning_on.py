@@ -85,10 +85,30 @@ def test_an_encoder_that_remembers_all_is_imagenets() -> None:
     assert unlike[2] < 1e-4 < unlike[1] < unlike[0]
 
 
-def test_a_model_of_another_size_or_none_at_all_is_refused(tmp_path: Path) -> None:
+def test_a_wider_network_starts_with_the_answers_of_a_narrower_one() -> None:
+    torch.manual_seed(0)
     network = Segmenter("sharp")
-    with pytest.raises(EngineError, match="of another size"):
-        unfold(WEIGHTS / "segmenter" / "swift", network, run_of(network))
+    unfold(WEIGHTS / "segmenter" / "swift", network, run_of(network), 1)
+    inputs = torch.rand(2, 3, 64, 96), torch.rand(2, 3, 64, 96)
+    with torch.inference_mode():
+        matte, thing = Matte(network).eval()(*inputs)
+    engine = load_engine("swift", "segmenter", device="cpu", threads=1)
+    answers = engine.run(image=inputs[0].numpy(), guidance=inputs[1].numpy())
+    np.testing.assert_allclose(answers["matte"], matte, atol=1e-4)
+    np.testing.assert_allclose(answers["object"], thing, atol=1e-4)
+    logits = network.people(network.maps(inputs[0]))
+    logits.sum().backward()
+    last = network.decoder.head.weight.grad
+    assert last is not None
+    assert last[:, -1].any()  # what is new can learn
+
+
+def test_a_model_of_a_wider_network_or_none_at_all_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "wide").mkdir()
+    wide = saved(Segmenter("sharp"), tmp_path / "wide")
+    network = Segmenter()
+    with pytest.raises(EngineError, match="of a wider network"):
+        unfold(wide, network, run_of(network))
     with pytest.raises(EngineError, match=r"model.onnx is not a readable model"):
         unfold(tmp_path, network, run_of(network))
     task: Any = Few(Path("nowhere"), pretrained=False)
