@@ -67,7 +67,7 @@ class Filler(nn.Module):
     Pixels where the mask is 0 come back exactly as they went in.
     """
 
-    def __init__(self, narrow: int = 64, wide: int = 128, fine: int = 48) -> None:
+    def __init__(self, narrow: int = 64, wide: int = 128) -> None:
         super().__init__()
         self.stem = nn.Sequential(
             nn.PixelUnshuffle(4),  # (N, 64, H/4, W/4)
@@ -91,13 +91,12 @@ class Filler(nn.Module):
             nn.PixelShuffle(2),  # (N, narrow / 4, H/2, W/2)
         )
         self.paint = nn.Sequential(
-            nn.Conv2d(narrow // 4, fine, 3, padding=1),
+            nn.Conv2d(narrow // 4, 24, 3, padding=1),
             nn.LeakyReLU(0.1),
-            Dilated(fine, 1),
-            nn.Conv2d(fine, 3 * 4, 3, padding=1),
+            nn.Conv2d(24, 3 * 4, 3, padding=1),
             nn.PixelShuffle(2),  # (N, 3, H, W)
         )
-        last = self.paint[3]
+        last = self.paint[2]
         assert isinstance(last, nn.Conv2d)
         assert last.bias is not None
         nn.init.normal_(last.weight, std=1e-2)  # so that training starts from the smooth guess

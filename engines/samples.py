@@ -88,13 +88,13 @@ class SegmenterSamples(Dataset[tuple[Tensor, Tensor, Tensor, Tensor]]):
         shape = _shape_of_batch(self.shapes, self.seed, index // self.batch)
         rng = np.random.default_rng((self.seed, 0, index))
         kind = rng.random()
-        if kind < 0.24:
+        if kind < 0.28:
             canvas = self._composite(rng, shape)
-        elif kind < 0.36 and self.heads:
+        elif kind < 0.42 and self.heads:
             canvas = self._close_up(rng, shape)
-        elif kind < 0.54:
+        elif kind < 0.62:
             canvas = self._real(rng, shape)
-        elif kind < 0.7 and self.boxed:
+        elif kind < 0.81 and self.boxed:
             canvas = self._boxed(rng, shape)
         else:
             canvas = self._free(rng, shape)
