@@ -72,7 +72,11 @@ def _train(task: str, data: Path, **options: object) -> None:
         name: options.pop(name)
         for name in ("size", "labels", "also", "only", "weigh", "side", "with_people", "imagenet", "noise")
     }
-    asked = [f"{name} {value}" for name, value in given.items() if value and name != "labels"]
+    asked = [
+        f"{name} {' '.join(value) if isinstance(value, list) else value}"
+        for name, value in given.items()
+        if value and name != "labels"
+    ]
     given["weigh"] = dict(_weight(text) for text in given["weigh"])  # type: ignore[attr-defined]
     made = make_task(task, data, **{name: value for name, value in given.items() if value})
     from engines.training import Plan, train

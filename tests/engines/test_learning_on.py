@@ -45,8 +45,8 @@ def saved(network: Segmenter, folder: Path) -> Path:
     return folder
 
 
-def test_a_shipped_models_weights_come_back_into_its_network() -> None:
-    network = Segmenter()
+def expect_swifts_answers(network: Segmenter) -> None:
+    """Unfold the shipped model into the network, and expect its answers of it."""
     unfold(WEIGHTS / "segmenter" / "swift", network, run_of(network), 1)
     inputs = torch.rand(2, 3, 64, 96), torch.rand(2, 3, 64, 96)
     with torch.inference_mode():
@@ -55,6 +55,10 @@ def test_a_shipped_models_weights_come_back_into_its_network() -> None:
     answers = engine.run(image=inputs[0].numpy(), guidance=inputs[1].numpy())
     np.testing.assert_allclose(answers["matte"], matte, atol=1e-4)
     np.testing.assert_allclose(answers["object"], thing, atol=1e-4)
+
+
+def test_a_shipped_models_weights_come_back_into_its_network() -> None:
+    expect_swifts_answers(Segmenter())
 
 
 def test_normalisations_have_the_statistics_of_what_they_see(tmp_path: Path) -> None:
@@ -88,15 +92,8 @@ def test_an_encoder_that_remembers_all_is_imagenets() -> None:
 def test_a_wider_network_starts_with_the_answers_of_a_narrower_one() -> None:
     torch.manual_seed(0)
     network = Segmenter("sharp")
-    unfold(WEIGHTS / "segmenter" / "swift", network, run_of(network), 1)
-    inputs = torch.rand(2, 3, 64, 96), torch.rand(2, 3, 64, 96)
-    with torch.inference_mode():
-        matte, thing = Matte(network).eval()(*inputs)
-    engine = load_engine("swift", "segmenter", device="cpu", threads=1)
-    answers = engine.run(image=inputs[0].numpy(), guidance=inputs[1].numpy())
-    np.testing.assert_allclose(answers["matte"], matte, atol=1e-4)
-    np.testing.assert_allclose(answers["object"], thing, atol=1e-4)
-    logits = network.people(network.maps(inputs[0]))
+    expect_swifts_answers(network)
+    logits = network.people(network.maps(torch.rand(2, 3, 64, 96)))
     logits.sum().backward()
     last = network.decoder.head.weight.grad
     assert last is not None
