@@ -18,6 +18,7 @@ from benchmarks.scenes import SHADED
 from benchmarks.shown import BEFORE, LATER, NEVER
 
 DIFFERS = 40.0  # grey levels, Euclidean over BGR: person and background differ clearly
+SOFT = 1.0  # pixels, of the Gaussian through which flicker is seen
 LABELS = {"before": BEFORE, "later": LATER, "never": NEVER}
 
 
@@ -134,7 +135,8 @@ class Score:
             last_error, last_mask, last_camera = self._previous
             step = shot.camera @ np.linalg.inv(last_camera)
             both = inside & (_follow(last_mask, step, cv2.INTER_LINEAR) == 255)
-            self.change.add((error - _follow(last_error, step, cv2.INTER_LANCZOS4))[both] ** 2)
+            change = error - _follow(last_error, step, cv2.INTER_LANCZOS4)
+            self.change.add(_softened(change, both)[both] ** 2)
         self._previous = error, shot.mask, shot.camera
         if inside.any():
             self.texture.append(gradient_norm(output.image, shot.mask))
@@ -148,9 +150,10 @@ class Score:
         outside the mask on which a shadow falls.
         flicker: root mean square, over places masked in two consecutive frames, of the change of (result - truth) from
         one to the next, grey levels; a place is followed as the camera moves (the warping error of Lai et al.,
-        "Learning Blind Video Temporal Consistency", ECCV 2018, along the known motion). leftover: share, as `leftover`
-        says; leftover_before: the same over pixels whose background an earlier frame showed. missed: share of the
-        masked pixels outside the method's hole.
+        "Learning Blind Video Temporal Consistency", ECCV 2018, along the known motion), and the change is seen through
+        a Gaussian of `SOFT` pixels: what resampling makes of single pixels of the truth is nobody's flicker. leftover:
+        share, as `leftover` says; leftover_before: the same over pixels whose background an earlier frame showed.
+        missed: share of the masked pixels outside the method's hole.
         gradient: mean of `gradient_norm`. fills: how often the filler ran, per 100 frames. ms: median milliseconds per
         frame.
         """
@@ -171,6 +174,12 @@ class Score:
 
 def _difference(image: np.ndarray, truth: np.ndarray) -> np.ndarray:
     return image.astype(np.float32) - truth.astype(np.float32)
+
+
+def _softened(change: np.ndarray, where: np.ndarray) -> np.ndarray:
+    """(H, W, 3) float32, each the mean of its surroundings under a Gaussian, of those in `where` (H, W) bool alone."""
+    weight = cv2.GaussianBlur(where.astype(np.float32), (0, 0), SOFT)[..., None]
+    return cv2.GaussianBlur(np.where(where[..., None], change, 0), (0, 0), SOFT) / np.maximum(weight, 1e-6)
 
 
 def _follow(picture: np.ndarray, step: np.ndarray, interpolation: int) -> np.ndarray:
