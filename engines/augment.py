@@ -89,8 +89,8 @@ def place(
 ) -> tuple[np.ndarray, np.ndarray]:
     """The person somewhere in a frame of `shape`, 10 % to 120 % of its height or close up: image and alpha (H, W).
 
-    Close-ups show the upper body as a webcam does; who was cut off by the picture's lower edge stands on the frame's.
-    near: most of the frame shows the cut-out, or a part of it.
+    Close-ups show the upper body as a webcam does; who was cut off by the picture's lower edge stands on the frame's;
+    now and then somebody comes up from below, hair first. near: most of the frame shows the cut-out, or a part of it.
     """
     image, alpha, cut = cut_out(person)
     height, width = shape
@@ -98,6 +98,9 @@ def place(
         fits = min(1.0, width / height * image.shape[0] / image.shape[1])
         tall = height * fits * rng.uniform(0.7, 2.2)
         bottom = height * rng.uniform(0.25, 0.75) + tall / 2
+    elif rng.random() < 0.08:
+        tall = height * rng.uniform(0.5, 1.6)
+        bottom = height + tall * rng.uniform(0.4, 0.92)
     elif cut:
         tall = height * rng.uniform(0.35, 1.3)
         bottom = height + tall * rng.uniform(0.0, 0.25)

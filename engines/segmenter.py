@@ -1,7 +1,10 @@
 """The segmenter: EfficientNet-Lite0 and two light U-Net decoders; mattes at half the input's resolution.
 
 A face that fills the frame is larger than what a deep pixel of the encoder sees; so the whole picture is looked at once
-more, at stride 32, before people are outlined (`Context`).
+more, at stride 32, before people are outlined (`Context`). The size for GPUs, `sharp`, sees larger pictures, and looks
+for people twice, with the same weights: there, and at half the size. What is near shows better in the second look,
+what is far in the first; a gate says at each place which to believe (Chen et al., "Attention to Scale: Scale-Aware
+Semantic Image Segmentation", CVPR 2016).
 
 U-Net: Ronneberger, Fischer and Brox, MICCAI 2015. The decoders add their skip connections, as feature pyramids do (Lin
 et al., CVPR 2017), instead of stacking them: half the multiplications at the resolutions that cost most.
@@ -23,26 +26,22 @@ from engines.backbone import CHANNELS, Block, EfficientNetLite, Stage
 
 PLANES = 3  # of the guidance: previous matte, positive clicks, negative clicks
 KEY = 32  # channels that pixels are compared by
+WIDTHS = (16, 32, 48, 96)  # of the decoders at strides 2, 4, 8 and 16
+HUB = 128  # channels of the guidance and of the context at stride 32
 
 
 class Size(NamedTuple):
-    """What distinguishes the networks of one recipe. widths: of the decoders at strides 2, 4, 8, 16. hub: channels of
-    the guidance at stride 32. picture: the (height, width) to run at.
-    """
+    """What distinguishes the networks of one recipe. picture: the (height, width) to run at; looks: one or two."""
 
-    widths: tuple[int, int, int, int]
-    hub: int
     picture: tuple[int, int]
+    looks: int
 
 
-SIZES = {
-    "swift": Size((16, 32, 48, 96), 128, (288, 512)),
-    "sharp": Size((32, 64, 96, 192), 256, (448, 800)),
-}
+SIZES = {"swift": Size((288, 512), 1), "sharp": Size((448, 800), 2)}
 
 
 # What of the network finds what: these parts can be trained alone.
-PARTS = {"matte": ("context", "decoder"), "object": ("guide", "object_decoder")}
+PARTS = {"matte": ("context", "decoder", "gate"), "object": ("guide", "object_decoder")}
 
 
 def _conv(inputs: int, outputs: int, kernel: int, stride: int = 1) -> nn.Sequential:
@@ -77,13 +76,13 @@ class Up(nn.Module):
 
 
 class Decoder(nn.Module):
-    """The encoder's maps (strides 2 to 32) -> logits (N, classes, H/2, W/2)."""
+    """From the encoder's maps, strides 2 to 32, to logits (N, classes, H/2, W/2)."""
 
-    def __init__(self, size: Size, classes: int) -> None:
+    def __init__(self, classes: int) -> None:
         super().__init__()
         ups = []
         inputs = CHANNELS[-1]
-        for skip, outputs in zip(CHANNELS[-2::-1], size.widths[::-1], strict=True):
+        for skip, outputs in zip(CHANNELS[-2::-1], WIDTHS[::-1], strict=True):
             ups.append(Up(inputs, skip, outputs))
             inputs = outputs
         self.ups = nn.ModuleList(ups)
@@ -91,13 +90,13 @@ class Decoder(nn.Module):
         assert self.head.bias is not None
         nn.init.constant_(self.head.bias, -1.5)  # most pixels of most pictures are nobody
 
-    def forward(self, maps: list[Tensor], guides: list[Tensor | None] | None = None) -> Tensor:
-        """guides: what to add at strides 32, 16, 8, 4 and 2."""
-        first, *others = guides or [None] * len(maps)
+    def forward(self, maps: list[Tensor], guides: list[Tensor | None]) -> tuple[Tensor, Tensor]:
+        """The logits, and what they are read from, (N, 16, H/2, W/2). guides: what to add at strides 32 to 2."""
+        first, *others = guides
         x = maps[-1] if first is None else maps[-1] + first
         for up, skip, guide in zip(self.ups, maps[-2::-1], others, strict=True):
             x = up(x, skip, guide)
-        return self.head(x)
+        return self.head(x), x
 
 
 def _spread(channels: int) -> nn.Sequential:
@@ -112,12 +111,12 @@ class Context(nn.Module):
     The mean over the picture: Liu, Rabinovich and Berg, "ParseNet: Looking Wider to See Better", 2015.
     """
 
-    def __init__(self, size: Size) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self.enter = nn.Conv2d(CHANNELS[-1], size.hub, 1)
-        self.whole = nn.Conv2d(size.hub, size.hub, 1)
-        self.spread = _spread(size.hub)
-        self.leave = _silent(nn.Conv2d(size.hub, CHANNELS[-1], 1))
+        self.enter = nn.Conv2d(CHANNELS[-1], HUB, 1)
+        self.whole = nn.Conv2d(HUB, HUB, 1)
+        self.spread = _spread(HUB)
+        self.leave = _silent(nn.Conv2d(HUB, CHANNELS[-1], 1))
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.enter(x)
@@ -150,9 +149,9 @@ class Guide(nn.Module):
     At stride 2 it is there so that outlines can stay as they were: a coarser matte doesn't tell where they ran.
     """
 
-    def __init__(self, size: Size) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        at2, at4, at8, at16 = size.widths
+        at2, at4, at8, at16 = WIDTHS
         self.outline = _silent(nn.Conv2d(PLANES, at2, 3, padding=1))
         self.stem = _conv(PLANES, at4, 4, 4)
         self.like8, self.like16 = Likeness(CHANNELS[2]), Likeness(CHANNELS[3])
@@ -160,10 +159,10 @@ class Guide(nn.Module):
         self.mix8 = _conv(PLANES + 1 + at8, at8, 1)
         self.down16 = _conv(at8, at16, 3, 2)
         self.mix16 = _conv(PLANES + 1 + at16, at16, 1)
-        self.down32 = _conv(at16, size.hub, 3, 2)
-        self.enter = nn.Conv2d(CHANNELS[-1], size.hub, 1)
-        self.spread = _spread(size.hub)
-        self.leave = nn.Conv2d(size.hub, CHANNELS[-1], 1)
+        self.down32 = _conv(at16, HUB, 3, 2)
+        self.enter = nn.Conv2d(CHANNELS[-1], HUB, 1)
+        self.spread = _spread(HUB)
+        self.leave = nn.Conv2d(HUB, CHANNELS[-1], 1)
 
     def forward(self, maps: list[Tensor], guidance: Tensor) -> list[Tensor | None]:
         at8 = F.avg_pool2d(guidance, 8)
@@ -184,25 +183,37 @@ class Segmenter(nn.Module):
     def __init__(self, size: str = "swift", classes: int = 1) -> None:
         super().__init__()
         self.encoder = EfficientNetLite()
-        self.context = Context(SIZES[size])
-        self.decoder = Decoder(SIZES[size], classes)
-        self.guide = Guide(SIZES[size])
-        self.object_decoder = Decoder(SIZES[size], 1)
+        self.context = Context()
+        self.decoder = Decoder(classes)
+        self.gate = _silent(nn.Conv2d(WIDTHS[0], 1, 1)) if SIZES[size].looks == 2 else None
+        self.guide = Guide()
+        self.object_decoder = Decoder(1)
         self.still: list[nn.Module] = []  # what is not trained
 
     def maps(self, image: Tensor) -> list[Tensor]:
         """The encoder's maps, strides 2, 4, 8, 16 and 32."""
         return self.encoder(image * 2 - 1)
 
-    def people(self, maps: list[Tensor]) -> Tensor:
+    def people(self, image: Tensor, maps: list[Tensor]) -> Tensor:
+        """The logits of the classes. maps: the image's."""
+        logits, _ = self._look(maps)
+        if self.gate is None:
+            return logits
+        coarse, features = self._look(self.maps(_halved(image)))
+        planes = torch.cat([coarse, self.gate(features)], 1)
+        planes = F.interpolate(planes, logits.shape[2:], mode="bilinear", align_corners=False)
+        return logits + torch.sigmoid(planes[:, -1:]) * (planes[:, :-1] - logits)
+
+    def _look(self, maps: list[Tensor]) -> tuple[Tensor, Tensor]:
         return self.decoder(maps, [self.context(maps[-1]), None, None, None, None])
 
     def thing(self, maps: list[Tensor], guidance: Tensor) -> Tensor:
-        return self.object_decoder(maps, self.guide(maps, guidance))
+        logits, _ = self.object_decoder(maps, self.guide(maps, guidance))
+        return logits
 
     def forward(self, image: Tensor, guidance: Tensor) -> tuple[Tensor, Tensor]:
         maps = self.maps(image)
-        return self.people(maps), self.thing(maps, guidance)
+        return self.people(image, maps), self.thing(maps, guidance)
 
     def learn_only(self, part: str) -> None:
         """Leave all but one of `PARTS` as it is, batch statistics included."""
@@ -219,7 +230,8 @@ class Segmenter(nn.Module):
             if not all(torch.allclose(mine, theirs, atol=1e-3) for mine, theirs in pairs):
                 raise ValueError("the encoders differ")
         for name in PARTS[part]:
-            getattr(self, name).load_state_dict(getattr(other, name).state_dict())
+            if (child := getattr(self, name)) is not None:
+                child.load_state_dict(getattr(other, name).state_dict())
 
     def train(self, mode: bool = True) -> Segmenter:
         super().train(mode)
@@ -239,6 +251,12 @@ class Matte(nn.Module):
         matte, thing = self.network(image, guidance)
         guided = (guidance.amax((1, 2, 3), keepdim=True) > 0).float()
         return torch.sigmoid(matte), torch.sigmoid(thing) * guided
+
+
+def _halved(image: Tensor) -> Tensor:
+    """(N, 3, H, W) at half the size, both sides rounded up to multiples of 32."""
+    sides = [(side + 63) // 64 * 32 for side in image.shape[2:]]
+    return F.interpolate(image, sides, mode="bilinear", align_corners=False)
 
 
 def _unit(vectors: Tensor, dim: int) -> Tensor:

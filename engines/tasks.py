@@ -88,7 +88,7 @@ class SegmenterTask:
         maps = self.network.maps(image)
         terms: dict[str, Tensor] = {}
         if self.only != "object":
-            terms |= losses.matte_loss(self.network.people(maps).float(), label)
+            terms |= losses.matte_loss(self.network.people(image, maps).float(), label)
         if self.only != "matte":
             half = max(1, len(image) // 2)  # the first half follows what it found a frame before, the rest is guided
             carried, before = follow(image[:half], guidance[:half], self._look)

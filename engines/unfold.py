@@ -7,9 +7,6 @@ them: the network answers as the model does, and its normalisations have somethi
 What an encoder learnt on a few thousand pictures made it forget what ImageNet had taught it: dogs became people.
 Halfway between the two sets of weights lies an encoder that has both (Wortsman et al., "Robust Fine-Tuning of Zero-Shot
 Models", CVPR 2022): that is what `remember` is for. What reads its maps has to learn anew.
-
-A wider network takes a narrower one's weights for its first channels. The others see what they are given, and nothing
-reads them yet: it starts with the answers of the narrower one (Chen, Goodfellow and Shlens, "Net2Net", ICLR 2016).
 """
 
 from __future__ import annotations
@@ -34,7 +31,7 @@ def unfold(model: Path, network: nn.Module, run: Callable[[int], Any], rounds: i
 
     run: takes a number and puts that batch of samples through the network. remember: the share of ImageNet's weights in
     the encoder's, 0 to 1; the model's are the rest. Convolutions that the model lacks stay as they are, as do other
-    parameters. EngineError where there is no such model, it is of a wider network, or ImageNet's weights are missing.
+    parameters. EngineError where there is no such model, it is of another network, or ImageNet's weights are missing.
     """
     path = model / "model.onnx"
     try:
@@ -46,9 +43,8 @@ def unfold(model: Path, network: nn.Module, run: Callable[[int], Any], rounds: i
     found = {name: next((w for path, w in folded.items() if _is(path, name)), None) for name in convs}
     known = {name: weights for name, weights in found.items() if weights is not None}
     for name, (weight, _) in known.items():
-        room = convs[name].weight.shape
-        if weight.shape[2:] != room[2:] or any(have > most for have, most in zip(weight.shape, room, strict=True)):
-            raise EngineError(f"{path} is of a wider network, or of another; its {name} does not fit")
+        if weight.shape != convs[name].weight.shape:
+            raise EngineError(f"{path} is of another network; its {name} has another shape")
     if remember:
         for name, (weight, bias) in _imagenet(network):
             known[name] = torch.lerp(known[name][0], weight, remember), torch.lerp(known[name][1], bias, remember)
@@ -57,9 +53,8 @@ def unfold(model: Path, network: nn.Module, run: Callable[[int], Any], rounds: i
     with torch.no_grad():
         norms = _norm_after(network)
         used = []
-        for name, folded_weights in known.items():
+        for name, (weight, bias) in known.items():
             conv = convs[name]
-            weight, bias = _widened(conv, *folded_weights)
             conv.weight.copy_(weight)
             if conv.bias is not None:
                 conv.bias.copy_(bias)
@@ -70,16 +65,6 @@ def unfold(model: Path, network: nn.Module, run: Callable[[int], Any], rounds: i
         _measure(used, run, rounds)
     network.train(training)
     return len(known)
-
-
-def _widened(conv: nn.Conv2d, weight: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
-    """The weight and bias of a convolution that goes on like a narrower one in its first channels."""
-    outputs, inputs = weight.shape[:2]
-    wide, offset = conv.weight.clone(), torch.zeros(len(conv.weight))
-    wide[:outputs] = 0
-    wide[:outputs, :inputs] = weight
-    offset[:outputs] = bias
-    return wide, offset
 
 
 def _is(path: str, name: str) -> bool:

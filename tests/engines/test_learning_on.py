@@ -89,23 +89,36 @@ def test_an_encoder_that_remembers_all_is_imagenets() -> None:
     assert unlike[2] < 1e-4 < unlike[1] < unlike[0]
 
 
-def test_a_wider_network_starts_with_the_answers_of_a_narrower_one() -> None:
+def test_a_network_that_looks_twice_starts_with_the_mean_of_what_one_look_finds() -> None:
+    torch.manual_seed(0)
+    once, twice = Segmenter().eval(), Segmenter("sharp").eval()
+    twice.load_state_dict(once.state_dict(), strict=False)
+    image = torch.rand(2, 3, 128, 192)
+    small = nn.functional.avg_pool2d(image, 2)
+    with torch.inference_mode():
+        logits, coarse = (once.people(picture, once.maps(picture)) for picture in (image, small))
+        found = twice.people(image, twice.maps(image))
+    coarse = nn.functional.interpolate(coarse, scale_factor=2.0, mode="bilinear")
+    torch.testing.assert_close(found, (logits + coarse) / 2, atol=1e-4, rtol=1e-4)
+
+
+def test_the_second_look_and_how_far_it_is_believed_are_learnt() -> None:
     torch.manual_seed(0)
     network = Segmenter("sharp")
-    expect_swifts_answers(network)
-    logits = network.people(network.maps(torch.rand(2, 3, 64, 96)))
-    logits.sum().backward()
-    last = network.decoder.head.weight.grad
-    assert last is not None
-    assert last[:, -1].any()  # what is new can learn
+    network.learn_only("matte")
+    image = torch.rand(2, 3, 64, 96)
+    network.people(image, network.maps(image)).square().sum().backward()
+    assert network.gate is not None
+    assert network.gate.weight.grad is not None
+    assert network.gate.weight.grad.any()
 
 
-def test_a_model_of_a_wider_network_or_none_at_all_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "wide").mkdir()
-    wide = saved(Segmenter("sharp"), tmp_path / "wide")
+def test_a_model_of_another_network_or_none_at_all_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "two").mkdir()
+    of_two_classes = saved(Segmenter(classes=2), tmp_path / "two")
     network = Segmenter()
-    with pytest.raises(EngineError, match="of a wider network"):
-        unfold(wide, network, run_of(network))
+    with pytest.raises(EngineError, match=r"its decoder.head has another shape"):
+        unfold(of_two_classes, network, run_of(network))
     with pytest.raises(EngineError, match=r"model.onnx is not a readable model"):
         unfold(tmp_path, network, run_of(network))
     task: Any = Few(Path("nowhere"), pretrained=False)
@@ -184,8 +197,10 @@ def test_a_network_that_knew_no_context_starts_from_what_it_found() -> None:
     torch.manual_seed(0)
     network = Segmenter().eval()
     with torch.inference_mode():
-        maps = network.maps(torch.rand(1, 3, 64, 96))
-        assert torch.equal(network.people(maps), network.decoder(maps))
+        image = torch.rand(1, 3, 64, 96)
+        maps = network.maps(image)
+        without, _ = network.decoder(maps, [None] * len(maps))
+        assert torch.equal(network.people(image, maps), without)
 
 
 def test_a_network_that_knew_no_outlines_starts_from_what_it_found() -> None:
