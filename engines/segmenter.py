@@ -28,6 +28,8 @@ PLANES = 3  # of the guidance: previous matte, positive clicks, negative clicks
 KEY = 32  # channels that pixels are compared by
 WIDTHS = (16, 32, 48, 96)  # of the decoders at strides 2, 4, 8 and 16
 HUB = 128  # channels of the guidance and of the context at stride 32
+CELL, NEAR = 8, 5  # pixels of a matte, and cells to a side: what is nearby
+SURE, DOUBT = 2.5, 2.0  # the logit from which nothing is doubtful, and the weight of what lacks to it
 
 
 class Size(NamedTuple):
@@ -241,16 +243,37 @@ class Segmenter(nn.Module):
 
 
 class Matte(nn.Module):
-    """What is exported: the mattes in [0, 1]; the object's is 0 where nothing guides to it."""
+    """What is exported: the mattes in [0, 1], that of the classes `without_doubt`; the object's is 0 where nothing
+    guides to it.
+    """
 
     def __init__(self, network: Segmenter) -> None:
         super().__init__()
         self.network = network
 
     def forward(self, image: Tensor, guidance: Tensor) -> tuple[Tensor, Tensor]:
-        matte, thing = self.network(image, guidance)
+        classes, thing = self.network(image, guidance)
         guided = (guidance.amax((1, 2, 3), keepdim=True) > 0).float()
-        return torch.sigmoid(matte), torch.sigmoid(thing) * guided
+        return torch.sigmoid(without_doubt(classes)), torch.sigmoid(thing) * guided
+
+
+def without_doubt(logits: Tensor) -> Tensor:
+    """Logits (N, C, h, w), h and w multiples of `CELL`, less what is doubtful all around.
+
+    What is found of somebody is mostly sure, and doubtful at the rim; a cushion or a dog taken for somebody is doubtful
+    as a whole. So the mean of the logits of all that is found nearby is held against `SURE`. Beyond the picture's edge
+    there may be somebody for sure: who comes in shows little at first, and that is doubtful.
+    """
+    found = (logits > 0).to(logits.dtype)
+    sure = _nearby(logits * found, SURE) / _nearby(found, 1.0).clamp_min(1e-3)
+    sure = F.interpolate(sure, scale_factor=float(CELL), mode="bilinear", align_corners=False)
+    return logits - DOUBT * F.relu(SURE - sure)
+
+
+def _nearby(plane: Tensor, beyond: float) -> Tensor:
+    """The mean over the cells around each, (N, C, h, w) -> (N, C, h / CELL, w / CELL); beyond: of those outside."""
+    around = NEAR // 2
+    return F.avg_pool2d(F.pad(F.avg_pool2d(plane, CELL), (around, around, around, around), value=beyond), NEAR, 1)
 
 
 def _halved(image: Tensor) -> Tensor:

@@ -21,7 +21,7 @@ from engines.errors import EngineError  # noqa: E402
 from engines.export import export, to_onnx  # noqa: E402
 from engines.recipes import RECIPES  # noqa: E402
 from engines.runtime import load_engine  # noqa: E402
-from engines.segmenter import Matte, Segmenter  # noqa: E402
+from engines.segmenter import Matte, Segmenter, without_doubt  # noqa: E402
 from engines.tasks import SegmenterTask  # noqa: E402
 from engines.training import Plan, load_weights, train  # noqa: E402
 from engines.unfold import unfold  # noqa: E402
@@ -212,6 +212,45 @@ def test_a_network_that_knew_no_outlines_starts_from_what_it_found() -> None:
     assert finest.shape == (2, 16, 32, 48)
     assert not finest.any()
     assert all(plane is not None and plane.any() for plane in coarse)
+
+
+def found_as(logit: float, rows: slice, columns: slice) -> Tensor:
+    """A matte's logits, (1, 1, 144, 256): nobody, but for a rectangle."""
+    logits = torch.full((1, 1, 144, 256), -6.0)
+    logits[..., rows, columns] = logit
+    return logits
+
+
+def test_what_is_sure_stays_as_it_is_with_its_doubtful_rim() -> None:
+    logits = found_as(1.0, slice(40, 104), slice(96, 160))
+    logits[..., 44:100, 100:156] = 5.0
+    assert torch.equal(without_doubt(logits)[..., 40:104, 96:160], logits[..., 40:104, 96:160])
+
+
+def test_what_is_doubtful_all_around_is_nobody() -> None:
+    doubtful = found_as(1.0, slice(40, 104), slice(96, 160))
+    assert (without_doubt(doubtful) < 0).all()
+    assert (without_doubt(found_as(1.0, slice(0, 144), slice(0, 256))) < 0)[..., 24:-24, 24:-24].all()
+
+
+def test_somebody_sure_elsewhere_does_not_make_the_doubtful_sure() -> None:
+    logits = found_as(1.0, slice(40, 104), slice(16, 60))
+    logits[..., 40:104, 180:240] = 6.0
+    kept = without_doubt(logits) > 0
+    assert not kept[..., :100].any()
+    assert kept[..., 40:104, 180:240].all()
+
+
+def test_who_comes_in_over_the_edge_may_be_doubtful_at_first() -> None:
+    for rows, columns in ((slice(138, 144), slice(120, 140)), (slice(40, 80), slice(0, 6))):
+        logits = found_as(1.0, rows, columns)
+        assert torch.equal(without_doubt(logits) > 0, logits > 0)
+        assert (without_doubt(torch.roll(logits, (-20, 60), (2, 3))) < 0).all()  # the same in the middle
+
+
+def test_nothing_found_stays_nothing() -> None:
+    logits = torch.linspace(-8, -0.1, 144 * 256).view(1, 1, 144, 256)
+    assert (without_doubt(logits) < 0).all()
 
 
 def discs(count: int) -> Tensor:
