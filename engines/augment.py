@@ -90,7 +90,8 @@ def place(
     """The person somewhere in a frame of `shape`, 10 % to 120 % of its height or close up: image and alpha (H, W).
 
     Close-ups show the upper body as a webcam does; who was cut off by the picture's lower edge stands on the frame's;
-    now and then somebody comes up from below, hair first. near: most of the frame shows the cut-out, or a part of it.
+    now and then somebody comes up from below, hair first, or in from a side, and shows little yet. near: most of the
+    frame shows the cut-out, or a part of it.
     """
     image, alpha, cut = cut_out(person)
     height, width = shape
@@ -121,7 +122,12 @@ def place(
     angle = np.deg2rad(rng.normal(0, 8)) if rng.random() < 0.3 else 0.0
     cos, sin = np.cos(angle), np.sin(angle)
     linear = np.array([[cos * scale_x, -sin * scale_y], [sin * scale_x, cos * scale_y]])
-    target = np.array([width * rng.uniform(-0.02, 1.02), bottom - tall / 2])
+    x = width * rng.uniform(-0.02, 1.02)
+    if not near and rng.random() < 0.1:
+        wide = image.shape[1] * abs(scale_x)
+        x = wide * rng.uniform(-0.47, -0.05)  # of their width, 3 to 45 % is in the frame
+        x = x if rng.random() < 0.5 else width - x
+    target = np.array([x, bottom - tall / 2])
     shift = target - linear @ np.array([image.shape[1] / 2, image.shape[0] / 2])
     matrix = np.column_stack([linear, shift])
     size = width, height

@@ -10,6 +10,7 @@
 | `camvid` | a folder with `train/` and `train_labels/` (9 = pedestrian, 10 = bicyclist) |
 | `supervisely` | a project: `*/img/NAME` with `*/ann/NAME.json`, bitmaps and polygons of the class `person` |
 | `boxes` | a folder with `images/` and `boxes.json`: stem -> [[x1, y1, x2, y2], ...] in pixels |
+| `nobody` | a folder of pictures in which nobody is to be seen |
 | `things` | a folder of things cut out (PNG with alpha, in folders below it too): animals, toys, tools, but nobody |
 
 Every reader returns `Picture`s of at most `side` pixels, names every file that can't be used in one EngineError, and
@@ -135,6 +136,16 @@ def read_boxes_folder(folder: Path, side: int = LONGEST_SIDE) -> list[Picture]:
     return read_all(_images(folder / "images"), read)
 
 
+def read_nobody(folder: Path, side: int = LONGEST_SIDE) -> list[Picture]:
+    """Pictures without people."""
+
+    def read(path: Path) -> Picture:
+        image = decode(path, cv2.IMREAD_COLOR)
+        return _picture(path, np.zeros(image.shape[:2], bool), side)
+
+    return read_all(_images(folder), read)
+
+
 def read_things(folder: Path, side: int = LONGEST_SIDE) -> list[Picture]:
     """Cut-outs of what is nobody: the opaque part of each is its one thing."""
 
@@ -153,6 +164,7 @@ FORMATS: Mapping[str, Callable[[Path, int], list[Picture]]] = {
     "camvid": read_camvid,
     "supervisely": read_supervisely,
     "boxes": read_boxes_folder,
+    "nobody": read_nobody,
     "things": read_things,
 }
 

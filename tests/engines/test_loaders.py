@@ -142,6 +142,17 @@ def test_boxes_scale_with_their_picture(tmp_path: Path) -> None:
     assert picture.boxes.tolist() == [[5, 2.5, 15, 17.5]]
 
 
+def test_nobody_is_anywhere_in_pictures_of_nobody(tmp_path: Path) -> None:
+    save_image(tmp_path / "a.webp")
+    (picture,) = read_format(f"nobody:{tmp_path}")
+    assert picture.mask is not None
+    assert picture.mask.shape == (HEIGHT, WIDTH)
+    assert not picture.mask.any()
+    (tmp_path / "b.webp").write_bytes(b"RIFF")
+    with pytest.raises(EngineError, match=r"1 pictures can't be used.*b\.webp"):
+        read_format(f"nobody:{tmp_path}")
+
+
 def test_things_are_where_they_are_opaque(tmp_path: Path) -> None:
     rgba = np.dstack([np.full((HEIGHT, WIDTH, 3), 90, np.uint8), truth().astype(np.uint8) * 200])
     (tmp_path / "animals" / "dogs").mkdir(parents=True)
