@@ -2,9 +2,9 @@
 
 A face that fills the frame is larger than what a deep pixel of the encoder sees; so the whole picture is looked at once
 more, at stride 32, before people are outlined (`Context`). The size for GPUs, `sharp`, sees larger pictures, and looks
-for people twice, with the same weights: there, and at half the size. What is near shows better in the second look,
-what is far in the first; a gate says at each place which to believe (Chen et al., "Attention to Scale: Scale-Aware
-Semantic Image Segmentation", CVPR 2016).
+for people twice, with the same weights: there, and at half the size. What is near shows better in the second look, what
+is far in the first; the mean of their logits is surer than either. (A gate that learnt which to believe, after Chen et
+al., "Attention to Scale: Scale-Aware Semantic Image Segmentation", CVPR 2016, found nothing better.)
 
 U-Net: Ronneberger, Fischer and Brox, MICCAI 2015. The decoders add their skip connections, as feature pyramids do (Lin
 et al., CVPR 2017), instead of stacking them: half the multiplications at the resolutions that cost most.
@@ -43,7 +43,7 @@ SIZES = {"swift": Size((288, 512), 1), "sharp": Size((448, 800), 2)}
 
 
 # What of the network finds what: these parts can be trained alone.
-PARTS = {"matte": ("context", "decoder", "gate"), "object": ("guide", "object_decoder")}
+PARTS = {"matte": ("context", "decoder"), "object": ("guide", "object_decoder")}
 
 
 def _conv(inputs: int, outputs: int, kernel: int, stride: int = 1) -> nn.Sequential:
@@ -92,13 +92,13 @@ class Decoder(nn.Module):
         assert self.head.bias is not None
         nn.init.constant_(self.head.bias, -1.5)  # most pixels of most pictures are nobody
 
-    def forward(self, maps: list[Tensor], guides: list[Tensor | None]) -> tuple[Tensor, Tensor]:
-        """The logits, and what they are read from, (N, 16, H/2, W/2). guides: what to add at strides 32 to 2."""
+    def forward(self, maps: list[Tensor], guides: list[Tensor | None]) -> Tensor:
+        """guides: what to add at strides 32, 16, 8, 4 and 2."""
         first, *others = guides
         x = maps[-1] if first is None else maps[-1] + first
         for up, skip, guide in zip(self.ups, maps[-2::-1], others, strict=True):
             x = up(x, skip, guide)
-        return self.head(x), x
+        return self.head(x)
 
 
 def _spread(channels: int) -> nn.Sequential:
@@ -187,7 +187,7 @@ class Segmenter(nn.Module):
         self.encoder = EfficientNetLite()
         self.context = Context()
         self.decoder = Decoder(classes)
-        self.gate = _silent(nn.Conv2d(WIDTHS[0], 1, 1)) if SIZES[size].looks == 2 else None
+        self.looks = SIZES[size].looks
         self.guide = Guide()
         self.object_decoder = Decoder(1)
         self.still: list[nn.Module] = []  # what is not trained
@@ -198,20 +198,17 @@ class Segmenter(nn.Module):
 
     def people(self, image: Tensor, maps: list[Tensor]) -> Tensor:
         """The logits of the classes. maps: the image's."""
-        logits, _ = self._look(maps)
-        if self.gate is None:
+        logits = self._look(maps)
+        if self.looks == 1:
             return logits
-        coarse, features = self._look(self.maps(_halved(image)))
-        planes = torch.cat([coarse, self.gate(features)], 1)
-        planes = F.interpolate(planes, logits.shape[2:], mode="bilinear", align_corners=False)
-        return logits + torch.sigmoid(planes[:, -1:]) * (planes[:, :-1] - logits)
+        coarse = self._look(self.maps(_halved(image)))
+        return (logits + F.interpolate(coarse, logits.shape[2:], mode="bilinear", align_corners=False)) / 2
 
-    def _look(self, maps: list[Tensor]) -> tuple[Tensor, Tensor]:
+    def _look(self, maps: list[Tensor]) -> Tensor:
         return self.decoder(maps, [self.context(maps[-1]), None, None, None, None])
 
     def thing(self, maps: list[Tensor], guidance: Tensor) -> Tensor:
-        logits, _ = self.object_decoder(maps, self.guide(maps, guidance))
-        return logits
+        return self.object_decoder(maps, self.guide(maps, guidance))
 
     def forward(self, image: Tensor, guidance: Tensor) -> tuple[Tensor, Tensor]:
         maps = self.maps(image)
@@ -232,8 +229,7 @@ class Segmenter(nn.Module):
             if not all(torch.allclose(mine, theirs, atol=1e-3) for mine, theirs in pairs):
                 raise ValueError("the encoders differ")
         for name in PARTS[part]:
-            if (child := getattr(self, name)) is not None:
-                child.load_state_dict(getattr(other, name).state_dict())
+            getattr(self, name).load_state_dict(getattr(other, name).state_dict())
 
     def train(self, mode: bool = True) -> Segmenter:
         super().train(mode)
