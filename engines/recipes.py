@@ -114,8 +114,8 @@ RECIPES = {
             **EVERYTHING,
             "Human Dataset v2, boxes (hdb_); masks inside them by this project's segmenter": "CC BY 4.0",
             "Tux Paint stamps, cut-outs of animals and things (Debian's tuxpaint-stamps-default)": "GPL-2 or later",
-            "Photos of tools, fish, household and animals (Debian's gcompris-qt-data)": "each its own, from public domain "
-            "to CC BY-SA 4.0; named in that package's copyright file",
+            "Photos of tools, fish, household and animals (Debian's gcompris-qt-data)": "each its own, from public "
+            "domain to CC BY-SA 4.0; named in that package's copyright file",
             "DeepLabV3 MobileNetV2, as a teacher: masks of things on the pictures above": "Apache-2.0 (its repository; "
             "the model is not licensed separately)",
         },
