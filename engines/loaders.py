@@ -140,8 +140,8 @@ def read_nobody(folder: Path, side: int = LONGEST_SIDE) -> list[Picture]:
     """Pictures without people."""
 
     def read(path: Path) -> Picture:
-        image = decode(path, cv2.IMREAD_COLOR)
-        return _picture(path, np.zeros(image.shape[:2], bool), side)
+        image = shrink(decode(path, cv2.IMREAD_COLOR), side)
+        return Picture(path.stem, image, np.zeros(image.shape[:2], np.uint8))
 
     return read_all(_images(folder), read)
 

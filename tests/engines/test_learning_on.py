@@ -45,8 +45,8 @@ def saved(network: Segmenter, folder: Path) -> Path:
     return folder
 
 
-def expect_swifts_answers(network: Segmenter) -> None:
-    """Unfold the shipped model into the network, and expect its answers of it."""
+def test_a_shipped_models_weights_come_back_into_its_network() -> None:
+    network = Segmenter()
     unfold(WEIGHTS / "segmenter" / "swift", network, run_of(network), 1)
     inputs = torch.rand(2, 3, 64, 96), torch.rand(2, 3, 64, 96)
     with torch.inference_mode():
@@ -55,10 +55,6 @@ def expect_swifts_answers(network: Segmenter) -> None:
     answers = engine.run(image=inputs[0].numpy(), guidance=inputs[1].numpy())
     np.testing.assert_allclose(answers["matte"], matte, atol=1e-4)
     np.testing.assert_allclose(answers["object"], thing, atol=1e-4)
-
-
-def test_a_shipped_models_weights_come_back_into_its_network() -> None:
-    expect_swifts_answers(Segmenter())
 
 
 def test_normalisations_have_the_statistics_of_what_they_see(tmp_path: Path) -> None:
