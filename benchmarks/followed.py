@@ -11,6 +11,7 @@ from benchmarks.scenes import Scene, scene
 from benchmarks.sprites import came_from
 from engines.guidance import CLICK_RADIUS
 from engines.measure import iou
+from realtime.motion.flow import Flow, Reduced
 from realtime.segment import Segmenter
 
 SCENES = ("still", "shake", "pan", "flicker", "sway")
@@ -21,7 +22,8 @@ NEAR = 41  # pixels: what lies within half of it is judged as part of the person
 class Following:
     """One scene. flicker_*: mean of 1 - IoU of consecutive masks, the earlier one carried along as person and camera
     really moved; iou_*: mean IoU with the truth. plain: unguided; guided: from one click on, by its previous matte,
-    which optical flow carries; truth: the true masks' own flicker, which is what the measure cannot resolve.
+    carried along as the finder carries it, by optical flow; truth: the true masks' own flicker, which is what the
+    measure cannot resolve.
     """
 
     name: str
@@ -48,31 +50,28 @@ def follow(segmenter: Segmenter, name: str, frames: int | None = None) -> Follow
     """Follow the largest person of a scene from the first frame in which a fiftieth of the picture shows them."""
     made = scene(name, frames)
     who = _largest(made)
-    flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    flow = Flow()
     flickers: list[list[float]] = []
     ious: list[list[float]] = []
-    previous: np.ndarray | None = None
     before: list[np.ndarray] = []
-    matte: np.ndarray | None = None
+    thing: np.ndarray | None = None
     for index in range(len(made)):
         image, truth = made.shot(index).frame, made.visible(index, who) > 0.5
-        if matte is None and truth.mean() < 0.02:
+        if thing is None and truth.mean() < 0.02:
             continue
-        grey = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
-        backward = np.zeros((*grey.shape, 2), np.float32)
-        if previous is not None:
-            backward = flow.calc(grey, previous, backward)
-        guidance = _guidance(segmenter, image, None if matte is None else _carry(matte, backward), truth)
-        people, (thing,) = segmenter.look(image, ["person"], guidance)
+        height, width = segmenter.size(image)
+        step = flow.step(Reduced(image, (height // 2, width // 2)))  # the size of mattes
+        carried = None if thing is None or step is None else step.matte(thing)
+        people, (thing,) = segmenter.look(image, ["person"], _guidance(segmenter, image, carried, truth))
         assert people is not None
-        plain, matte = (cv2.resize(m, image.shape[1::-1], interpolation=cv2.INTER_LINEAR) for m in (people, thing))
-        masks = [plain > 0.5, matte > 0.5, truth]
+        found = [cv2.resize(m, image.shape[1::-1], interpolation=cv2.INTER_LINEAR) > 0.5 for m in (people, thing)]
+        masks = [*found, truth]
         if before:
             motion = _motion(made, index, who, truth)
-            carried = [_carry(mask.astype(np.float32), motion) > 0.5 for mask in before]
-            flickers.append([1 - iou(a, b) for a, b in zip(masks, carried, strict=True)])
-        ious.append([iou(mask, truth) for mask in masks[:2]])
-        previous, before = grey, masks
+            moved = [_carry(mask.astype(np.float32), motion) > 0.5 for mask in before]
+            flickers.append([1 - iou(a, b) for a, b in zip(masks, moved, strict=True)])
+        ious.append([iou(mask, truth) for mask in found])
+        before = masks
     plain_flicker, guided_flicker, true_flicker = np.mean(flickers, axis=0)
     plain_iou, guided_iou = np.mean(ious, axis=0)
     return Following(name, len(ious), *map(float, (plain_flicker, guided_flicker, true_flicker, plain_iou, guided_iou)))

@@ -5,6 +5,7 @@ Every function takes a NumPy generator and draws from nothing else, so a sample 
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TypeVar
 
 import cv2
@@ -13,6 +14,7 @@ import numpy as np
 from engines.data import Picture
 
 UNKNOWN = 127  # label of a pixel that may or may not be a person
+SOMEBODY = 0.2  # of the largest piece of a mask: what is smaller is an arm, or a bag
 TRIES = 8  # to find a part of a picture that holds what it is to hold
 
 
@@ -70,6 +72,18 @@ def resize(image: np.ndarray, label: Label, shape: tuple[int, int]) -> tuple[np.
     shrinks = image.shape[0] > shape[0] or image.shape[1] > shape[1]
     image = cv2.resize(image, size, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
     return image, None if label is None else cv2.resize(label, size, interpolation=cv2.INTER_NEAREST)
+
+
+def apart(picture: Picture) -> list[Picture]:
+    """The people of a picture, as far as they stand apart from each other: one picture for each, or for each group."""
+    assert picture.mask is not None
+    shows = np.where(picture.mask > UNKNOWN, picture.mask, np.uint8(0))
+    count, labels, stats, _ = cv2.connectedComponentsWithStats((shows > 0).astype(np.uint8))
+    areas = stats[:, cv2.CC_STAT_AREA]
+    large = [piece for piece in range(1, count) if areas[piece] >= SOMEBODY * areas[1:].max()]
+    if len(large) < 2:
+        return [picture]
+    return [replace(picture, mask=np.where(labels == piece, shows, np.uint8(0))) for piece in large]
 
 
 def cut_out(picture: Picture) -> tuple[np.ndarray, np.ndarray, bool]:

@@ -20,6 +20,7 @@ from engines.holes import HoleMaker, blob, box, pole, random_hole, silhouettes, 
 
 SEGMENTER_SHAPES = ((224, 256), (256, 256), (224, 384), (288, 288), (320, 224), (288, 416), (416, 288), (288, 512))
 SHARP_SHAPES = ((352, 384), (384, 384), (352, 608), (448, 448), (512, 352), (448, 640), (640, 448), (448, 800))
+CROWD = 0.4  # how often people are pasted into pictures of people
 LEAST_OBJECT = 0.004  # of the picture: what is smaller is not meant by anybody
 FILLER_SHAPES = ((128, 128), (160, 160), (192, 192), (192, 192), (256, 256), (256, 256))
 
@@ -30,18 +31,24 @@ def to_tensor(image: np.ndarray) -> Tensor:
 
 
 class Canvas:
-    """A picture in the making: image (H, W, 3) uint8 BGR, label (H, W) uint8, and every object that could be meant."""
+    """A picture in the making: image (H, W, 3) uint8 BGR, label (H, W) uint8, and every object that could be meant.
+
+    objects: (H, W) bool each, as it shows; pasted: how many of them, the last ones, were laid over the picture, so that
+    it is known what belongs to them and what doesn't.
+    """
 
     def __init__(self, image: np.ndarray, label: np.ndarray, things: np.ndarray) -> None:
         self.image = image
         self.label = label
-        self.objects = [things == number for number in range(1, int(things.max()) + 1)]  # (H, W) bool each, as it shows
+        self.objects = [things == number for number in range(1, int(things.max()) + 1)]
+        self.pasted = 0
 
     def cover(self, image: np.ndarray, shows: np.ndarray, label: int) -> None:
         """Something was laid over the picture, `shows` (H, W) bool: it is an object, and hides what is under it."""
         self.image = image
         self.label = np.where(shows, np.uint8(label), self.label)
         self.objects = [*(other & ~shows for other in self.objects), shows]
+        self.pasted += 1
 
 
 class SegmenterSamples(Dataset[tuple[Tensor, Tensor, Tensor, Tensor]]):
@@ -51,10 +58,11 @@ class SegmenterSamples(Dataset[tuple[Tensor, Tensor, Tensor, Tensor]]):
     uint8, 255 is one; object (1, H, W) uint8: 255 what the guidance means, 127 where that is not known.
 
     All samples of one batch (`i // batch`) share one of `shapes`. A quarter are people and things pasted over
-    backgrounds; the rest are close-ups of faces, real pictures with masks, pictures of which only boxes around people
-    are known, and pictures of nobody: people-free ones (animals more often than there are), what lies between the
-    boxes, and clothes without anybody in them. things: cut-outs of animals and of what else is nobody; they are pasted
-    as often as what a teacher named in the pictures, and fill two fifths of the pictures of nobody.
+    backgrounds, or before other people; the rest are close-ups of faces, real pictures with masks, pictures of which
+    only boxes around people are known, and pictures of nobody: people-free ones (animals more often than there are),
+    what lies between the boxes, and clothes without anybody in them. things: cut-outs of animals and of what else is
+    nobody; they are pasted as often as what a teacher named in the pictures, and fill two fifths of the pictures of
+    nobody.
     """
 
     def __init__(
@@ -69,7 +77,7 @@ class SegmenterSamples(Dataset[tuple[Tensor, Tensor, Tensor, Tensor]]):
         seed: int = 0,
         shapes: Sequence[tuple[int, int]] = SEGMENTER_SHAPES,
     ) -> None:
-        self.cutouts = [*people, *cutouts]
+        self.cutouts = [one for picture in (*people, *cutouts) for one in augment.apart(picture)]
         self.people = [picture for picture in people if picture.trusted]
         self.backgrounds = backgrounds
         self.animals = [picture for picture in backgrounds if picture.animal]
@@ -112,7 +120,7 @@ class SegmenterSamples(Dataset[tuple[Tensor, Tensor, Tensor, Tensor]]):
         )
 
     def _composite(self, rng: np.random.Generator, shape: tuple[int, int]) -> Canvas:
-        canvas = self._background(rng, shape)
+        canvas = self._crowd(rng, shape) if rng.random() < CROWD else self._background(rng, shape)
         if rng.random() < 0.2:  # the camera is focused on whom it films
             canvas.image = cv2.GaussianBlur(canvas.image, (0, 0), shape[0] * rng.uniform(0.004, 0.03))
         for _ in range(int(rng.choice((1, 2, 3), p=(0.5, 0.3, 0.2)))):
@@ -120,6 +128,12 @@ class SegmenterSamples(Dataset[tuple[Tensor, Tensor, Tensor, Tensor]]):
             canvas.cover(image, shows, 255)
             if rng.random() < 0.35:
                 self._distract(rng, canvas)
+        return canvas
+
+    def _crowd(self, rng: np.random.Generator, shape: tuple[int, int]) -> Canvas:
+        """People, none of whom is meant: a click on who stands before them means nobody else."""
+        canvas = self._boxed(rng, shape) if self.boxed and rng.random() < 0.6 else self._real(rng, shape)
+        canvas.objects, canvas.pasted = [], 0
         return canvas
 
     def _close_up(self, rng: np.random.Generator, shape: tuple[int, int]) -> Canvas:
@@ -205,7 +219,7 @@ class SegmenterSamples(Dataset[tuple[Tensor, Tensor, Tensor, Tensor]]):
         if self.lures and rng.random() < 0.4:
             canvas.cover(*augment.paste(rng, canvas.image, _any_of(rng, self.lures), near=True), 0)
         if rng.random() < 0.3:
-            canvas.objects.append(region(rng, canvas.image))
+            canvas.objects.insert(0, region(rng, canvas.image))
         for _ in range(int(rng.integers(0, 3))):
             self._distract(rng, canvas)
         if rng.random() < 0.3:  # red is not what makes somebody
@@ -224,12 +238,13 @@ class SegmenterSamples(Dataset[tuple[Tensor, Tensor, Tensor, Tensor]]):
         self, rng: np.random.Generator, canvas: Canvas, shape: tuple[int, int]
     ) -> tuple[np.ndarray, np.ndarray]:
         """Which object is meant, (H, W) uint8, and the guidance to it; now and then to nothing, or to what is gone."""
-        objects = [thing for thing in canvas.objects if thing.mean() > LEAST_OBJECT]
-        everything = np.any(objects, axis=0) if objects else np.zeros(shape, bool)
+        own = len(canvas.objects) - canvas.pasted
+        objects = [(thing, at < own) for at, thing in enumerate(canvas.objects) if thing.mean() > LEAST_OBJECT]
+        everything = np.any([canvas.label > UNKNOWN, *(thing for thing, _ in objects)], axis=0)
         nothing = np.zeros(shape, np.uint8)
         if objects and rng.random() < 0.93:
-            thing = objects[int(rng.integers(len(objects)))]
-            unsure = np.where(canvas.label == UNKNOWN, np.uint8(UNKNOWN), np.uint8(0))
+            thing, is_own = objects[int(rng.integers(len(objects)))]
+            unsure = np.where(is_own & (canvas.label == UNKNOWN), np.uint8(UNKNOWN), np.uint8(0))
             return np.where(thing, np.uint8(255), unsure), guide(rng, thing, everything & ~thing)
         gone = silhouettes(rng, self.cutouts, shape) > 0
         if rng.random() < 0.5 and gone.any() and everything[gone].mean() < 0.05:

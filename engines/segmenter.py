@@ -26,9 +26,11 @@ from engines.backbone import CHANNELS, Block, EfficientNetLite, Stage
 
 PLANES = 3  # of the guidance: previous matte, positive clicks, negative clicks
 KEY = 32  # channels that pixels are compared by
+HOLD = 1.0  # the logit up to which an object's pixel stays on the side of its outline where it was a frame before
 WIDTHS = (16, 32, 48, 96)  # of the decoders at strides 2, 4, 8 and 16
 HUB = 128  # channels of the guidance and of the context at stride 32
 CELL, NEAR = 8, 5  # pixels of a matte, and cells to a side: what is nearby
+RAMP, TIE = 4.0, 0.04  # how fast inside turns into outside around a matte of 0.5; the logit of what is held is not zero
 SURE, DOUBT = 2.5, 2.0  # the logit from which nothing is doubtful, and the weight of what lacks to it
 
 
@@ -146,16 +148,19 @@ class Likeness(nn.Module):
 
 
 class Guide(nn.Module):
-    """Guidance (M, 3, H, W) and the encoder's maps -> what the object's decoder adds at strides 32, 16, 8, 4 and 2.
+    """Guidance (M, 3, H, W), the encoder's maps and who was found -> what the object's decoder adds at strides 32 to 2.
 
-    At stride 2 it is there so that outlines can stay as they were: a coarser matte doesn't tell where they ran.
+    At stride 2 it is there so that outlines can stay as they were: a coarser matte doesn't tell where they ran. People
+    are outlined better by what looks for nothing else, limbs above all: so where they are is told as well.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, classes: int) -> None:
         super().__init__()
         at2, at4, at8, at16 = WIDTHS
         self.outline = _silent(nn.Conv2d(PLANES, at2, 3, padding=1))
+        self.outline_found = _silent(nn.Conv2d(classes, at2, 3, padding=1))
         self.stem = _conv(PLANES, at4, 4, 4)
+        self.stem_found = _silent(nn.Conv2d(classes, at4, 3, padding=1))
         self.like8, self.like16 = Likeness(CHANNELS[2]), Likeness(CHANNELS[3])
         self.down8 = _conv(at4, at8, 3, 2)
         self.mix8 = _conv(PLANES + 1 + at8, at8, 1)
@@ -166,10 +171,11 @@ class Guide(nn.Module):
         self.spread = _spread(HUB)
         self.leave = nn.Conv2d(HUB, CHANNELS[-1], 1)
 
-    def forward(self, maps: list[Tensor], guidance: Tensor) -> list[Tensor | None]:
+    def forward(self, maps: list[Tensor], found: Tensor, guidance: Tensor) -> list[Tensor | None]:
+        """found: the mattes of the classes, (N, classes, H/2, W/2) in [0, 1]."""
         at8 = F.avg_pool2d(guidance, 8)
-        g2 = self.outline(F.avg_pool2d(guidance, 2))
-        g4 = self.stem(guidance)
+        g2 = self.outline(F.avg_pool2d(guidance, 2)) + self.outline_found(found)
+        g4 = self.stem(guidance) + self.stem_found(F.avg_pool2d(found, 2))
         g8 = self.mix8(torch.cat([self.like8(maps[2], at8), self.down8(g4)], 1))
         g16 = self.mix16(torch.cat([self.like16(maps[3], F.avg_pool2d(at8, 2)), self.down16(g8)], 1))
         g32 = self.leave(self.spread(self.enter(maps[4]) + self.down32(g16)))
@@ -188,7 +194,7 @@ class Segmenter(nn.Module):
         self.context = Context()
         self.decoder = Decoder(classes)
         self.looks = SIZES[size].looks
-        self.guide = Guide()
+        self.guide = Guide(classes)
         self.object_decoder = Decoder(1)
         self.still: list[nn.Module] = []  # what is not trained
 
@@ -207,12 +213,14 @@ class Segmenter(nn.Module):
     def _look(self, maps: list[Tensor]) -> Tensor:
         return self.decoder(maps, [self.context(maps[-1]), None, None, None, None])
 
-    def thing(self, maps: list[Tensor], guidance: Tensor) -> Tensor:
-        return self.object_decoder(maps, self.guide(maps, guidance))
+    def thing(self, maps: list[Tensor], people: Tensor, guidance: Tensor) -> Tensor:
+        """The logits of objects. maps, people: the image's, and its logits of the classes."""
+        return self.object_decoder(maps, self.guide(maps, torch.sigmoid(people), guidance))
 
     def forward(self, image: Tensor, guidance: Tensor) -> tuple[Tensor, Tensor]:
         maps = self.maps(image)
-        return self.people(image, maps), self.thing(maps, guidance)
+        people = self.people(image, maps)
+        return people, self.thing(maps, people, guidance)
 
     def learn_only(self, part: str) -> None:
         """Leave all but one of `PARTS` as it is, batch statistics included."""
@@ -250,7 +258,21 @@ class Matte(nn.Module):
     def forward(self, image: Tensor, guidance: Tensor) -> tuple[Tensor, Tensor]:
         classes, thing = self.network(image, guidance)
         guided = (guidance.amax((1, 2, 3), keepdim=True) > 0).float()
-        return torch.sigmoid(without_doubt(classes)), torch.sigmoid(thing) * guided
+        return torch.sigmoid(without_doubt(classes)), torch.sigmoid(steadfast(thing, guidance)) * guided
+
+
+def steadfast(logits: Tensor, guidance: Tensor) -> Tensor:
+    """Logits of objects, (M, 1, H/2, W/2), that change sides only where they are surer than `HOLD` of it.
+
+    What was in an object's matte a frame before stays in it down to -HOLD, what was outside stays out up to HOLD, and
+    beyond that the logit tells what lacks to it or exceeds it: hysteresis, as in a Schmitt trigger. Not where somebody
+    clicked: the answer to that shall be the network's own. guidance: (M, 3, H, W).
+    """
+    before = F.avg_pool2d(guidance[:, :1], 2)
+    inside = ((before - 0.5) * RAMP + 0.5).clamp(0, 1)
+    hold = HOLD * (guidance[:, 1:].amax((1, 2, 3), keepdim=True) == 0).to(logits.dtype)
+    steady = F.relu(logits - hold * (1 - inside)) - F.relu(-logits - hold * inside)
+    return steady + hold * TIE * (inside - 0.5)
 
 
 def without_doubt(logits: Tensor) -> Tensor:

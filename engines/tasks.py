@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +33,7 @@ from engines.following import follow
 from engines.holes import random_hole
 from engines.loaders import read_format
 from engines.samples import FILLER_SHAPES, SEGMENTER_SHAPES, SHARP_SHAPES, FillerSamples, SegmenterSamples
-from engines.segmenter import SIZES, Matte, Segmenter
+from engines.segmenter import SIZES, Matte, Segmenter, steadfast
 from engines.training import Habits, Rival
 
 STEADY = 1.0  # weight of masks that stay as they were a frame before
@@ -86,19 +85,23 @@ class SegmenterTask:
     def loss(self, batch: list[Tensor], progress: float) -> dict[str, Tensor]:
         image, label, guidance, thing = scaled(batch[0]), batch[1], scaled(batch[2]), batch[3]
         maps = self.network.maps(image)
+        people = self.network.people(image, maps)
         terms: dict[str, Tensor] = {}
         if self.only != "object":
-            terms |= losses.matte_loss(self.network.people(image, maps).float(), label)
+            terms |= losses.matte_loss(people.float(), label)
         if self.only != "matte":
             half = max(1, len(image) // 2)  # the first half follows what it found a frame before, the rest is guided
             carried, before = follow(image[:half], guidance[:half], self._look)
-            found = self.network.thing(maps, torch.cat([carried, guidance[half:]])).float()
+            guided = torch.cat([carried, guidance[half:]])
+            found = self.network.thing(maps, people.detach(), guided).float()
             terms |= losses.object_loss(found, thing)
             terms["steady"] = STEADY * losses.steadiness(found[:half], before, thing[:half])
         return terms
 
     def _look(self, image: Tensor) -> Callable[[Tensor], Tensor]:
-        return partial(self.network.thing, self.network.maps(image))
+        maps = self.network.maps(image)
+        people = self.network.people(image, maps)
+        return lambda guidance: steadfast(self.network.thing(maps, people, guidance), guidance)
 
     def evaluate(self, network: nn.Module) -> dict[str, float]:
         people = [p for p in read_people(self.data, "train", chosen_on) if p.trusted]

@@ -7,6 +7,19 @@ from functools import cached_property
 import cv2
 import numpy as np
 
+from realtime import ops
+
+AROUND = 0.05  # of an object's size, the root of its area: how far the flow is averaged over it
+PLAIN = 3.0  # squared grey levels a pixel: with less contrast than that, flow is mostly a guess
+SHARE = 0.01  # of an object that must be around for its flow to count
+
+
+def dense_flow() -> cv2.DISOpticalFlow:
+    """Computes flow between pictures as small as mattes: fast, but down to single pixels, which limbs take."""
+    dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
+    dis.setFinestScale(0)
+    return dis
+
 
 class Reduced:
     """A picture made smaller when that is first asked for, which it often never is.
@@ -45,9 +58,34 @@ class Step:
         y, x = np.indices(self.after.size, dtype=np.float32)
         return x + self.backward[..., 0], y + self.backward[..., 1]
 
+    @cached_property
+    def _contrast(self) -> np.ndarray:
+        """(h, w) float32: how well a pixel of the second picture tells where it went, its squared gradient's mean."""
+        down, right = (cv2.Sobel(self.after.gray, cv2.CV_32F, x, 1 - x, scale=1 / 8) for x in (0, 1))
+        return cv2.GaussianBlur(down * down + right * right, (5, 5), 0) + np.float32(PLAIN)
+
     def matte(self, matte: np.ndarray) -> np.ndarray:
-        """A (h, w) float32 matte of the first picture, as it lies on the second; bilinear, zero from outside."""
-        return cv2.remap(matte, *self._sources, cv2.INTER_LINEAR)
+        """A (h, w) float32 matte of the first picture, as it lies on the second; bilinear, zero from outside.
+
+        At an outline the flow is half the background's, and on plain cloth a guess: so a pixel goes along with what
+        lies around it, surely belongs to the object and has contrast.
+        """
+        sources = self._sources
+        carried = cv2.remap(matte, *sources, cv2.INTER_LINEAR)
+        sigma = max(1.0, AROUND * float(carried.sum()) ** 0.5)
+        region = ops.neighbourhood(ops.at_least(carried, 0.1), round(3 * sigma))
+        if region is None:
+            return carried
+        part = region.slices
+        weight = carried[part] ** 2 * self._contrast[part]
+        near = cv2.GaussianBlur(weight, (0, 0), sigma)
+        moved = cv2.GaussianBlur(self.backward[part] * weight[..., None], (0, 0), sigma) / (near[..., None] + 1e-6)
+        y, x = np.indices(near.shape, dtype=np.float32)
+        counts = near > SHARE * PLAIN
+        to_x = np.where(counts, x + moved[..., 0] + region.x0, sources[0][part])
+        to_y = np.where(counts, y + moved[..., 1] + region.y0, sources[1][part])
+        carried[part] = cv2.remap(matte, to_x, to_y, cv2.INTER_LINEAR)
+        return carried
 
     def shift(self, mask: np.ndarray) -> tuple[float, float]:
         """By how much what a (h, w) uint8 mask covers in the first picture moves as a whole, (x, y): the median."""
@@ -74,7 +112,7 @@ class Flow:
     """The optical flow of one shot. State: the latest picture."""
 
     def __init__(self) -> None:
-        self._dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
+        self._dis = dense_flow()
         self._latest: Reduced | None = None
 
     def step(self, picture: Reduced) -> Step | None:

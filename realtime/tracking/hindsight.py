@@ -14,6 +14,7 @@ import numpy as np
 
 from realtime import ops
 from realtime.finding import Finding
+from realtime.motion.flow import dense_flow
 
 FRAMES = 5  # that somebody is carried back by, at most
 SIZE = 320  # pixels of the longer side at which flow is computed
@@ -37,7 +38,7 @@ class Hindsight:
 
     def __init__(self) -> None:
         self._waiting: deque[_Waiting] = deque()
-        self._dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
+        self._dis = dense_flow()
 
     def add(self, image: np.ndarray, finding: Finding) -> list[Finding]:
         """The next frame's finding, and its picture, (H, W, 3) uint8 BGR. Returns those that are complete by now."""

@@ -21,7 +21,7 @@ from engines.errors import EngineError  # noqa: E402
 from engines.export import export, to_onnx  # noqa: E402
 from engines.recipes import RECIPES  # noqa: E402
 from engines.runtime import load_engine  # noqa: E402
-from engines.segmenter import Matte, Segmenter, without_doubt  # noqa: E402
+from engines.segmenter import Matte, Segmenter, steadfast, without_doubt  # noqa: E402
 from engines.tasks import SegmenterTask  # noqa: E402
 from engines.training import Plan, load_weights, train  # noqa: E402
 from engines.unfold import unfold  # noqa: E402
@@ -192,11 +192,45 @@ def test_a_network_that_knew_no_outlines_starts_from_what_it_found() -> None:
     torch.manual_seed(0)
     network = Segmenter().eval()
     with torch.inference_mode():
-        *coarse, finest = network.guide(network.maps(torch.rand(1, 3, 64, 96)), torch.rand(2, 3, 64, 96))
+        maps, found = network.maps(torch.rand(1, 3, 64, 96)), torch.rand(1, 1, 32, 48)
+        *coarse, finest = network.guide(maps, found, torch.rand(2, 3, 64, 96))
     assert finest is not None
     assert finest.shape == (2, 16, 32, 48)
     assert not finest.any()
     assert all(plane is not None and plane.any() for plane in coarse)
+
+
+def left_half(clicked: bool = False) -> Tensor:
+    """Guidance, (1, 3, 16, 32): the object was on the left a frame before."""
+    guidance = torch.zeros(1, 3, 16, 32)
+    guidance[:, 0, :, :16] = 1
+    guidance[:, 1, 4:8, 4:8] = float(clicked)
+    return guidance
+
+
+@pytest.mark.parametrize(
+    ("logit", "left", "right"),
+    [(-3.0, False, False), (-0.9, True, False), (0.0, True, False), (0.9, True, False), (3.0, True, True)],
+)
+def test_an_outline_stays_where_it_was_until_the_network_is_sure(logit: float, left: bool, right: bool) -> None:
+    found = steadfast(torch.full((1, 1, 8, 16), logit), left_half()) > 0
+    assert found[..., :8].all() == found[..., :8].any() == left
+    assert found[..., 8:].all() == found[..., 8:].any() == right
+
+
+def test_a_click_is_answered_by_the_network_alone() -> None:
+    logits = torch.randn(1, 1, 8, 16, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(steadfast(logits, left_half(clicked=True)), logits)
+
+
+def test_holding_makes_no_jumps() -> None:
+    torch.manual_seed(0)
+    logits, guidance = torch.randn(1, 1, 8, 16), torch.rand(1, 3, 16, 32)
+    guidance[:, 1:] = 0
+    nudged = guidance.clone()
+    nudged[:, 0] += 1e-3 * torch.randn(1, 16, 32)
+    changed = steadfast(logits + 1e-3 * torch.randn_like(logits), nudged) - steadfast(logits, guidance)
+    assert changed.abs().max() < 0.03
 
 
 def found_as(logit: float, rows: slice, columns: slice) -> Tensor:

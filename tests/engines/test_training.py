@@ -195,6 +195,30 @@ def test_things_pasted_over_people_hide_them_and_are_nobody() -> None:
         np.testing.assert_array_equal(thing, ~person)
 
 
+def test_people_who_stand_apart_are_cut_out_one_by_one() -> None:
+    mask = np.zeros((64, 96), np.uint8)
+    mask[20:60, 10:40] = mask[20:50, 50:80] = mask[10:14, 2:6] = 255  # the last is a hand, say
+    alone = augment.apart(replace(place(), mask=mask))
+    assert [np.count_nonzero(one.mask) for one in alone] == [40 * 30, 30 * 30]
+    assert all(one.mask is not None and not (one.mask & ~mask).any() for one in alone)
+    together = person()
+    assert augment.apart(together) == [together]
+
+
+def test_who_is_pasted_before_people_is_meant_without_them() -> None:
+    made = segmenter_samples()
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        canvas = made._crowd(rng, (64, 96))
+        assert not canvas.objects
+        before, square = canvas.label.copy(), np.zeros((64, 96), bool)
+        square[20:50, 30:60] = True
+        canvas.cover(canvas.image, square, 255)
+        meant, _ = made._guidance(rng, canvas, (64, 96))
+        assert not meant.any() or np.array_equal(meant, square * np.uint8(255))
+        np.testing.assert_array_equal(canvas.label[~square], before[~square])
+
+
 def test_a_thing_that_lures_fills_the_picture_and_is_nobody() -> None:
     (cutout,) = data.cut_things([thing()])
     green = replace(cutout, image=np.full_like(cutout.image, (0, 250, 0)))

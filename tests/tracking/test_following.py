@@ -51,6 +51,31 @@ def test_flow_carries_mattes_and_points_with_the_picture():
     assert flow.step(Reduced(world, (40, 60))) is None
 
 
+def test_an_outline_goes_with_its_object_and_not_with_what_passes_behind_it():
+    behind, cloth = texture(HEIGHT, WIDTH + 20), texture(HEIGHT, WIDTH + 20, 3) // 2
+    flow = Flow()
+
+    def picture(camera, x):
+        """The background has moved by `camera` pixels to the left, the object by x to the right."""
+        return np.where(
+            at(60 + x)[..., None] > 0, cloth[:, 10 - x : WIDTH + 10 - x], behind[:, camera : WIDTH + camera]
+        )
+
+    mask = matte(at(60))
+    flow.step(Reduced(picture(0, 0), (HEIGHT, WIDTH)))
+    for frame in range(1, 6):
+        mask = flow.step(Reduced(picture(2 * frame, frame), (HEIGHT, WIDTH))).matte(mask)
+    assert iou(mask >= 0.5, at(65) > 0) > 0.7
+
+
+def test_thin_limbs_are_carried_along():
+    flow, limb = Flow(), np.zeros((HEIGHT, WIDTH), np.uint8)
+    limb[30:70, 60:64] = 255
+    moved = np.roll(limb, 5, 1)
+    flow.step(Reduced(put(ROOM, limb, BLUE), (HEIGHT, WIDTH)))
+    assert iou(flow.step(Reduced(put(ROOM, moved, BLUE), (HEIGHT, WIDTH))).matte(matte(limb)) >= 0.5, moved > 0) > 0.8
+
+
 def test_a_part_of_a_matte_is_what_hangs_together():
     both = matte(at(40) | at(110))
     assert np.array_equal(part_at(both, 40, 48) >= 0.5, at(40) > 0)
