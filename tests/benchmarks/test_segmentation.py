@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from benchmarks.clicked import people
+from benchmarks.clicked import laid_over, people
 from benchmarks.mask_tables import check, click_means
 from benchmarks.peers import Peer, teachers
 from benchmarks.scored import boundary_f, score
@@ -63,6 +63,18 @@ def test_each_large_piece_of_a_mask_is_clicked_on():
     mask[10:40, 10:40] = mask[60:90, 60:80] = mask[2:4, 2:4] = 255
     things = [found.thing.sum() for found in people([Picture("a_1", np.zeros((100, 100, 3), np.uint8), mask)])]
     assert things == [900, 600]
+
+
+def test_a_cut_out_is_laid_over_a_picture_whole():
+    cutout = Picture("a_1", np.full((60, 40, 3), 200, np.uint8), np.full((60, 40), 255, np.uint8))
+    for number in range(20):
+        image, shows = laid_over(np.random.default_rng(number), np.zeros((120, 160, 3), np.uint8), cutout)
+        rows, columns = np.flatnonzero(shows.any(1)), np.flatnonzero(shows.any(0))
+        assert 0.18 * 120 <= len(rows) <= 0.82 * 120
+        assert len(columns) / len(rows) == pytest.approx(40 / 60, abs=0.1)
+        assert shows[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1].mean() > 0.95
+        assert image[shows].mean() > 180
+        assert image[~shows].mean() < 5
 
 
 def test_clicks_are_averaged_one_by_one():
