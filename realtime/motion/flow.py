@@ -9,7 +9,8 @@ import numpy as np
 
 from realtime import ops
 
-AROUND = 0.05  # of an object's size, the root of its area: how far the flow is averaged over it
+AROUND, WHOLE = 0.05, 0.25  # of an object's size, the root of its area: how far its flow is averaged
+NOISE = 0.3  # pixels by which flow that was averaged over AROUND is still wrong
 PLAIN = 3.0  # squared grey levels a pixel: with less contrast than that, flow is mostly a guess
 SHARE = 0.01  # of an object that must be around for its flow to count
 
@@ -68,20 +69,23 @@ class Step:
         """A (h, w) float32 matte of the first picture, as it lies on the second; bilinear, zero from outside.
 
         At an outline the flow is half the background's, and on plain cloth a guess: so a pixel goes along with what
-        lies around it, surely belongs to the object and has contrast.
+        lies around it, surely belongs to the object and has contrast; and as the object's whole surroundings go, as far
+        as these go together (Wiener's filter: what spreads no more than noise is noise).
         """
         sources = self._sources
         carried = cv2.remap(matte, *sources, cv2.INTER_LINEAR)
-        sigma = max(1.0, AROUND * float(carried.sum()) ** 0.5)
-        region = ops.neighbourhood(ops.at_least(carried, 0.1), round(3 * sigma))
+        side = float(carried.sum()) ** 0.5
+        region = ops.neighbourhood(ops.at_least(carried, 0.1), 2 + round(3 * AROUND * side))
         if region is None:
             return carried
         part = region.slices
         weight = carried[part] ** 2 * self._contrast[part]
-        near = cv2.GaussianBlur(weight, (0, 0), sigma)
-        moved = cv2.GaussianBlur(self.backward[part] * weight[..., None], (0, 0), sigma) / (near[..., None] + 1e-6)
-        y, x = np.indices(near.shape, dtype=np.float32)
-        counts = near > SHARE * PLAIN
+        near, counts = _averaged(self.backward[part], weight, AROUND * side)
+        whole, _ = _averaged(near, weight, WHOLE * side)
+        spread, _ = _averaged(np.square(near - whole), weight, WHOLE * side)
+        trust = spread.sum(2, keepdims=True)
+        moved = whole + (near - whole) * (trust / (trust + np.float32(NOISE**2)))
+        y, x = np.indices(counts.shape, dtype=np.float32)
         to_x = np.where(counts, x + moved[..., 0] + region.x0, sources[0][part])
         to_y = np.where(counts, y + moved[..., 1] + region.y0, sources[1][part])
         carried[part] = cv2.remap(matte, to_x, to_y, cv2.INTER_LINEAR)
@@ -106,6 +110,20 @@ class Step:
             shift = self.backward[row, column]
             there_x, there_y = x - float(shift[0]), y - float(shift[1])
         return there_x, there_y
+
+
+def _averaged(plane: np.ndarray, weight: np.ndarray, sigma: float) -> tuple[np.ndarray, np.ndarray]:
+    """The weighted mean of a (h, w, 2) plane around each pixel, and where enough weighs, (h, w) bool."""
+    sigma = max(1.0, sigma)
+    height, width = weight.shape
+    step = max(1, int(sigma / 2))  # what is as smooth as that is not worth all pixels
+    size = -(-width // step), -(-height // step)
+    shares = cv2.resize(weight, size, interpolation=cv2.INTER_AREA)
+    sums = cv2.resize(plane * weight[..., None], size, interpolation=cv2.INTER_AREA)
+    near = cv2.GaussianBlur(shares, (0, 0), sigma / step)
+    mean = cv2.GaussianBlur(sums, (0, 0), sigma / step) / (near[..., None] + np.float32(1e-6))
+    near, mean = (cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR) for small in (near, mean))
+    return mean, near > SHARE * PLAIN
 
 
 class Flow:
