@@ -82,9 +82,9 @@ class Step:
         weight = carried[part] ** 2 * self._contrast[part]
         near, counts = _averaged(self.backward[part], weight, AROUND * side)
         whole, _ = _averaged(near, weight, WHOLE * side)
-        spread, _ = _averaged(np.square(near - whole), weight, WHOLE * side)
-        trust = spread.sum(2, keepdims=True)
-        moved = whole + (near - whole) * (trust / (trust + np.float32(NOISE**2)))
+        squares, _ = _averaged(np.square(near - whole), weight, WHOLE * side)
+        spread = squares.sum(2, keepdims=True)
+        moved = whole + (near - whole) * (spread / (spread + np.float32(NOISE**2)))
         y, x = np.indices(counts.shape, dtype=np.float32)
         to_x = np.where(counts, x + moved[..., 0] + region.x0, sources[0][part])
         to_y = np.where(counts, y + moved[..., 1] + region.y0, sources[1][part])
