@@ -26,7 +26,7 @@ from engines.backbone import CHANNELS, Block, EfficientNetLite, Stage
 
 PLANES = 3  # of the guidance: previous matte, positive clicks, negative clicks
 KEY = 32  # channels that pixels are compared by
-HOLD = 1.0  # the logit up to which an object's pixel stays on the side of its outline where it was a frame before
+HOLD = 0.5  # the logit up to which an object's pixel stays on the side of its outline where it was a frame before
 WIDTHS = (16, 32, 48, 96)  # of the decoders at strides 2, 4, 8 and 16
 HUB = 128  # channels of the guidance and of the context at stride 32
 CELL, NEAR = 8, 5  # pixels of a matte, and cells to a side: what is nearby
@@ -270,8 +270,10 @@ def steadfast(logits: Tensor, guidance: Tensor) -> Tensor:
     """
     before = F.avg_pool2d(guidance[:, :1], 2)
     inside = ((before - 0.5) * RAMP + 0.5).clamp(0, 1)
-    hold = HOLD * (guidance[:, 1:].amax((1, 2, 3), keepdim=True) == 0).to(logits.dtype)
-    steady = F.relu(logits - hold * (1 - inside)) - F.relu(-logits - hold * inside)
+    clicked = (guidance[:, 1:].amax((1, 2, 3), keepdim=True) > 0).to(logits.dtype)
+    hold = HOLD * (1 - clicked)
+    above = logits + hold * inside
+    steady = F.relu(above - hold) - F.relu(above) + above
     return steady + hold * TIE * (inside - 0.5)
 
 
