@@ -124,7 +124,8 @@ RECIPES = {
         notes="Weakest on crowds and on people under a tenth of the frame's height; may miss mirrors and odd poses; "
         "marks some animals, toys and cloth in close-ups. The guided object: trained on people, on things that a "
         "teacher named, on pasted shapes and on plain regions; parts of things, and things of one colour that touch, "
-        "may come out wrong. A group that touches is taken apart person by person.",
+        "may come out wrong. A group that touches is taken apart person by person, but a click on somebody before a "
+        "crowd may take others along.",
     ),
     "filler": Recipe(
         network=Filler,
