@@ -44,7 +44,7 @@ def test_the_shipped_graphs_build(task: str, name: str, precision: str) -> None:
         pytest.skip(f"{name} is a {model.card.runtime} model")
     graph = model.graph(precision)
     assert graph is not None
-    workspace = (2 if name == "sharp" else 1) << 30  # eight objects in a picture of four times its size
+    workspace = (3 if name == "sharp" else 1) << 30  # eight objects in a picture of four times its size
     job = Job(graph, precision, True, ranges_of(model.card), workspace, level=0)  # whether, not how fast
     plan, _ = build_plan(trt, job)
     assert len(plan) > 100_000
