@@ -11,8 +11,10 @@ import numpy as np
 from benchmarks.data import data_folder, read_picture
 from engines.augment import blend
 from engines.data import Picture, cut_things
-from engines.measure import pieces
+from engines.measure import Ask, PlacedClick, pieces
 from engines.teach import TEACHER, find_things, load_tflite
+from realtime.tracking.looker import Cue, Looker
+from realtime.tracking.track import Click
 
 CAR, SIGN = 8, 6  # CamVid's labels
 PASTED = 3  # pictures that each cut-out is pasted over
@@ -25,6 +27,20 @@ class Clickable:
     kind: str
     image: np.ndarray
     thing: np.ndarray
+
+
+def asked(looker: Looker, image: np.ndarray) -> Ask:
+    """The product's answers to clicks in a (H, W, 3) uint8 BGR picture."""
+
+    def ask(before: np.ndarray, clicks: Sequence[PlacedClick]) -> np.ndarray:
+        height, width = before.shape[0] // 2, before.shape[1] // 2  # the size of mattes
+        matte = cv2.resize(before, (width, height), interpolation=cv2.INTER_AREA)
+        halved = [Click((x - 0.5) / 2, (y - 0.5) / 2, inside, 0.0) for x, y, inside in clicks]
+        cue = Cue(matte, halved, sure=False)
+        _, (answer,) = looker.look(image, (), [cue])
+        return looker.again(image, cue, answer)
+
+    return ask
 
 
 def people(pictures: Sequence[Picture]) -> Iterator[Clickable]:

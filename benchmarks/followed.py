@@ -9,10 +9,11 @@ import numpy as np
 
 from benchmarks.scenes import Scene, scene
 from benchmarks.sprites import came_from
-from engines.guidance import CLICK_RADIUS
 from engines.measure import iou
 from realtime.motion.flow import Flow, Reduced
 from realtime.segment import Segmenter
+from realtime.tracking.looker import Cue, Looker
+from realtime.tracking.track import Click
 
 SCENES = ("still", "shake", "pan", "flicker", "sway")
 NEAR = 41  # pixels: what lies within half of it is judged as part of the person
@@ -22,7 +23,7 @@ NEAR = 41  # pixels: what lies within half of it is judged as part of the person
 class Following:
     """One scene. flicker_*: mean of 1 - IoU of consecutive masks, the earlier one carried along as person and camera
     really moved; iou_*: mean IoU with the truth. plain: unguided; guided: from one click on, by its previous matte,
-    carried along as the finder carries it, by optical flow; truth: the true masks' own flicker, which is what the
+    carried along and looked at as the finder does it; truth: the true masks' own flicker, which is what the
     measure cannot resolve.
     """
 
@@ -50,7 +51,7 @@ def follow(segmenter: Segmenter, name: str, frames: int | None = None) -> Follow
     """Follow the largest person of a scene from the first frame in which a fiftieth of the picture shows them."""
     made = scene(name, frames)
     who = _largest(made)
-    flow = Flow()
+    flow, looker = Flow(), Looker(segmenter)
     flickers: list[list[float]] = []
     ious: list[list[float]] = []
     before: list[np.ndarray] = []
@@ -61,8 +62,10 @@ def follow(segmenter: Segmenter, name: str, frames: int | None = None) -> Follow
             continue
         height, width = segmenter.size(image)
         step = flow.step(Reduced(image, (height // 2, width // 2)))  # the size of mattes
-        carried = None if thing is None or step is None else step.matte(thing)
-        people, (thing,) = segmenter.look(image, ["person"], _guidance(segmenter, image, carried, truth))
+        if thing is None or step is None:
+            people, (thing,) = looker.look(image, ["person"], [_click(truth, (height // 2, width // 2))])
+        else:
+            people, (thing,) = looker.look(image, ["person"], [Cue(step.matte(thing))])
         assert people is not None
         found = [cv2.resize(m, image.shape[1::-1], interpolation=cv2.INTER_LINEAR) > 0.5 for m in (people, thing)]
         masks = [*found, truth]
@@ -83,17 +86,11 @@ def _largest(made: Scene) -> int:
     return int(np.argmax(shows))
 
 
-def _guidance(segmenter: Segmenter, image: np.ndarray, matte: np.ndarray | None, truth: np.ndarray) -> np.ndarray:
-    """The carried matte, or at the start a click in the middle of the true person."""
-    height, width = segmenter.size(image)
-    guidance = np.zeros((1, 3, height, width), np.float32)
-    if matte is not None:
-        guidance[0, 0] = cv2.resize(matte, (width, height), interpolation=cv2.INTER_LINEAR)
-        return guidance
-    depth = cv2.distanceTransform(cv2.resize(truth.astype(np.uint8), (width, height)), cv2.DIST_L2, 5)
+def _click(truth: np.ndarray, size: tuple[int, int]) -> Cue:
+    """A click in the middle of the true person; size: (h, w) of mattes."""
+    depth = cv2.distanceTransform(cv2.resize(truth.astype(np.uint8), size[::-1]), cv2.DIST_L2, 5)
     y, x = np.unravel_index(int(depth.argmax()), depth.shape)
-    cv2.circle(guidance[0, 1], (int(x), int(y)), round(CLICK_RADIUS * height), 1.0, cv2.FILLED)
-    return guidance
+    return Cue(np.zeros(size, np.float32), [Click(int(x), int(y), True, 0.0)], sure=False)
 
 
 def _motion(made: Scene, index: int, who: int, truth: np.ndarray) -> np.ndarray:

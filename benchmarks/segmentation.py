@@ -15,8 +15,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-import numpy as np
-
 from benchmarks import clicked
 from benchmarks.data import data_folder
 from benchmarks.followed import SCENES, Following, follow
@@ -32,6 +30,7 @@ from engines.measure import SIDE, click_ious
 from engines.pictures import write_picture
 from engines.runtime import DEFAULT_SEGMENTER
 from realtime.segment import Segmenter, load_segmenter
+from realtime.tracking.looker import Looker
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -99,16 +98,13 @@ def _click(
 ) -> tuple[dict[str, list[list[float]]], str]:
     """IoU after each of three clicks on every object, by kind; and why there are no cut-outs, if there are none."""
 
-    def run(image: np.ndarray, guidance: np.ndarray) -> list[np.ndarray]:
-        outputs = segmenter.engine.run(image=image, guidance=guidance)
-        return [outputs["matte"], outputs["object"]]
-
+    looker = Looker(segmenter)
     ious: dict[str, list[list[float]]] = {}
-    height, width = segmenter.engine.card.sizes[0]
 
     def add(things: Iterable[clicked.Clickable]) -> None:
         for thing in list(things)[:limit]:
-            ious.setdefault(thing.kind, []).append(click_ious(run, thing.image, thing.thing, area=height * width))
+            found = click_ious(clicked.asked(looker, thing.image), thing.thing, segmenter.size(thing.image))
+            ious.setdefault(thing.kind, []).append(found)
 
     add(clicked.people(people))
     add(clicked.camvid())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -98,43 +99,68 @@ def pieces(mask: np.ndarray, least: float = 0.01) -> list[np.ndarray]:
 GuidedRun = Callable[[np.ndarray, np.ndarray], Sequence[np.ndarray]]  # image, guidance -> matte of classes, object
 
 
-def click_ious(run: GuidedRun, image: np.ndarray, thing: np.ndarray, clicks: int = 3, area: int = AREA) -> list[float]:
+class PlacedClick(NamedTuple):
+    """x, y: pixels; inside: whether it says that the object is there, or that it is not."""
+
+    x: int
+    y: int
+    inside: bool
+
+
+Ask = Callable[[np.ndarray, Sequence[PlacedClick]], np.ndarray]  # matte before, all clicks so far -> matte of any size
+
+
+def click_ious(ask: Ask, thing: np.ndarray, size: tuple[int, int], clicks: int = 3) -> list[float]:
     """IoU with an object, (H, W) bool, after each click; every click goes where the largest fault is deepest.
 
-    The first click sees no previous matte, each later one that of the click before (Sofiiuk, Petrov and Konushin,
-    "Reviving Iterative Training with Mask Guidance for Interactive Segmentation", ICIP 2022).
+    size: (H, W) in whose pixels the clicks are, and the matte of the click before, as float32 in [0, 1] (Sofiiuk,
+    Petrov and Konushin, "Reviving Iterative Training with Mask Guidance for Interactive Segmentation", ICIP 2022).
     """
-    size = working_size(image.shape[0], image.shape[1], area)
-    planes, true = to_network(image, size), cv2.resize(thing.astype(np.uint8), size[::-1]) > 0
-    guidance = np.zeros((3, *size), np.float32)
-    found = np.zeros(size, bool)
+    true = cv2.resize(thing.astype(np.uint8), size[::-1]) > 0
+    before: np.ndarray = np.zeros(size, np.float32)
+    placed: list[PlacedClick] = []
     ious: list[float] = []
     for _ in range(clicks):
-        plane, (x, y) = _next_click(true, found)
-        cv2.circle(guidance[plane], (x, y), round(CLICK_RADIUS * size[0]), 1.0, cv2.FILLED)
-        matte = run(planes, guidance[None])[1][0, 0]
-        guidance[0] = cv2.resize(matte, size[::-1], interpolation=cv2.INTER_LINEAR)
-        found = guidance[0] > 0.5
+        placed.append(_next_click(true, before > 0.5))
+        matte = ask(before, placed)
+        before = cv2.resize(matte, size[::-1], interpolation=cv2.INTER_LINEAR)
         full = cv2.resize(matte, (thing.shape[1], thing.shape[0]), interpolation=cv2.INTER_LINEAR) > 0.5
         ious.append(iou(full, thing))
     return ious
 
 
-def _next_click(true: np.ndarray, found: np.ndarray) -> tuple[int, tuple[int, int]]:
-    """Plane (1 positive, 2 negative) and (x, y) of the point that lies deepest inside a fault."""
+def guided_by(run: GuidedRun, image: np.ndarray, size: tuple[int, int]) -> Ask:
+    """A network asked about objects in a (H, W, 3) uint8 BGR picture, scaled to `size`."""
+    planes = to_network(image, size)
+
+    def ask(before: np.ndarray, clicks: Sequence[PlacedClick]) -> np.ndarray:
+        guidance = np.zeros((3, *size), np.float32)
+        guidance[0] = before
+        for x, y, inside in clicks:
+            cv2.circle(guidance[1 if inside else 2], (x, y), round(CLICK_RADIUS * size[0]), 1.0, cv2.FILLED)
+        return run(planes, guidance[None])[1][0, 0]
+
+    return ask
+
+
+def _next_click(true: np.ndarray, found: np.ndarray) -> PlacedClick:
+    """On the point that lies deepest inside a fault."""
     depths: list[np.ndarray] = []
     for fault in (true & ~found, found & ~true):
         framed = cv2.copyMakeBorder(fault.astype(np.uint8), 1, 1, 1, 1, cv2.BORDER_CONSTANT)
         depths.append(cv2.distanceTransform(framed, cv2.DIST_L2, 5)[1:-1, 1:-1])
-    plane = 1 if depths[0].max() >= depths[1].max() else 2
-    y, x = np.unravel_index(int(depths[plane - 1].argmax()), true.shape)
-    return plane, (int(x), int(y))
+    inside = bool(depths[0].max() >= depths[1].max())
+    y, x = np.unravel_index(int(depths[0 if inside else 1].argmax()), true.shape)
+    return PlacedClick(int(x), int(y), inside)
 
 
 def click_figures(run: GuidedRun, people: Sequence[Picture], area: int = AREA) -> dict[str, float]:
     """Mean IoU of the labelled people, one connected piece of a mask each, after one click and after three."""
     things = [(p.image, piece) for p in people if p.mask is not None for piece in pieces(p.mask > 127)]
-    ious = [click_ious(run, image, thing, 3, area) for image, thing in things]
+    ious = []
+    for image, thing in things:
+        size = working_size(image.shape[0], image.shape[1], area)
+        ious.append(click_ious(guided_by(run, image, size), thing, size))
     one, _, three = np.mean(ious, axis=0) if ious else (0.0, 0.0, 0.0)
     return {"click_iou": float(one), "three_clicks_iou": float(three)}
 

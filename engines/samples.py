@@ -22,6 +22,9 @@ SEGMENTER_SHAPES = ((224, 256), (256, 256), (224, 384), (288, 288), (320, 224), 
 SHARP_SHAPES = ((352, 384), (384, 384), (352, 608), (448, 448), (512, 352), (448, 640), (640, 448), (448, 800))
 CROWD = 0.4  # how often people are pasted into pictures of people
 LEAST_OBJECT = 0.004  # of the picture: what is smaller is not meant by anybody
+CLOSER = 0.35  # how often an object is looked at closer, as `realtime.tracking.looker` does
+OWN = 0.5  # of a person's box: what must lie in no other's for them to be told from others
+SHARED = 255  # among the numbers of things: people inside several boxes, so whose it is isn't known
 FILLER_SHAPES = ((128, 128), (160, 160), (192, 192), (192, 192), (256, 256), (256, 256))
 
 
@@ -34,13 +37,14 @@ class Canvas:
     """A picture in the making: image (H, W, 3) uint8 BGR, label (H, W) uint8, and every object that could be meant.
 
     objects: (H, W) bool each, as it shows; pasted: how many of them, the last ones, were laid over the picture, so that
-    it is known what belongs to them and what doesn't.
+    it is known what belongs to them and what doesn't; shared: (H, W) bool, what may belong to any of the others.
     """
 
     def __init__(self, image: np.ndarray, label: np.ndarray, things: np.ndarray) -> None:
         self.image = image
         self.label = label
-        self.objects = [things == number for number in range(1, int(things.max()) + 1)]
+        self.objects = [things == number for number in np.unique(things) if number not in (0, SHARED)]
+        self.shared = things == SHARED
         self.pasted = 0
 
     def cover(self, image: np.ndarray, shows: np.ndarray, label: int) -> None:
@@ -48,7 +52,16 @@ class Canvas:
         self.image = image
         self.label = np.where(shows, np.uint8(label), self.label)
         self.objects = [*(other & ~shows for other in self.objects), shows]
+        self.shared &= ~shows
         self.pasted += 1
+
+    def cut(self, part: tuple[slice, slice], shape: tuple[int, int]) -> None:
+        """Keep a part of the picture, scaled to `shape` (H, W)."""
+        self.image, self.label = augment.resize(self.image[part], self.label[part], shape)
+        *self.objects, self.shared = (
+            cv2.resize(plane[part].astype(np.float32), shape[::-1], interpolation=cv2.INTER_LINEAR) > 0.5
+            for plane in (*self.objects, self.shared)
+        )
 
 
 class SegmenterSamples(Dataset[tuple[Tensor, Tensor, Tensor, Tensor]]):
@@ -95,18 +108,14 @@ class SegmenterSamples(Dataset[tuple[Tensor, Tensor, Tensor, Tensor]]):
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         shape = _shape_of_batch(self.shapes, self.seed, index // self.batch)
         rng = np.random.default_rng((self.seed, 0, index))
-        kind = rng.random()
-        if kind < 0.28:
-            canvas = self._composite(rng, shape)
-        elif kind < 0.42 and self.heads:
-            canvas = self._close_up(rng, shape)
-        elif kind < 0.62:
-            canvas = self._real(rng, shape)
-        elif kind < 0.81 and self.boxed:
-            canvas = self._boxed(rng, shape)
-        else:
-            canvas = self._free(rng, shape)
-        thing, guidance = self._guidance(rng, canvas, shape)
+        closer = rng.random() < CLOSER
+        larger = rng.uniform(1.4, 2.4) if closer else 1.0
+        canvas = self._canvas(rng, (round(shape[0] * larger), round(shape[1] * larger)))
+        meant = self._meant(rng, canvas, LEAST_OBJECT / larger**2)
+        if closer:
+            part = around(rng, canvas.objects[meant], shape) if meant is not None else (slice(None), slice(None))
+            canvas.cut(part, shape)
+        thing, guidance = self._guidance(rng, canvas, meant)
         planes = [canvas.image, canvas.label, guidance, thing]
         if rng.random() < 0.5:
             planes = [np.ascontiguousarray(plane[:, ::-1]) for plane in planes]
@@ -118,6 +127,18 @@ class SegmenterSamples(Dataset[tuple[Tensor, Tensor, Tensor, Tensor]]):
             torch.from_numpy(np.ascontiguousarray(guidance.transpose(2, 0, 1))),
             torch.from_numpy(thing)[None],
         )
+
+    def _canvas(self, rng: np.random.Generator, shape: tuple[int, int]) -> Canvas:
+        kind = rng.random()
+        if kind < 0.28:
+            return self._composite(rng, shape)
+        if kind < 0.42 and self.heads:
+            return self._close_up(rng, shape)
+        if kind < 0.62:
+            return self._real(rng, shape)
+        if kind < 0.81 and self.boxed:
+            return self._boxed(rng, shape)
+        return self._free(rng, shape)
 
     def _composite(self, rng: np.random.Generator, shape: tuple[int, int]) -> Canvas:
         canvas = self._crowd(rng, shape) if rng.random() < CROWD else self._background(rng, shape)
@@ -234,18 +255,23 @@ class SegmenterSamples(Dataset[tuple[Tensor, Tensor, Tensor, Tensor]]):
         image, both = augment.crop(rng, picture.image, _beside(nobody, picture.things), shape)
         return Canvas(image, np.ascontiguousarray(both[..., 0]), both[..., 1])
 
-    def _guidance(
-        self, rng: np.random.Generator, canvas: Canvas, shape: tuple[int, int]
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Which object is meant, (H, W) uint8, and the guidance to it; now and then to nothing, or to what is gone."""
-        own = len(canvas.objects) - canvas.pasted
-        objects = [(thing, at < own) for at, thing in enumerate(canvas.objects) if thing.mean() > LEAST_OBJECT]
-        everything = np.any([canvas.label > UNKNOWN, *(thing for thing, _ in objects)], axis=0)
+    def _meant(self, rng: np.random.Generator, canvas: Canvas, least: float) -> int | None:
+        """Which of the canvas's objects is meant, of those that show in so much of it; None for none of them."""
+        shown = [number for number, thing in enumerate(canvas.objects) if thing.mean() > least]
+        return shown[int(rng.integers(len(shown)))] if shown and rng.random() < 0.93 else None
+
+    def _guidance(self, rng: np.random.Generator, canvas: Canvas, meant: int | None) -> tuple[np.ndarray, np.ndarray]:
+        """What is meant, (H, W) uint8, and the guidance to it; to nothing, or to what is gone, where nothing is."""
+        shape = canvas.label.shape[0], canvas.label.shape[1]
+        everything = np.any([canvas.label > UNKNOWN, *canvas.objects], axis=0)
         nothing = np.zeros(shape, np.uint8)
-        if objects and rng.random() < 0.93:
-            thing, is_own = objects[int(rng.integers(len(objects)))]
-            unsure = np.where(is_own & (canvas.label == UNKNOWN), np.uint8(UNKNOWN), np.uint8(0))
-            return np.where(thing, np.uint8(255), unsure), guide(rng, thing, everything & ~thing)
+        if meant is not None and canvas.objects[meant].any():
+            thing = canvas.objects[meant]
+            was_there = meant < len(canvas.objects) - canvas.pasted
+            unsure = was_there & ((canvas.label == UNKNOWN) | canvas.shared)
+            return np.where(thing, np.uint8(255), np.where(unsure, np.uint8(UNKNOWN), np.uint8(0))), guide(
+                rng, thing, everything & ~thing & ~unsure
+            )
         gone = silhouettes(rng, self.cutouts, shape) > 0
         if rng.random() < 0.5 and gone.any() and everything[gone].mean() < 0.05:
             return nothing, np.dstack([distort(rng, gone, everything), nothing, nothing])
@@ -321,8 +347,29 @@ def region(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
     return np.zeros((height, width), bool)
 
 
+def around(rng: np.random.Generator, thing: np.ndarray, shape: tuple[int, int]) -> tuple[slice, slice]:
+    """A part of the picture around an object, (H, W) bool, in the aspect of `shape` (H, W), as far as there is room."""
+    x, y, width, height = cv2.boundingRect(thing.astype(np.uint8))
+    longer = max(width, height)
+    margin = 2 * rng.uniform(0.1, 0.4) * longer
+    tall = max(height + margin, (width + margin) * shape[0] / shape[1], shape[0] / 2)
+    parts = []
+    for middle, side, whole in (
+        (y + height / 2, tall, thing.shape[0]),
+        (x + width / 2, tall * shape[1] / shape[0], thing.shape[1]),
+    ):
+        length = min(whole, round(side))
+        start = round(middle + rng.normal(0, 0.05) * longer - length / 2)
+        start = min(max(0, start), whole - length)
+        parts.append(slice(start, start + length))
+    return parts[0], parts[1]
+
+
 def with_lone_people(picture: Picture) -> Picture:
-    """A picture with boxes whose things are joined by the people whose masks are known and whose boxes stand alone."""
+    """A picture with boxes whose things are joined by the people whose masks are known and mostly in no other's box.
+
+    What lies in several boxes is `SHARED`: it belongs to one of them.
+    """
     if picture.mask is None or picture.boxes is None:
         return picture
     things = np.zeros_like(picture.mask) if picture.things is None else picture.things.copy()
@@ -333,8 +380,9 @@ def with_lone_people(picture: Picture) -> Picture:
         crowd[part] += 1
     for part in places:
         alone = known[part] & (crowd[part] == 1)
-        if alone.any() and alone.sum() > 0.95 * known[part].sum() and things.max() < 255:
+        if alone.any() and alone.sum() > OWN * known[part].sum() and things.max() < SHARED - 1:
             things[part][alone] = things.max() + 1
+    things[known & (crowd > 1)] = SHARED
     return replace(picture, things=things)
 
 

@@ -1,8 +1,8 @@
 """Finds what to erase in every frame, though the network runs only now and then.
 
 In between, and as the network's guidance, mattes are carried along by optical flow. Objects that the user chose are
-followed by a guided network, all of them in one batch; where the network is not guided, people by their part of the
-class's matte and other things by their colours.
+followed by a guided network, the small ones looked at closer (`looker`); where the network is not guided, people by
+their part of the class's matte and other things by their colours.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ from realtime.tracking import grabcut
 from realtime.tracking.appearance import Appearance
 from realtime.tracking.found import Found, Loss, summed_up
 from realtime.tracking.judging import alike, answers, apart, beside, clicked_away, covered, near, united
-from realtime.tracking.objects import CLICK_RADIUS, Objects
+from realtime.tracking.looker import Cue, Looker
+from realtime.tracking.objects import Objects
 from realtime.tracking.parts import Parts, claimed, deepest, hanging_together, part_at, split, value_at
 from realtime.tracking.track import CLICK_LASTS, Click, Track
 
@@ -69,6 +70,7 @@ class Finder:
         self.parts = Parts(self.objects.numbers)
         self.heard: list[Track] = []  # the objects that the latest edits spoke of, or that were planted
         self._segmenter, self._watch = segmenter, watch
+        self._looker = None if segmenter is None else Looker(segmenter, home)
         self._classes = tuple(classes) or (segmenter.classes if segmenter else ())
         self._flow = Flow()
         self._matte: np.ndarray | None = None  # of the classes
@@ -186,18 +188,17 @@ class Finder:
     def _run(self, picture: _Picture) -> None:
         """Run the network, guided to the objects where it can be."""
         assert self._segmenter is not None
+        assert self._looker is not None
         tracks = [track for track in self.objects.tracks if track.role != "none"] if self._segmenter.guided else []
         tracks = [track for track in tracks if track.fresh or track.state == "followed" or self._seeks(picture)]
-        height, width = self._segmenter.size(picture.image, self.scale)
-        guidance = np.zeros((len(tracks), 3, height, width), np.float32)
-        for planes, track in zip(guidance, tracks, strict=True):
-            self._guide(planes, track, picture)
+        cues = [self._cue(track, picture) for track in tracks]
         try:
-            matte, mattes = self._segmenter.look(picture.image, self._classes, guidance, self._home)
+            matte, mattes = self._looker.look(picture.image, self._classes, cues, self.scale)
+            looks = [self._nearer(*each, picture) for each in zip(tracks, cues, mattes, strict=True)]
         except Exception as error:  # onnxruntime's errors share no base class
             raise SegmentationFault(f"the segmenter failed: {' '.join(str(error).split())}") from error
         self._matte, self._ran = matte, picture.time
-        for track, answer in zip(tracks, mattes, strict=True):
+        for track, answer in zip(tracks, looks, strict=True):
             if track.fresh:
                 self._begin(track, answer, picture)
             elif track.state == "followed":
@@ -206,25 +207,28 @@ class Finder:
                 self._seek(track, answer, picture)
             track.others = None if matte is None else beside(matte, track.matte)
 
-    def _guide(self, planes: np.ndarray, track: Track, picture: _Picture) -> None:
-        """Fill a track's guidance, (3, H, W): where it was, clicks on it, clicks beside it."""
-        size = planes.shape[1:]
-        before, clicks = track.matte, track.clicks
-        if track.fresh and track.boxed:
-            before = self._cut_out(track, picture)
-        elif track.fresh and clicks and track.appearance is None:  # the class's part may hold others: the click tells
-            before = np.zeros_like(track.matte)
-        elif not track.fresh and track.state == "followed":
+    def _cue(self, track: Track, picture: _Picture) -> Cue:
+        """What the network is told of a track: where it was, clicks on it, clicks beside it."""
+        if track.fresh:
+            before = track.matte
+            if track.boxed:
+                before = self._cut_out(track, picture)
+            elif track.clicks and track.appearance is None:  # the class's part may hold others: the click tells
+                before = np.zeros_like(track.matte)
+            return Cue(before, track.clicks, sure=False)
+        if track.state == "followed":
             clicks = [*_lasting(track, picture.time), *_told_apart(track, picture.time)]
-        elif not track.fresh:
-            before, clicks = self._hint(track, picture)
-        planes[0] = cv2.resize(before, size[::-1], interpolation=cv2.INTER_LINEAR)
-        scale = ops.scaling(picture.size, size)
-        for plane, inside in ((planes[1], True), (planes[2], False)):
-            points = np.array([(click.x, click.y) for click in clicks if click.inside == inside], np.float64)
-            if len(points):
-                shown = grabcut.discs(size, ops.transform_points(scale, points), round(CLICK_RADIUS * size[0]))
-                plane[shown > 0] = 1.0
+            return Cue(track.matte, clicks, sure=not track.doubts)
+        return Cue(*self._hint(track, picture), sure=False)
+
+    def _nearer(self, track: Track, cue: Cue, answer: np.ndarray, picture: _Picture) -> np.ndarray:
+        """The answer to the user's word, made more exact, where it was one."""
+        assert self._looker is not None
+        inside = [(click.x, click.y) for click in cue.clicks if click.inside]
+        if not track.fresh or not answers(answer, inside, track.matte):
+            return answer
+        nearer = self._looker.again(picture.image, cue, answer, self.scale)
+        return nearer if answers(nearer, inside, track.matte) else answer
 
     def _hint(self, track: Track, picture: _Picture) -> tuple[np.ndarray, list[Click]]:
         """Where to look for a lost object: in turn where it was, where it would have gone, where its colours are."""

@@ -215,7 +215,7 @@ def test_who_is_pasted_before_people_is_meant_without_them() -> None:
         before, square = canvas.label.copy(), np.zeros((64, 96), bool)
         square[20:50, 30:60] = True
         canvas.cover(canvas.image, square, 255)
-        meant, _ = made._guidance(rng, canvas, (64, 96))
+        meant, _ = made._guidance(rng, canvas, made._meant(rng, canvas, 0.0))
         assert not meant.any() or np.array_equal(meant, square * np.uint8(255))
         np.testing.assert_array_equal(canvas.label[~square], before[~square])
 
@@ -256,14 +256,41 @@ def test_a_close_up_is_filled_by_a_head_and_whoever_stands_below_it() -> None:
     assert 0.1 < min(shares) < max(shares) < 0.95
 
 
-def test_people_whose_boxes_stand_alone_become_objects_and_those_in_a_crowd_do_not() -> None:
+def test_people_become_objects_where_most_of_them_is_in_no_other_box() -> None:
     mask = np.zeros((64, 96), np.uint8)
     mask[20:60, 10:40] = mask[20:60, 50:90] = 255
-    boxes = np.array([[10, 20, 40, 60], [50, 20, 75, 60], [65, 20, 90, 60]], np.float32)
+    boxes = np.array([[10, 20, 40, 60], [50, 20, 75, 60], [65, 20, 90, 60], [66, 20, 76, 60]], np.float32)
     found = samples.with_lone_people(replace(place(), mask=mask, boxes=boxes)).things
     assert found is not None
-    np.testing.assert_array_equal(found[:, :45], mask[:, :45] // 255)
-    assert not found[:, 45:].any()
+    expected = np.zeros_like(mask)
+    expected[20:60, 10:40], expected[20:60, 50:65], expected[20:60, 76:90] = 1, 2, 3
+    expected[20:60, 65:76] = samples.SHARED
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_what_may_be_anybodys_is_neither_in_an_object_nor_outside_of_it() -> None:
+    things = np.zeros((64, 96), np.uint8)
+    things[10:50, 10:40], things[10:50, 40:50], things[10:50, 50:80] = 1, samples.SHARED, 2
+    canvas = samples.Canvas(np.zeros((64, 96, 3), np.uint8), (things > 0) * np.uint8(255), things)
+    assert len(canvas.objects) == 2
+    thing, guidance = segmenter_samples()._guidance(np.random.default_rng(0), canvas, 0)
+    np.testing.assert_array_equal(np.unique(thing[:, 10:40]), [0, 255])
+    assert (thing[10:50, 40:50] == 127).all()
+    assert not thing[:, 50:].any()
+    assert guidance.any()
+
+
+def test_an_object_is_looked_at_closer_with_its_surroundings() -> None:
+    for seed in range(30):
+        rng = np.random.default_rng(seed)
+        thing = np.zeros((128, 192), bool)
+        y, x = int(rng.integers(100)), int(rng.integers(150))
+        thing[y : y + int(rng.integers(6, 28)), x : x + int(rng.integers(6, 40))] = True
+        rows, columns = samples.around(rng, thing, (64, 96))
+        part = thing[rows, columns]
+        assert part.sum() > 0.85 * thing.sum()
+        assert part.shape[1] / part.shape[0] == pytest.approx(96 / 64, rel=0.1)
+        assert 32 <= part.shape[0] <= 128
 
 
 def test_what_lies_between_the_boxes_shows_nobody_of_them() -> None:
@@ -699,7 +726,8 @@ def test_clicks_are_counted_until_the_object_is_right() -> None:
         top[: len(top) // 2] = 1
         return [answer[None, None], (answer * (1 if planes[0, 0].any() else top))[None, None]]
 
-    first, second = measure.click_ious(run, person().image, true, clicks=2, area=128 * 96)
+    size = 96, 128
+    first, second = measure.click_ious(measure.guided_by(run, person().image, size), true, size, clicks=2)
     assert 0.4 < first < 0.6
     assert second > 0.9
 

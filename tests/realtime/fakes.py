@@ -57,12 +57,10 @@ class ColourEngine(RedEngine):
     def __init__(self):
         super().__init__()
         self.card.inputs["guidance"] = ""
-        self.batches = []
 
     def run(self, image, guidance=None):
         if guidance is None:
             return super().run(image)
-        self.batches.append(len(guidance))
         objects = [self._object(image[0], *planes) for planes in guidance]
         return super().run(image) | {"object": np.stack(objects)[:, None, ::2, ::2]}
 
@@ -75,7 +73,8 @@ class ColourEngine(RedEngine):
         color = colors[counts.argmax()] / 32
         alike = (np.abs(image - color[:, None, None]).max(0) < 0.1) & (negative == 0)
         _, labels = cv2.connectedComponents(alike.astype(np.uint8))
-        near = cv2.dilate(seeds.astype(np.uint8), np.ones((15, 15), np.uint8)) > 0
+        reach = max(15, int(np.sqrt(seeds.sum()) / 2))
+        near = cv2.dilate(seeds.astype(np.uint8), np.ones((reach, reach), np.uint8)) > 0
         touched = np.unique(labels[near & alike])
         return np.isin(labels, touched[touched > 0]).astype(np.float32)
 

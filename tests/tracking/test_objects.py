@@ -97,14 +97,13 @@ def test_what_stood_behind_an_object_that_has_just_come_is_kept():
     assert psnr(results[20].image, ROOM, masks[15]) > 35
 
 
-def test_four_objects_go_through_the_network_as_one_batch():
+def test_four_objects_are_followed_at_once():
     colors = [BLUE, GREEN, WHITE, (20, 220, 230)]
     places = [(50, 50), (250, 50), (50, 140), (250, 140)]
     core = eraser()
     edits = {0: [Erase(*place) for place in places]}
     picture = scene(*((at(*place), color) for place, color in zip(places, colors, strict=True)))
     result = run(core, [picture] * 8, edits)[-1]
-    assert set(core.segmenter.engine.batches) == {4}
     assert states(result) == dict.fromkeys((1, 2, 3, 4), "erased")
     assert all((at(*place) & ~result.hole).max() == 0 for place in places)
 

@@ -1,0 +1,142 @@
+"""Looks at pictures with a segmenter: at all of each, and at small objects through a part of it, enlarged.
+
+In a frame of 1080 rows, a network that sees 288 outlines somebody of 300 by 80 of its pixels. Where it is known by and
+large where an object is, the part of the picture around it is looked at instead, with as many pixels as the whole
+picture gets: so outlines are found more exactly, and flicker less.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+
+from realtime import ops
+from realtime.masks import ON
+from realtime.ops import HOST, Home, Region
+from realtime.segment import Segmenter
+from realtime.tracking import grabcut
+from realtime.tracking.objects import CLICK_RADIUS
+from realtime.tracking.track import Click
+
+MARGIN = 0.15  # of an object's longer side: what is seen around it, on each side
+NEAREST = 4.0  # by how much it is enlarged at most
+WORTH = 1.2  # and at least: less is not worth a run of its own
+LOOKS = 2.0  # whole pictures whose pixels all parts together may have
+SOFT = 0.5  # deviation of the smoothing before a matte is made smaller, by how much smaller that is
+
+
+@dataclass(frozen=True)
+class Cue:
+    """What a network is told of an object.
+
+    matte: (h, w) float32, where it was, carried to this picture; clicks: on it and beside it, pixels of the matte;
+    sure: whether the matte tells where it is, so that it need not be looked for in all of the picture.
+    """
+
+    matte: np.ndarray
+    clicks: Sequence[Click] = ()
+    sure: bool = True
+
+    def planes(self, size: tuple[int, int], place: np.ndarray) -> np.ndarray:
+        """The network's guidance, (3, H, W) float32; place: 3x3, the matte's pixels -> those of its (H, W) input."""
+        planes = np.zeros((3, *size), np.float32)
+        cv2.warpAffine(self.matte, place[:2], size[::-1], planes[0], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        for plane, inside in ((planes[1], True), (planes[2], False)):
+            points = np.array([(click.x, click.y) for click in self.clicks if click.inside == inside], np.float64)
+            if len(points):
+                shown = grabcut.discs(size, ops.transform_points(place, points), round(CLICK_RADIUS * size[0]))
+                plane[shown > 0] = 1.0
+        return planes
+
+    def shows(self) -> Region | None:
+        """The part of the matte that holds the object and the clicks on it; None where there are none."""
+        clicked = grabcut.discs(self.matte.shape, [(click.x, click.y) for click in self.clicks if click.inside], 1.0)
+        return ops.bounding_region(ops.at_least(self.matte, ON) | clicked)
+
+
+@dataclass(frozen=True)
+class View:
+    """A part of a picture as a network sees it. region: the picture's pixels; size: (H, W) of the network's input;
+    place: 3x3, the mattes' pixels -> the input's.
+    """
+
+    region: Region
+    size: tuple[int, int]
+    place: np.ndarray
+
+
+class Looker:
+    """Asks a segmenter for classes and for objects; mattes are half the size of `Segmenter.size`."""
+
+    def __init__(self, segmenter: Segmenter, home: Home = HOST):
+        """home: as `Segmenter.look` takes it, for whole pictures."""
+        self._segmenter, self._home = segmenter, home
+
+    def look(
+        self, image: np.ndarray, classes: Sequence[str], cues: Sequence[Cue], scale: float = 1.0
+    ) -> tuple[np.ndarray | None, list[np.ndarray]]:
+        """The matte of the classes in a (H, W, 3) uint8 BGR picture, None for no classes, and that of each object.
+
+        Objects that fill the picture, or may be anywhere, go through as one batch with the classes; each other one is
+        looked at closer. scale: of the network's input. Mattes are (h, w) float32 in [0, 1].
+        """
+        size = self._segmenter.size(image, scale)
+        share = min(1.0, LOOKS / max(1, sum(cue.sure for cue in cues)))
+        views = [self._view(image, cue, size, share) if cue.sure else None for cue in cues]
+        to_input = ops.scaling((size[0] // 2, size[1] // 2), size)
+        together = [cue.planes(size, to_input) for cue, view in zip(cues, views, strict=True) if view is None]
+        guidance = np.stack(together) if together else np.zeros((0, 3, *size), np.float32)
+        matte, mattes = self._segmenter.look(image, classes, guidance, self._home)
+        rest = iter(mattes)
+        closer = zip(cues, views, strict=True)
+        return matte, [next(rest) if view is None else self._through(view, image, cue) for cue, view in closer]
+
+    def again(self, image: np.ndarray, cue: Cue, answer: np.ndarray, scale: float = 1.0) -> np.ndarray:
+        """An answer to the cue, (h, w) float32, made more exact: what it shows is looked at closer, if it is small."""
+        cue = replace(cue, matte=answer)
+        view = self._view(image, cue, self._segmenter.size(image, scale), 1.0)
+        return answer if view is None else self._through(view, image, cue)
+
+    def _view(self, image: np.ndarray, cue: Cue, size: tuple[int, int], share: float) -> View | None:
+        """The part of the picture to look at, with a share of the pixels of all of it; None where it is all of it."""
+        shows = cue.shows()
+        if shows is None:
+            return None
+        height, width = image.shape[:2]
+        to_image = ops.scaling((cue.matte.shape[0], cue.matte.shape[1]), (height, width))
+        corners = np.rint(ops.transform_points(to_image, ops.region_corners(shows)) + 0.5).astype(int).tolist()
+        (x0, y0), (x1, y1) = corners[0], corners[2]
+        wanted = Region(y0, y1, x0, x1)
+        wanted = wanted.expanded_within(round(MARGIN * max(wanted.height, wanted.width)), height, width)
+        usual = (size[0] * size[1] / (height * width)) ** 0.5
+        zoom, part, seen = WORTH * usual, None, size
+        for tall, wide in self._shapes(size, share):
+            nearer = min(tall / wanted.height, wide / wanted.width, NEAREST * usual)
+            rows, columns = round(tall / nearer), round(wide / nearer)
+            if nearer > zoom and rows <= height and columns <= width:
+                zoom, part, seen = nearer, (rows, columns), (tall, wide)
+        if part is None:
+            return None
+        y = min(max(0, (wanted.y0 + wanted.y1 - part[0]) // 2), height - part[0])
+        x = min(max(0, (wanted.x0 + wanted.x1 - part[1]) // 2), width - part[1])
+        region = Region(y, y + part[0], x, x + part[1])
+        return View(region, seen, ops.scaling(part, seen) @ ops.translation(-x, -y) @ to_image)
+
+    def _shapes(self, size: tuple[int, int], share: float) -> Iterator[tuple[int, int]]:
+        """The sizes, (H, W), that parts are looked at in: few, since a GPU prepares for each."""
+        multiple = self._segmenter.engine.card.multiple
+        for ratio in (size[0] / size[1], 1.0, size[1] / size[0]):
+            sides = ((size[0] * size[1] * share * part) ** 0.5 for part in (ratio, 1 / ratio))
+            tall, wide = (max(multiple, round(side / multiple) * multiple) for side in sides)
+            yield tall, wide
+
+    def _through(self, view: View, image: np.ndarray, cue: Cue) -> np.ndarray:
+        """An object's matte, seen so; zero outside of the part."""
+        part = ops.resize(image[view.region.slices], view.size)
+        _, (answer,) = self._segmenter.look(part, (), cue.planes(view.size, view.place)[None])
+        to_answer = ops.scaling(view.size, (answer.shape[0], answer.shape[1])) @ view.place
+        softened = cv2.GaussianBlur(answer, (0, 0), SOFT * float(to_answer[1, 1]))
+        return ops.warp_soft(softened, np.linalg.inv(to_answer), (cue.matte.shape[0], cue.matte.shape[1]))
