@@ -36,6 +36,7 @@ REFIT = 0.1  # seconds between two looks at colours alone
 SEEK = 0.25  # seconds between two searches for a lost object
 STRIDE = 0.08  # share of the height by which an object may outrun its carried matte from look to look
 CLAIM = 0.015  # share of the height by which a person's part of the matte may outrun its carried matte
+SWEEP = 0.1  # seconds between two looks at all of the picture, where nobody but chosen objects is erased
 LOSSES = 50  # that are remembered
 
 
@@ -76,6 +77,7 @@ class Finder:
         self._matte: np.ndarray | None = None  # of the classes
         self._people = self.objects.people
         self._ran: float | None = None
+        self._swept: float | None = None  # when it last looked at all of the picture
         self._refitted = self._sought = 0.0
         self._active = bool(classes)
         self._after_cut = False
@@ -131,7 +133,7 @@ class Finder:
         fresh = [track for track in self.objects.tracks if track.fresh and track.role != "none"]
         touched = [track for track in self.objects.tracks if track.touched and track.role != "none"]
         self.heard = fresh + [track for track in (*touched, *seeds) if not track.fresh]
-        due = self._ran is None or not 0 <= time - self._ran < self.interval
+        due = self._due(time)
         if self._needs_network(fresh) and (due or fresh or touched or self._matte is None):
             self._run(picture)
         elif due:
@@ -169,13 +171,22 @@ class Finder:
         if step is None:
             self.objects.fit(picture.size)
             if self._matte is not None and self._matte.shape != picture.size:
-                self._matte, self._ran = ops.resize(self._matte, picture.size), None
+                self._matte, self._ran, self._swept = ops.resize(self._matte, picture.size), None, None
             return
         for track in self.objects.tracks:
             track.carry(step)
-        due = self._ran is None or not 0 <= picture.time - self._ran < self.interval
-        if self._matte is not None and not due:
+        if self._matte is not None and not (self._due(picture.time) and self._sweeps(picture.time)):
             self._matte = step.matte(self._matte)
+
+    def _due(self, time: float) -> bool:
+        """Whether the network is to run."""
+        return self._ran is None or not 0 <= time - self._ran < self.interval
+
+    def _sweeps(self, time: float) -> bool:
+        """Whether it is to look at all of the picture, and not only at objects."""
+        if self.objects.people or self._matte is None or self._swept is None:
+            return True
+        return not 0 <= time - self._swept < SWEEP
 
     def _needs_network(self, fresh: Sequence[Track]) -> bool:
         if self._segmenter is None:
@@ -191,13 +202,15 @@ class Finder:
         assert self._looker is not None
         tracks = [track for track in self.objects.tracks if track.role != "none"] if self._segmenter.guided else []
         tracks = [track for track in tracks if track.fresh or track.state == "followed" or self._seeks(picture)]
-        cues = [self._cue(track, picture) for track in tracks]
+        cues, sweeps = [self._cue(track, picture) for track in tracks], self._sweeps(picture.time)
         try:
-            matte, mattes = self._looker.look(picture.image, self._classes, cues, self.scale)
+            carried = None if sweeps else self._matte
+            matte, mattes = self._looker.look(picture.image, self._classes, cues, self.scale, carried=carried)
             looks = [self._nearer(*each, picture) for each in zip(tracks, cues, mattes, strict=True)]
         except Exception as error:  # onnxruntime's errors share no base class
             raise SegmentationFault(f"the segmenter failed: {' '.join(str(error).split())}") from error
         self._matte, self._ran = matte, picture.time
+        self._swept = picture.time if sweeps else self._swept
         for track, answer in zip(tracks, looks, strict=True):
             if track.fresh:
                 self._begin(track, answer, picture)

@@ -7,6 +7,7 @@ picture gets: so outlines are found more exactly, and flicker less.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -67,6 +68,13 @@ class View:
     size: tuple[int, int]
     place: np.ndarray
 
+    @property
+    def covers(self) -> tuple[slice, slice]:
+        """The mattes' pixels that lie in it whole."""
+        corners = ops.region_corners(Region(0, self.size[0], 0, self.size[1]))[[0, 2]]
+        (x0, y0), (x1, y1) = (ops.transform_points(np.linalg.inv(self.place), corners) + 0.5).round(3).tolist()
+        return slice(math.ceil(y0), math.floor(y1)), slice(math.ceil(x0), math.floor(x1))
+
 
 class Looker:
     """Asks a segmenter for classes and for objects; mattes are half the size of `Segmenter.size`."""
@@ -76,29 +84,47 @@ class Looker:
         self._segmenter, self._home = segmenter, home
 
     def look(
-        self, image: np.ndarray, classes: Sequence[str], cues: Sequence[Cue], scale: float = 1.0
+        self,
+        image: np.ndarray,
+        classes: Sequence[str],
+        cues: Sequence[Cue],
+        scale: float = 1.0,
+        *,
+        carried: np.ndarray | None = None,
     ) -> tuple[np.ndarray | None, list[np.ndarray]]:
         """The matte of the classes in a (H, W, 3) uint8 BGR picture, None for no classes, and that of each object.
 
         Objects that fill the picture, or may be anywhere, go through as one batch with the classes; each other one is
-        looked at closer. scale: of the network's input. Mattes are (h, w) float32 in [0, 1].
+        looked at closer, and the classes with it. scale: of the network's input; carried: the classes' matte as the
+        motion brought it here, which will do where nothing else needs a look at all of the picture. Mattes are (h, w)
+        float32 in [0, 1].
         """
         size = self._segmenter.size(image, scale)
         share = min(1.0, LOOKS / max(1, sum(cue.sure for cue in cues)))
         views = [self._view(image, cue, size, share) if cue.sure else None for cue in cues]
         to_input = ops.scaling((size[0] // 2, size[1] // 2), size)
         together = [cue.planes(size, to_input) for cue, view in zip(cues, views, strict=True) if view is None]
-        guidance = np.stack(together) if together else np.zeros((0, 3, *size), np.float32)
-        matte, mattes = self._segmenter.look(image, classes, guidance, self._home)
-        rest = iter(mattes)
-        closer = zip(cues, views, strict=True)
-        return matte, [next(rest) if view is None else self._through(view, image, cue) for cue, view in closer]
+        matte, mattes = carried, np.zeros((0, 0, 0), np.float32)
+        if together or carried is None:
+            guidance = np.stack(together) if together else np.zeros((0, 3, *size), np.float32)
+            matte, mattes = self._segmenter.look(image, classes, guidance, self._home)
+        matte = None if matte is None else matte.copy()
+        answers, rest = [], iter(mattes)
+        for cue, view in zip(cues, views, strict=True):
+            if view is None:
+                answers.append(next(rest))
+                continue
+            near, answer = self._through(view, image, classes, cue)
+            answers.append(answer)
+            if near is not None and matte is not None:
+                matte[view.covers] = near[view.covers]
+        return matte, answers
 
     def again(self, image: np.ndarray, cue: Cue, answer: np.ndarray, scale: float = 1.0) -> np.ndarray:
         """An answer to the cue, (h, w) float32, made more exact: what it shows is looked at closer, if it is small."""
         cue = replace(cue, matte=answer)
         view = self._view(image, cue, self._segmenter.size(image, scale), 1.0)
-        return answer if view is None else self._through(view, image, cue)
+        return answer if view is None else self._through(view, image, (), cue)[1]
 
     def _view(self, image: np.ndarray, cue: Cue, size: tuple[int, int], share: float) -> View | None:
         """The part of the picture to look at, with a share of the pixels of all of it; None where it is all of it."""
@@ -133,10 +159,16 @@ class Looker:
             tall, wide = (max(multiple, round(side / multiple) * multiple) for side in sides)
             yield tall, wide
 
-    def _through(self, view: View, image: np.ndarray, cue: Cue) -> np.ndarray:
-        """An object's matte, seen so; zero outside of the part."""
+    def _through(
+        self, view: View, image: np.ndarray, classes: Sequence[str], cue: Cue
+    ) -> tuple[np.ndarray | None, np.ndarray]:
+        """The mattes of the classes, if there are any, and of an object, seen so; zero outside of the part."""
         part = ops.resize(image[view.region.slices], view.size)
-        _, (answer,) = self._segmenter.look(part, (), cue.planes(view.size, view.place)[None])
+        near, (answer,) = self._segmenter.look(part, classes, cue.planes(view.size, view.place)[None])
         to_answer = ops.scaling(view.size, (answer.shape[0], answer.shape[1])) @ view.place
-        softened = cv2.GaussianBlur(answer, (0, 0), SOFT * float(to_answer[1, 1]))
-        return ops.warp_soft(softened, np.linalg.inv(to_answer), (cue.matte.shape[0], cue.matte.shape[1]))
+
+        def back(matte: np.ndarray) -> np.ndarray:
+            softened = cv2.GaussianBlur(matte, (0, 0), SOFT * float(to_answer[1, 1]))
+            return ops.warp_soft(softened, np.linalg.inv(to_answer), (cue.matte.shape[0], cue.matte.shape[1]))
+
+        return None if near is None else back(near), back(answer)
