@@ -109,11 +109,12 @@ class Eraser:
     @property
     def pace(self) -> Pace:
         """How much the segmenter may cost; may be set between frames."""
-        return Pace(self._finder.interval, self._finder.scale)
+        return Pace(self._finder.interval, self._finder.scale, self._finder.closer)
 
     @pace.setter
     def pace(self, pace: Pace) -> None:
         self._finder.interval, self._finder.scale = pace.segment_interval, pace.network_scale
+        self._finder.closer = pace.closer
 
     @property
     def notes(self) -> tuple[str, ...]:

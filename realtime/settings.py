@@ -32,11 +32,12 @@ class Settings:
 @dataclass(frozen=True)
 class Pace:
     """How much the segmenter may cost. segment_interval: as in `Settings`, seconds; network_scale: of the sides of the
-    network's picture, 1 for what its card recommends.
+    network's picture, 1 for what its card recommends; closer: whether people are looked at closer, too, where small.
     """
 
     segment_interval: float
     network_scale: float = 1.0
+    closer: bool = True
 
 
 DEFAULT_SETTINGS = Settings()

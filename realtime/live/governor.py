@@ -6,8 +6,9 @@
         seconds = work(frame, settings)
         governor.spent(seconds, now)
 
-Pure: it is told what a frame took and the time, and never looks at a clock. It lowers the rate of segmentation first,
-then the network's resolution, then the plate's, each in steps; what was lowered goes back up in the opposite order.
+Pure: it is told what a frame took and the time, and never looks at a clock. It leaves out closer looks at people first,
+lowers the rate of segmentation then, the network's resolution, and the plate's at last, each in steps; what was lowered
+goes back up in the opposite order.
 
 A step down is taken as soon as frames have taken longer than their time on average over `WINDOW`. A step up is taken
 when the frames would, going by what the step down has gained, still keep within `ROOM` of their time, and have for
@@ -44,26 +45,29 @@ class Level:
     """How much is done for a frame.
 
     interval: seconds between two runs of the segmenter; network_scale, plate_scale: of both sides of what the network
-    sees, and of the picture that is worked on. lowered: what is below the best, in words, in the order of lowering.
+    sees, and of the picture that is worked on; closer: whether people are looked at closer where small; lowered: what
+    is below the best, in words, in the order of lowering.
     """
 
     interval: float
     network_scale: float = 1.0
     plate_scale: float = 1.0
     lowered: tuple[str, ...] = ()
+    closer: bool = True
 
 
 def ladder(interval: float, fps: float, side: int) -> list[Level]:
     """The levels from the best down. interval: the segmenter's at the best; side: the longer one of the picture."""
-    levels = [Level(interval)]
+    words: tuple[str, ...] = ("closer looks",)
+    levels = [Level(interval), Level(interval, lowered=words, closer=False)]
     base = max(interval, 1.0 / fps)
     for factor in _INTERVALS:
         slower = min(base * factor, _LONGEST_INTERVAL)
         if slower > levels[-1].interval:
-            levels.append(Level(slower, lowered=("segmentation rate",)))
+            levels.append(Level(slower, lowered=(*words, "segmentation rate"), closer=False))
     slowest, words = levels[-1].interval, levels[-1].lowered
     words = (*words, "network resolution")
-    levels += [Level(slowest, scale, lowered=words) for scale in NETWORK_SCALES]
+    levels += [Level(slowest, scale, lowered=words, closer=False) for scale in NETWORK_SCALES]
     smallest_network = NETWORK_SCALES[-1]
     words = (*words, "plate resolution")
     viewed = _viewed(side)
@@ -71,7 +75,7 @@ def ladder(interval: float, fps: float, side: int) -> list[Level]:
         # Half a size may cost more than three quarters, where the camera is then followed in a larger view.
         if side * scale >= SMALLEST and _viewed(side * scale) <= viewed:
             viewed = _viewed(side * scale)
-            levels.append(Level(slowest, smallest_network, scale, words))
+            levels.append(Level(slowest, smallest_network, scale, words, closer=False))
     return levels
 
 

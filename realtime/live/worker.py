@@ -38,7 +38,7 @@ class Worker:
 
     def obey(self, level: Level) -> None:
         """Work as the governor says, from the next frame on."""
-        self._eraser.pace = Pace(level.interval, level.network_scale)
+        self._eraser.pace = Pace(level.interval, level.network_scale, level.closer)
         self.scale = level.plate_scale
 
     def step(self, frame: Frame) -> Result:

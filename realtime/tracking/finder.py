@@ -65,7 +65,7 @@ class Finder:
         the network's pictures are made.
         """
         self._home = home
-        self.interval, self.scale = interval, 1.0
+        self.interval, self.scale, self.closer = interval, 1.0, True
         self.patience = SEEK
         self.objects = Objects(people=bool(classes))
         self.parts = Parts(self.objects.numbers)
@@ -205,7 +205,9 @@ class Finder:
         cues, sweeps = [self._cue(track, picture) for track in tracks], self._sweeps(picture.time)
         try:
             carried = None if sweeps else self._matte
-            matte, mattes = self._looker.look(picture.image, self._classes, cues, self.scale, carried=carried)
+            matte, mattes = self._looker.look(
+                picture.image, self._classes, cues, self.scale, carried=carried, closer=self.closer
+            )
             looks = [self._nearer(*each, picture) for each in zip(tracks, cues, mattes, strict=True)]
         except Exception as error:  # onnxruntime's errors share no base class
             raise SegmentationFault(f"the segmenter failed: {' '.join(str(error).split())}") from error

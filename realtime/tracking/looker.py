@@ -1,8 +1,9 @@
-"""Looks at pictures with a segmenter: at all of each, and at small objects through a part of it, enlarged.
+"""Looks at pictures with a segmenter: at all of each, and closer at what is small, through a part of it.
 
-In a frame of 1080 rows, a network that sees 288 outlines somebody of 300 by 80 of its pixels. Where it is known by and
-large where an object is, the part of the picture around it is looked at instead, with as many pixels as the whole
-picture gets: so outlines are found more exactly, and flicker less.
+Of somebody who is 300 pixels tall in a frame of 1080, a network that looks at 288 rows sees 80. Where it is known by
+and large where an object is, the part of the picture around it is looked at instead, with as many pixels as all of it
+would get; and people whom a look at all of it finds are looked at once more. So outlines are more exact, and flicker
+less.
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ from realtime.tracking.track import Click
 MARGIN = 0.15  # of an object's longer side: what is seen around it, on each side
 NEAREST = 4.0  # by how much it is enlarged at most
 WORTH = 1.2  # and at least: less is not worth a run of its own
-LOOKS = 2.0  # whole pictures whose pixels all parts together may have
+LOOKS = 2.0  # whole pictures whose pixels all parts together may have, of chosen objects, and of a class
+PARTS = 3  # of a class's matte that are looked at closer
 SOFT = 0.5  # deviation of the smoothing before a matte is made smaller, by how much smaller that is
 
 
@@ -52,6 +54,7 @@ class Cue:
                 plane[shown > 0] = 1.0
         return planes
 
+    @property
     def shows(self) -> Region | None:
         """The part of the matte that holds the object and the clicks on it; None where there are none."""
         clicked = grabcut.discs(self.matte.shape, [(click.x, click.y) for click in self.clicks if click.inside], 1.0)
@@ -61,12 +64,13 @@ class Cue:
 @dataclass(frozen=True)
 class View:
     """A part of a picture as a network sees it. region: the picture's pixels; size: (H, W) of the network's input;
-    place: 3x3, the mattes' pixels -> the input's.
+    place: 3x3, the mattes' pixels -> the input's; mattes: (h, w).
     """
 
     region: Region
     size: tuple[int, int]
     place: np.ndarray
+    mattes: tuple[int, int]
 
     @property
     def covers(self) -> tuple[slice, slice]:
@@ -74,6 +78,12 @@ class View:
         corners = ops.region_corners(Region(0, self.size[0], 0, self.size[1]))[[0, 2]]
         (x0, y0), (x1, y1) = (ops.transform_points(np.linalg.inv(self.place), corners) + 0.5).round(3).tolist()
         return slice(math.ceil(y0), math.floor(y1)), slice(math.ceil(x0), math.floor(x1))
+
+    def back(self, answer: np.ndarray) -> np.ndarray:
+        """A network's matte of the part, where it belongs, zero around it: (h, w) float32."""
+        to_answer = ops.scaling(self.size, (answer.shape[0], answer.shape[1])) @ self.place
+        softened = cv2.GaussianBlur(answer, (0, 0), SOFT * float(to_answer[1, 1]))
+        return ops.warp_soft(softened, np.linalg.inv(to_answer), self.mattes)
 
 
 class Looker:
@@ -87,36 +97,38 @@ class Looker:
         self,
         image: np.ndarray,
         classes: Sequence[str],
-        cues: Sequence[Cue],
+        cues: Sequence[Cue] = (),
         scale: float = 1.0,
         *,
         carried: np.ndarray | None = None,
+        closer: bool = True,
     ) -> tuple[np.ndarray | None, list[np.ndarray]]:
         """The matte of the classes in a (H, W, 3) uint8 BGR picture, None for no classes, and that of each object.
 
         Objects that fill the picture, or may be anywhere, go through as one batch with the classes; each other one is
         looked at closer, and the classes with it. scale: of the network's input; carried: the classes' matte as the
-        motion brought it here, which will do where nothing else needs a look at all of the picture. Mattes are (h, w)
-        float32 in [0, 1].
+        motion brought it here, which will do where nothing else needs a look at all of the picture; closer: whether
+        the largest parts of a new one are looked at closer, too. Mattes are (h, w) float32 in [0, 1].
         """
         size = self._segmenter.size(image, scale)
-        share = min(1.0, LOOKS / max(1, sum(cue.sure for cue in cues)))
+        share = LOOKS / max(1, sum(cue.sure for cue in cues))
         views = [self._view(image, cue, size, share) if cue.sure else None for cue in cues]
-        to_input = ops.scaling((size[0] // 2, size[1] // 2), size)
-        together = [cue.planes(size, to_input) for cue, view in zip(cues, views, strict=True) if view is None]
-        matte, mattes = carried, np.zeros((0, 0, 0), np.float32)
+        together = [cue for cue, view in zip(cues, views, strict=True) if view is None]
+        matte, rest = carried, iter(())
         if together or carried is None:
-            guidance = np.stack(together) if together else np.zeros((0, 3, *size), np.float32)
-            matte, mattes = self._segmenter.look(image, classes, guidance, self._home)
-        matte = None if matte is None else matte.copy()
-        answers, rest = [], iter(mattes)
+            to_input = ops.scaling((size[0] // 2, size[1] // 2), size)
+            matte, mattes = self._segmenter.look(image, classes, _guidance(together, size, to_input), self._home)
+            rest = iter(mattes)
+        if matte is not None:
+            matte = self._outlined(image, classes, matte, size) if closer and carried is None else matte.copy()
+        answers: list[np.ndarray] = []
         for cue, view in zip(cues, views, strict=True):
             if view is None:
                 answers.append(next(rest))
                 continue
-            near, answer = self._through(view, image, classes, cue)
+            near, (answer,) = self._through(view, image, classes, [cue])
             answers.append(answer)
-            if near is not None and matte is not None:
+            if matte is not None and near is not None:
                 matte[view.covers] = near[view.covers]
         return matte, answers
 
@@ -124,22 +136,44 @@ class Looker:
         """An answer to the cue, (h, w) float32, made more exact: what it shows is looked at closer, if it is small."""
         cue = replace(cue, matte=answer)
         view = self._view(image, cue, self._segmenter.size(image, scale), 1.0)
-        return answer if view is None else self._through(view, image, (), cue)[1]
+        return answer if view is None else self._through(view, image, (), [cue])[1][0]
+
+    def _outlined(
+        self, image: np.ndarray, classes: Sequence[str], matte: np.ndarray, size: tuple[int, int]
+    ) -> np.ndarray:
+        """The classes' matte with what closer looks at its largest parts add: what is missed shows, so none takes away.
+
+        size: (H, W) of the network's input for all of the picture.
+        """
+        found = ops.at_least(matte, ON)
+        count, labels, stats, _ = cv2.connectedComponentsWithStats(ops.grow_square(found, 2))
+        largest = sorted(range(1, count), key=lambda part: -stats[part, cv2.CC_STAT_AREA])[:PARTS]
+        outlined = matte.copy()
+        for part in largest:
+            cue = Cue(np.where(labels == part, matte, np.float32(0)))
+            view = self._view(image, cue, size, LOOKS / len(largest))
+            near = None if view is None else self._through(view, image, classes, [])[0]
+            if near is not None:
+                outlined = np.maximum(outlined, near)
+        return outlined
 
     def _view(self, image: np.ndarray, cue: Cue, size: tuple[int, int], share: float) -> View | None:
-        """The part of the picture to look at, with a share of the pixels of all of it; None where it is all of it."""
-        shows = cue.shows()
+        """The part of the picture to look at, with a share of the pixels of all of it, or with as many where that is
+        more than one; None for all of it.
+        """
+        shows = cue.shows
         if shows is None:
             return None
         height, width = image.shape[:2]
-        to_image = ops.scaling((cue.matte.shape[0], cue.matte.shape[1]), (height, width))
+        mattes = cue.matte.shape[0], cue.matte.shape[1]
+        to_image = ops.scaling(mattes, (height, width))
         corners = np.rint(ops.transform_points(to_image, ops.region_corners(shows)) + 0.5).astype(int).tolist()
         (x0, y0), (x1, y1) = corners[0], corners[2]
         wanted = Region(y0, y1, x0, x1)
         wanted = wanted.expanded_within(round(MARGIN * max(wanted.height, wanted.width)), height, width)
         usual = (size[0] * size[1] / (height * width)) ** 0.5
         zoom, part, seen = WORTH * usual, None, size
-        for tall, wide in self._shapes(size, share):
+        for tall, wide in self._shapes(size, min(1.0, share)):
             nearer = min(tall / wanted.height, wide / wanted.width, NEAREST * usual)
             rows, columns = round(tall / nearer), round(wide / nearer)
             if nearer > zoom and rows <= height and columns <= width:
@@ -149,7 +183,7 @@ class Looker:
         y = min(max(0, (wanted.y0 + wanted.y1 - part[0]) // 2), height - part[0])
         x = min(max(0, (wanted.x0 + wanted.x1 - part[1]) // 2), width - part[1])
         region = Region(y, y + part[0], x, x + part[1])
-        return View(region, seen, ops.scaling(part, seen) @ ops.translation(-x, -y) @ to_image)
+        return View(region, seen, ops.scaling(part, seen) @ ops.translation(-x, -y) @ to_image, mattes)
 
     def _shapes(self, size: tuple[int, int], share: float) -> Iterator[tuple[int, int]]:
         """The sizes, (H, W), that parts are looked at in: few, since a GPU prepares for each."""
@@ -160,15 +194,14 @@ class Looker:
             yield tall, wide
 
     def _through(
-        self, view: View, image: np.ndarray, classes: Sequence[str], cue: Cue
-    ) -> tuple[np.ndarray | None, np.ndarray]:
-        """The mattes of the classes, if there are any, and of an object, seen so; zero outside of the part."""
+        self, view: View, image: np.ndarray, classes: Sequence[str], cues: Sequence[Cue]
+    ) -> tuple[np.ndarray | None, list[np.ndarray]]:
+        """The mattes of the classes, if there are any, and of objects, seen so; zero outside of the part."""
         part = ops.resize(image[view.region.slices], view.size)
-        near, (answer,) = self._segmenter.look(part, classes, cue.planes(view.size, view.place)[None])
-        to_answer = ops.scaling(view.size, (answer.shape[0], answer.shape[1])) @ view.place
+        near, answers = self._segmenter.look(part, classes, _guidance(cues, view.size, view.place))
+        return None if near is None else view.back(near), [view.back(answer) for answer in answers]
 
-        def back(matte: np.ndarray) -> np.ndarray:
-            softened = cv2.GaussianBlur(matte, (0, 0), SOFT * float(to_answer[1, 1]))
-            return ops.warp_soft(softened, np.linalg.inv(to_answer), (cue.matte.shape[0], cue.matte.shape[1]))
 
-        return None if near is None else back(near), back(answer)
+def _guidance(cues: Sequence[Cue], size: tuple[int, int], place: np.ndarray) -> np.ndarray:
+    """(M, 3, H, W) float32 for a network's input of this size; place: 3x3, the mattes' pixels -> the input's."""
+    return np.stack([cue.planes(size, place) for cue in cues]) if cues else np.zeros((0, 3, *size), np.float32)

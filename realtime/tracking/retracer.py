@@ -51,7 +51,7 @@ class Retracer:
         """Those of the class's matte that can be chosen: here, nobody does."""
         return self._fallback.parts
 
-    interval, scale = 0.0, 1.0  # no network runs
+    interval, scale, closer = 0.0, 1.0, False  # no network runs
 
     def cut(self) -> None:
         """As `Finder.cut`; the trace knows about cuts."""

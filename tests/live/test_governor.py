@@ -52,10 +52,11 @@ def test_a_fast_machine_is_left_alone():
     assert set(fast.levels) == {Level(INTERVAL)}
 
 
-def test_segmentation_rate_goes_first_then_the_network_then_the_plate():
+def test_closer_looks_go_first_then_the_segmentation_rate_the_network_and_the_plate():
     levels = ladder(INTERVAL, FPS, SIDE)
     assert [len(level.lowered) for level in levels] == sorted(len(level.lowered) for level in levels)
-    assert levels[-1].lowered == ("segmentation rate", "network resolution", "plate resolution")
+    assert levels[-1].lowered == ("closer looks", "segmentation rate", "network resolution", "plate resolution")
+    assert [level.closer for level in levels] == [True] + [False] * (len(levels) - 1)
     for before, after in pairwise(levels):
         assert after.interval >= before.interval
         assert after.network_scale <= before.network_scale
@@ -139,8 +140,8 @@ def test_the_plate_is_lowered_only_to_sizes_that_cost_less_and_still_show_someth
 
 def test_a_gpu_that_segments_each_frame_has_rates_to_lower_too():
     levels = ladder(0.0, FPS, SIDE)
-    assert levels[0].interval == 0.0
-    assert levels[1].interval > 1 / FPS
+    assert levels[1].interval == 0.0
+    assert levels[2].interval > 1 / FPS
 
 
 def test_a_forecast_makes_it_begin_on_the_best_level_that_will_do():

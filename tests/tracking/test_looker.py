@@ -11,7 +11,7 @@ from realtime.segment import Segmenter
 from realtime.tracking import looker
 from realtime.tracking.looker import Cue, Looker
 from realtime.tracking.track import Click
-from tests.realtime.fakes import ColourEngine, GuidedEngine
+from tests.realtime.fakes import ColourEngine, GuidedEngine, RedEngine
 from tests.realtime.pictures import disc, put, texture
 
 HEIGHT, WIDTH = 288, 480
@@ -132,3 +132,50 @@ def test_nothing_is_looked_for_where_nothing_was():
     (answer,) = looked(engine, Cue(np.zeros(HALF, np.float32)))
     assert engine.guided == [WHOLE]
     assert not answer.any()
+
+
+class Specks(GuidedEngine):
+    """Sees red, but nothing that is smaller than a disc of seven pixels."""
+
+    def run(self, image, guidance=None):
+        outputs = super().run(image, guidance)
+        kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (7, 7))
+        outputs["matte"] = np.stack(
+            [[cv2.morphologyEx(m, cv2.MORPH_OPEN, kernel) for m in one] for one in outputs["matte"]]
+        )
+        return outputs
+
+
+def test_a_closer_look_finds_what_the_whole_picture_lacks_of_somebody():
+    person = disc(HEIGHT, WIDTH, 200, 100, 24)
+    person[115:150, 194:206] = 255  # a leg, too thin to be seen from afar
+    picture = put(ROOM, person, (0, 0, 255))
+    ask, truth = Looker(Segmenter(Specks())), matte_of(person) >= 0.5
+    far, near = (ask.look(picture, ["person"], closer=closer)[0] >= 0.5 for closer in (False, True))
+    assert iou(far, truth) < 0.8
+    assert iou(near, truth) > 0.85
+
+
+def test_no_more_than_three_people_are_looked_at_closer_and_none_where_that_is_switched_off():
+    engine = RedEngine()
+    people = sum(
+        (disc(HEIGHT, WIDTH, x, 100, 20) for x in (60, 160, 260, 360, 440)), np.zeros((HEIGHT, WIDTH), np.uint8)
+    )
+    ask, picture = Looker(Segmenter(engine)), put(ROOM, people, (0, 0, 255))
+    ask.look(picture, ["person"])
+    assert len(engine.sizes) == 1 + looker.PARTS
+    ask.look(picture, ["person"], closer=False)
+    assert len(engine.sizes) == 2 + looker.PARTS
+
+
+def test_a_carried_matte_is_renewed_around_the_objects_alone():
+    engine = Seen()
+    person = disc(HEIGHT, WIDTH, 100, 100, 24)
+    carried = np.full(HALF, 0.7, np.float32)
+    cue = Cue(matte_of(person))
+    matte, _ = Looker(Segmenter(engine)).look(put(ROOM, person, (0, 0, 255)), ["person"], [cue], carried=carried)
+    assert len(engine.sizes) == 1
+    assert (matte[:, 50:] == np.float32(0.7)).all()
+    assert matte[16, 16] > 0.9
+    assert matte.min() < 0.1
+    assert (carried == np.float32(0.7)).all()
