@@ -108,7 +108,8 @@ class Looker:
         Objects that fill the picture, or may be anywhere, go through as one batch with the classes; each other one is
         looked at closer, and the classes with it. scale: of the network's input; carried: the classes' matte as the
         motion brought it here, which will do where nothing else needs a look at all of the picture; closer: whether
-        the largest parts of a new one are looked at closer, too. Mattes are (h, w) float32 in [0, 1].
+        the largest parts of a new one are looked at closer, too, by a network that is made for it: a guided one. Mattes
+        are (h, w) float32 in [0, 1].
         """
         size = self._segmenter.size(image, scale)
         share = LOOKS / max(1, sum(cue.sure for cue in cues))
@@ -119,9 +120,9 @@ class Looker:
             to_input = ops.scaling((size[0] // 2, size[1] // 2), size)
             matte, mattes = self._segmenter.look(image, classes, _guidance(together, size, to_input), self._home)
             rest = iter(mattes)
-        if matte is not None:
-            matte = self._outlined(image, classes, matte, size) if closer and carried is None else matte.copy()
+        matte = None if matte is None else matte.copy()
         answers: list[np.ndarray] = []
+        seen = np.zeros((size[0] // 2, size[1] // 2), np.uint8)
         for cue, view in zip(cues, views, strict=True):
             if view is None:
                 answers.append(next(rest))
@@ -129,7 +130,9 @@ class Looker:
             near, (answer,) = self._through(view, image, classes, [cue])
             answers.append(answer)
             if matte is not None and near is not None:
-                matte[view.covers] = near[view.covers]
+                matte[view.covers], seen[view.covers] = near[view.covers], 255
+        if closer and self._segmenter.guided and matte is not None and carried is None:
+            self._outline(image, classes, matte, ops.at_least(matte, ON) & ~seen, size)
         return matte, answers
 
     def again(self, image: np.ndarray, cue: Cue, answer: np.ndarray, scale: float = 1.0) -> np.ndarray:
@@ -138,24 +141,22 @@ class Looker:
         view = self._view(image, cue, self._segmenter.size(image, scale), 1.0)
         return answer if view is None else self._through(view, image, (), [cue])[1][0]
 
-    def _outlined(
-        self, image: np.ndarray, classes: Sequence[str], matte: np.ndarray, size: tuple[int, int]
-    ) -> np.ndarray:
-        """The classes' matte with what closer looks at its largest parts add: what is missed shows, so none takes away.
+    def _outline(
+        self, image: np.ndarray, classes: Sequence[str], matte: np.ndarray, found: np.ndarray, size: tuple[int, int]
+    ) -> None:
+        """Add to the classes' matte what closer looks at the largest parts of what was found show.
 
-        size: (H, W) of the network's input for all of the picture.
+        Nothing is taken away: what is missed would be seen. found: (h, w) uint8; size: (H, W) of the network's input
+        for all of the picture.
         """
-        found = ops.at_least(matte, ON)
         count, labels, stats, _ = cv2.connectedComponentsWithStats(ops.grow_square(found, 2))
         largest = sorted(range(1, count), key=lambda part: -stats[part, cv2.CC_STAT_AREA])[:PARTS]
-        outlined = matte.copy()
-        for part in largest:
-            cue = Cue(np.where(labels == part, matte, np.float32(0)))
-            view = self._view(image, cue, size, LOOKS / len(largest))
+        cues = [Cue(np.where((labels == part) & (found > 0), matte, np.float32(0))) for part in largest]
+        for cue in cues:
+            view = self._view(image, cue, size, LOOKS / len(cues))
             near = None if view is None else self._through(view, image, classes, [])[0]
             if near is not None:
-                outlined = np.maximum(outlined, near)
-        return outlined
+                np.maximum(matte, near, out=matte)
 
     def _view(self, image: np.ndarray, cue: Cue, size: tuple[int, int], share: float) -> View | None:
         """The part of the picture to look at, with a share of the pixels of all of it, or with as many where that is

@@ -223,7 +223,7 @@ def test_between_two_runs_of_the_network_the_mask_follows_the_object():
     masks = [walk(index, step=3) for index in range(12)]
     segmenter = red_segmenter()
     results = run(eraser(Selection(), segmenter, segment_interval=0.1), [put(ROOM, mask) for mask in masks])
-    assert segmenter.engine.sizes.count((1, 3, 96, 160)) == 4  # and once more at a part of each of these pictures
+    assert len(segmenter.engine.sizes) == 4
     for result, mask in zip(results, masks, strict=True):
         assert (result.hole[mask > 0] == 255).mean() > 0.97
 

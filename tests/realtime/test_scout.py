@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import threading
-from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -109,7 +108,6 @@ def test_the_next_frames_motion_is_found_out_while_this_one_is_worked_on(monkeyp
     engine = Waiting()
     engine.ran = 1  # of the first frame, it waits for the second's
     core = eraser(engine)
-    core.pace = replace(core.pace, closer=False)  # one run for each frame
     core.announce(frames[0])
     for one, following in pairwise(frames):
         core.announce(following)

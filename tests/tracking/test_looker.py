@@ -157,7 +157,7 @@ def test_a_closer_look_finds_what_the_whole_picture_lacks_of_somebody():
 
 
 def test_no_more_than_three_people_are_looked_at_closer_and_none_where_that_is_switched_off():
-    engine = RedEngine()
+    engine = Seen()
     people = sum(
         (disc(HEIGHT, WIDTH, x, 100, 20) for x in (60, 160, 260, 360, 440)), np.zeros((HEIGHT, WIDTH), np.uint8)
     )
@@ -166,6 +166,18 @@ def test_no_more_than_three_people_are_looked_at_closer_and_none_where_that_is_s
     assert len(engine.sizes) == 1 + looker.PARTS
     ask.look(picture, ["person"], closer=False)
     assert len(engine.sizes) == 2 + looker.PARTS
+
+
+def test_a_network_that_was_not_made_for_parts_sees_whole_pictures_alone():
+    engine = RedEngine()
+    Looker(Segmenter(engine)).look(put(ROOM, disc(HEIGHT, WIDTH, 60, 100, 20), (0, 0, 255)), ["person"])
+    assert engine.sizes == [WHOLE]
+
+
+def test_who_is_followed_is_not_looked_at_twice():
+    engine, person = Seen(), disc(HEIGHT, WIDTH, 100, 100, 24)
+    Looker(Segmenter(engine)).look(put(ROOM, person, (0, 0, 255)), ["person"], [Cue(matte_of(person))])
+    assert len(engine.sizes) == 2
 
 
 def test_a_carried_matte_is_renewed_around_the_objects_alone():

@@ -312,7 +312,7 @@ def test_candidates_never_become_background():
 
 
 def test_the_pace_changes_how_often_and_how_large_the_network_sees():
-    core = eraser("by class", ["person"])
+    core = eraser("guided", ["person"])
     core.pace = Pace(0.0)
     run(core, [ROOM] * 6)
     assert len(core.segmenter.engine.sizes) == 6
