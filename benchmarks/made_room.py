@@ -16,6 +16,11 @@ class Known(Segmenter):
 
     mask: np.ndarray
 
+    @property
+    def guided(self) -> bool:
+        """Never: what is known need not be looked at closer."""
+        return False
+
     def look(
         self, image: np.ndarray, classes: Sequence[str], guidance: np.ndarray, home: Home = HOST
     ) -> tuple[np.ndarray | None, np.ndarray]:
