@@ -22,17 +22,19 @@ NEAR = 41  # pixels: what lies within half of it is judged as part of the person
 @dataclass(frozen=True)
 class Following:
     """One scene. flicker_*: mean of 1 - IoU of consecutive masks, the earlier one carried along as person and camera
-    really moved; iou_*: mean IoU with the truth. plain: unguided; guided: from one click on, by its previous matte,
-    carried along and looked at as the finder does it; truth: the true masks' own flicker, which is what the
-    measure cannot resolve.
+    really moved; iou_*: mean IoU with the truth. plain: unguided, by one look at all of the picture; closer: unguided,
+    but looked at closer; guided: from one click on, by its previous matte, carried along and looked at closer; truth:
+    the true masks' own flicker, which is what the measure cannot resolve.
     """
 
     name: str
     frames: int
     flicker_plain: float
+    flicker_closer: float
     flicker_guided: float
     flicker_truth: float
     iou_plain: float
+    iou_closer: float
     iou_guided: float
 
     @property
@@ -63,11 +65,16 @@ def follow(segmenter: Segmenter, name: str, frames: int | None = None) -> Follow
         height, width = segmenter.size(image)
         step = flow.step(Reduced(image, (height // 2, width // 2)))  # the size of mattes
         if thing is None or step is None:
-            people, (thing,) = looker.look(image, ["person"], [_click(truth, (height // 2, width // 2))])
+            cue = _click(truth, (height // 2, width // 2))
         else:
-            people, (thing,) = looker.look(image, ["person"], [Cue(step.matte(thing))])
-        assert people is not None
-        found = [cv2.resize(m, image.shape[1::-1], interpolation=cv2.INTER_LINEAR) > 0.5 for m in (people, thing)]
+            cue = Cue(step.matte(thing))
+        plain = segmenter.matte(image, ["person"])
+        closer, _ = looker.look(image, ["person"])
+        _, (thing,) = looker.look(image, [], [cue])
+        assert closer is not None
+        found = [
+            cv2.resize(m, image.shape[1::-1], interpolation=cv2.INTER_LINEAR) > 0.5 for m in (plain, closer, thing)
+        ]
         masks = [*found, truth]
         if before:
             motion = _motion(made, index, who, truth)
@@ -75,9 +82,8 @@ def follow(segmenter: Segmenter, name: str, frames: int | None = None) -> Follow
             flickers.append([1 - iou(a, b) for a, b in zip(masks, moved, strict=True)])
         ious.append([iou(mask, truth) for mask in found])
         before = masks
-    plain_flicker, guided_flicker, true_flicker = np.mean(flickers, axis=0)
-    plain_iou, guided_iou = np.mean(ious, axis=0)
-    return Following(name, len(ious), *map(float, (plain_flicker, guided_flicker, true_flicker, plain_iou, guided_iou)))
+    figures = [*np.mean(flickers, axis=0), *np.mean(ious, axis=0)]
+    return Following(name, len(ious), *map(float, figures))
 
 
 def _largest(made: Scene) -> int:

@@ -68,15 +68,18 @@ def _followed(followed: Sequence[Following]) -> str:
     rows = [
         [
             f.name,
-            *(percent(value, 2) for value in (f.flicker_plain, f.flicker_guided, f.flicker_truth)),
+            *(
+                percent(flicker, 2)
+                for flicker in (f.flicker_plain, f.flicker_closer, f.flicker_guided, f.flicker_truth)
+            ),
             number(f.ratio, 2),
             number(f.avoidable_ratio, 2),
-            number(f.iou_plain, 3),
-            number(f.iou_guided, 3),
+            *(number(iou, 3) for iou in (f.iou_plain, f.iou_closer, f.iou_guided)),
         ]
         for f in followed
     ]
-    header = ["scene", "flicker", "guided", "of the truth", "ratio", "above the truth", "IoU", "guided IoU"]
+    flickers = ["flicker", "closer", "guided", "of the truth", "ratio", "above the truth"]
+    header = ["scene", *flickers, "IoU", "closer IoU", "guided IoU"]
     return f"### Followed\n\n{markdown_table(header, rows)}"
 
 
