@@ -73,7 +73,8 @@ class SegmenterSamples(Dataset[tuple[Tensor, Tensor, Tensor, Tensor]]):
     All samples of one batch (`i // batch`) share one of `shapes`. A quarter are people and things pasted over
     backgrounds, or before other people; the rest are close-ups of faces, real pictures with masks, pictures of which
     only boxes around people are known, and pictures of nobody: people-free ones (animals more often than there are),
-    what lies between the boxes, and clothes without anybody in them. things: cut-outs of animals and of what else is
+    what lies between the boxes, and clothes without anybody in them. A third are made larger, and cut down to what lies
+    around the object that is meant. things: cut-outs of animals and of what else is
     nobody; they are pasted as often as what a teacher named in the pictures, and fill two fifths of the pictures of
     nobody.
     """
@@ -200,7 +201,7 @@ class SegmenterSamples(Dataset[tuple[Tensor, Tensor, Tensor, Tensor]]):
         picture = _any_of(rng, self.people)
         assert picture.mask is not None
         _, people = cv2.connectedComponents((picture.mask > UNKNOWN).astype(np.uint8), ltype=cv2.CV_16U)
-        both = _beside(picture.mask, people.clip(max=255).astype(np.uint8))
+        both = _beside(picture.mask, people.clip(max=SHARED - 1).astype(np.uint8))
         if rng.random() < 0.35:
             image, both = augment.resize(picture.image, both, shape)
         else:
@@ -268,10 +269,9 @@ class SegmenterSamples(Dataset[tuple[Tensor, Tensor, Tensor, Tensor]]):
         if meant is not None and canvas.objects[meant].any():
             thing = canvas.objects[meant]
             was_there = meant < len(canvas.objects) - canvas.pasted
-            unsure = was_there & ((canvas.label == UNKNOWN) | canvas.shared)
-            return np.where(thing, np.uint8(255), np.where(unsure, np.uint8(UNKNOWN), np.uint8(0))), guide(
-                rng, thing, everything & ~thing & ~unsure
-            )
+            unsure = was_there & ~thing & ((canvas.label == UNKNOWN) | canvas.shared)
+            label = thing * np.uint8(255) + unsure * np.uint8(UNKNOWN)
+            return label, guide(rng, thing, everything & ~thing & ~unsure)
         gone = silhouettes(rng, self.cutouts, shape) > 0
         if rng.random() < 0.5 and gone.any() and everything[gone].mean() < 0.05:
             return nothing, np.dstack([distort(rng, gone, everything), nothing, nothing])

@@ -27,7 +27,7 @@ def forecast(
         run = profile.network(engine, network_size(round(small[0]), round(small[1]), default, engine.card.multiple))
         rest = profile.frame(models.device, (round(small[0]), round(small[1])))
         runs = 1.0 if level.interval <= 0 else min(1.0, 1.0 / (fps * level.interval))
-        runs *= 2 if level.closer else 1  # as many pixels once more, at most
+        runs *= 2 if level.closer else 1  # as for one person; for several it may be 3
         return ((run or 0.0) * runs + (rest or 0.0)) / 1e3
 
     known = profile.network(engine, segmenter.default_size), profile.frame(models.device, size)

@@ -47,8 +47,8 @@ class SegmentationFault(EraserError):
 class Finder:
     """Finds what to erase in the frames of a job, given in order.
 
-    State: the latest mattes of classes and objects, their picture, when the network last ran. patience: seconds between
-    two searches for a lost object. Not thread-safe.
+    State: the latest mattes of classes and objects, their picture, when the network last ran. interval, scale, closer:
+    as in `realtime.settings.Pace`; patience: seconds between two searches for a lost object. Not thread-safe.
     """
 
     def __init__(
