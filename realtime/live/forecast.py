@@ -8,6 +8,7 @@ from realtime.deviceprofile import Profile
 from realtime.live.governor import Level
 from realtime.models import Models
 from realtime.segment import network_size
+from realtime.tracking.looker import GLANCE
 
 
 def forecast(
@@ -27,7 +28,7 @@ def forecast(
         run = profile.network(engine, network_size(round(small[0]), round(small[1]), default, engine.card.multiple))
         rest = profile.frame(models.device, (round(small[0]), round(small[1])))
         runs = 1.0 if level.interval <= 0 else min(1.0, 1.0 / (fps * level.interval))
-        runs *= 2 if level.closer else 1  # as for one person; for several it may be 3
+        runs *= 1 + GLANCE if level.closer else 1  # as for one person
         return ((run or 0.0) * runs + (rest or 0.0)) / 1e3
 
     known = profile.network(engine, segmenter.default_size), profile.frame(models.device, size)

@@ -96,7 +96,7 @@ def test_the_forecast_counts_the_networks_runs_and_the_pixels_of_the_plate():
     known = profile(network(p50=30.0), frames=(FrameTime("cpu", (720, 1280), 20.0),))
     seconds = forecast(known, models, 30.0, (720, 1280))
     assert seconds is not None
-    assert seconds(Level(0.0)) == pytest.approx(0.080, rel=0.1)  # twice for each frame: people are looked at closer
+    assert seconds(Level(0.0)) == pytest.approx(0.065, rel=0.1)  # and half as long again: people are looked at closer
     assert seconds(Level(0.0, closer=False)) == pytest.approx(0.050, rel=0.1)
     assert seconds(Level(0.1, closer=False)) == pytest.approx(0.030, rel=0.1)  # every third frame
     assert seconds(Level(0.1, 1.0, 0.5, closer=False)) == pytest.approx(0.015, rel=0.1)

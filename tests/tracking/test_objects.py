@@ -321,7 +321,7 @@ def test_the_pace_changes_how_often_and_how_large_the_network_sees():
     assert core.segmenter.engine.sizes[6:] == [(1, 3, 128, 224)]
     core.pace = Pace(0.0, 0.7)
     run(core, [scene((at(160, 90), RED))] * 3)
-    assert core.segmenter.engine.sizes[7:] == [(1, 3, 128, 224), (1, 3, 160, 160)] * 3
+    assert core.segmenter.engine.sizes[7:] == [(1, 3, 128, 224), (1, 3, 128, 128)] * 3
 
 
 def test_following_is_deterministic():
