@@ -5,9 +5,11 @@ Step 3 of the design. A miss shows the object, so masks attack fast and release 
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 
 from realtime import ops
+from realtime.ops import Region
 
 SMOOTHING = 0.8  # share of the previous matte where the network is wholly unsure
 ON, OFF = 0.5, 0.3  # hysteresis: a pixel is masked from ON, and stays so down to OFF
@@ -65,6 +67,20 @@ def closed(mask: np.ndarray, largest: int) -> np.ndarray:
     """A (H, W) uint8 mask with its gaps of up to `largest` pixels filled: what a network leaves out in an object."""
     rest = ~mask
     return mask | ops.select_parts(rest, rest, most=largest, at_edge=False, diagonal=False)
+
+
+def clusters(mask: np.ndarray, reach: int = 0) -> list[tuple[Region, np.ndarray]]:
+    """The pixels of a (H, W) uint8 mask that lie together, with gaps of up to twice `reach`, the largest cluster first.
+
+    Of each the rectangle around it, `reach` pixels wider, and its own pixels, (H, W) uint8. Rectangles may overlap,
+    clusters do not.
+    """
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(ops.grow_square(mask, reach) if reach else mask)
+    found = []
+    for label in sorted(range(1, count), key=lambda label: -stats[label, cv2.CC_STAT_AREA]):
+        x, y, w, h = stats[label, :4].tolist()
+        found.append((Region(y, y + h, x, x + w), ops.equals(labels, label) & mask))
+    return found
 
 
 def unlike(frame: np.ndarray, background: np.ndarray) -> np.ndarray:

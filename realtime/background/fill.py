@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from engines.runtime import Engine, load_engine
-from realtime import ops
+from realtime import masks, ops
 from realtime.background import texture
 from realtime.ops import Region
 
@@ -50,7 +50,7 @@ class NetworkFiller:
 
     def fill(self, image: np.ndarray, mask: np.ndarray) -> np.ndarray:
         result, missing = image.copy(), mask.copy()
-        for hole, group in _groups(mask):
+        for hole, group in masks.clusters(mask, max(8, min(mask.shape) // 16)):
             near, wide = (_around(hole, share, mask.shape) for share in (CONTEXT, SOURCES))
             guess = result.copy()
             guess[near.slices] = self._complete(result[near.slices], missing[near.slices])
@@ -77,20 +77,6 @@ class NetworkFiller:
         picture = np.ascontiguousarray(filled.transpose(1, 2, 0)[..., ::-1]) * np.float32(255.0)
         enlarged = cv2.resize(picture, (width, height), interpolation=cv2.INTER_CUBIC)
         return np.clip(np.rint(enlarged), 0, 255).astype(np.uint8)
-
-
-def _groups(mask: np.ndarray) -> list[tuple[Region, np.ndarray]]:
-    """Unknown pixels that lie together, largest group first: the rectangle around them, and the group's own pixels,
-    (H, W) uint8. Rectangles may overlap, groups do not.
-    """
-    height, width = mask.shape
-    joined = ops.grow_square(mask, max(8, min(height, width) // 16))
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(joined)
-    groups = []
-    for label in sorted(range(1, count), key=lambda label: -stats[label, cv2.CC_STAT_AREA]):
-        x, y, w, h = (int(value) for value in stats[label, :4])
-        groups.append((Region(y, y + h, x, x + w), ops.equals(labels, label) & mask))
-    return groups
 
 
 def _around(hole: Region, share: float, size: tuple[int, ...]) -> Region:

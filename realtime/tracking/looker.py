@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 
 from realtime import ops
-from realtime.masks import ON
+from realtime.masks import ON, clusters
 from realtime.ops import HOST, Home, Region
 from realtime.segment import Segmenter
 from realtime.tracking import grabcut
@@ -117,7 +117,7 @@ class Looker:
         views = [self._view(image, cue, size, share) if cue.sure else None for cue in cues]
         together = [cue for cue, view in zip(cues, views, strict=True) if view is None]
         matte, rest = carried, iter(())
-        if together or carried is None:
+        if together or (classes and carried is None):
             to_input = ops.scaling((size[0] // 2, size[1] // 2), size)
             matte, mattes = self._segmenter.look(image, classes, _guidance(together, size, to_input), self._home)
             rest = iter(mattes)
@@ -150,9 +150,7 @@ class Looker:
         Nothing is taken away: what is missed would be seen. found: (h, w) uint8; size: (H, W) of the network's input
         for all of the picture.
         """
-        count, labels, stats, _ = cv2.connectedComponentsWithStats(ops.grow_square(found, 2))
-        largest = sorted(range(1, count), key=lambda part: -stats[part, cv2.CC_STAT_AREA])[:PARTS]
-        cues = [Cue(np.where((labels == part) & (found > 0), matte, np.float32(0))) for part in largest]
+        cues = [Cue(np.where(part > 0, matte, np.float32(0))) for _, part in clusters(found, 2)[:PARTS]]
         for cue in cues:
             view = self._view(image, cue, size, GLANCE)
             near = None if view is None else self._through(view, image, classes, [])[0]

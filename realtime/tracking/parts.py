@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from realtime import ops
-from realtime.masks import OFF, ON
+from realtime.masks import OFF, ON, clusters
 
 SMALLEST = 0.001  # share of the picture below which a part is nothing to choose
 
@@ -49,10 +49,8 @@ class Parts:
 
 def split(matte: np.ndarray, taken: np.ndarray) -> Iterator[np.ndarray]:
     """The parts of a matte, (h, w) uint8 each, largest first, without specks and without those mostly in `taken`."""
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(ops.at_least(matte, ON))
-    for label in sorted(range(1, count), key=lambda label: -stats[label, cv2.CC_STAT_AREA]):
-        area = stats[label, cv2.CC_STAT_AREA]
-        part = ops.equals(labels, label)
+    for _, part in clusters(ops.at_least(matte, ON)):
+        area = cv2.countNonZero(part)
         if area >= SMALLEST * matte.size and cv2.countNonZero(part & taken) * 2 <= area:
             yield part
 

@@ -142,3 +142,15 @@ def test_a_mask_is_remembered_when_the_network_changes_its_size():
         smoother.step(person.astype(np.float32) / 255, STILL)
     missed = smoother.step(np.zeros((72, 120), np.float32), STILL)
     assert masked(missed)[36, 60]
+
+
+@pytest.mark.parametrize(("reach", "count"), [(0, 3), (4, 2), (40, 1)])
+def test_pixels_that_lie_together_are_a_cluster_and_the_largest_comes_first(reach, count):
+    mask = disc(90, 160, 30, 45, 9) | disc(90, 160, 46, 45, 5) | disc(90, 160, 120, 45, 14)
+    found = masks.clusters(mask, reach)
+    assert len(found) == count
+    assert np.array_equal(np.sum([pixels > 0 for _, pixels in found], axis=0), mask > 0)  # each pixel in one of them
+    sizes = [ops.count(pixels) for _, pixels in found]
+    assert sizes == sorted(sizes, reverse=True)
+    for region, pixels in found:
+        assert ops.bounding_region(pixels).expanded_within(reach, 90, 160) == region

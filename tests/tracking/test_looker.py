@@ -99,6 +99,14 @@ def test_clicks_count_in_the_part_too():
     assert np.allclose(plain[:, :32], clicked[:, :32])
 
 
+def test_all_of_the_picture_is_not_looked_at_where_nothing_is_sought_in_it():
+    engine = Seen()
+    matte, (answer,) = Looker(Segmenter(engine)).look(ROOM, [], [Cue(matte_of(disc(HEIGHT, WIDTH, 200, 90, 20)))])
+    assert matte is None
+    assert len(engine.sizes) == 1
+    assert answer.max() > 0.5
+
+
 @pytest.mark.parametrize("objects", [1, 2, 4, 8])
 def test_all_parts_together_have_the_pixels_of_two_pictures_at_most(objects):
     engine = Seen()
