@@ -21,7 +21,7 @@ REFRESH = 1.0 / 8.0  # share of the new sample in the running average of a SEEN 
 SETTLED = 30  # frames in a row that something else must stay in the open to replace what was SEEN
 MAX_FRAMES = 4.0  # canvas area, in frames, beyond which the plate is re-anchored
 MAX_ZOOM = 1.25  # scale between frame and plate, either way, beyond which it is re-anchored
-WORN = 0.6  # share of what was invented that is still unknown; at less, a guess no longer fits what is around it
+WORN = 0.9  # share of what was invented that is still unknown; at less, a guess is made anew: seams show around it
 WORTH = 0.2  # share of a hole that must be invented for its guess to be made anew
 MARGIN = 0.25  # share of the frame that the canvas grows by beyond what is needed at once
 

@@ -176,8 +176,8 @@ def test_a_deferred_fill_comes_in_though_the_frames_have_changed_their_size(size
     run(core, [OCCUPIED] * 2)
     for size in sizes:
         run(core, [np.ascontiguousarray(OCCUPIED[::size, ::size])] * 2)
+    assert len(jobs) == 1
     core.filled(jobs[0], filler.fill(jobs[0].image, jobs[0].mask))
     result = run(core, [np.ascontiguousarray(OCCUPIED[::size, ::size])] * 45)[-1]
     inner = INNER[::size, ::size]
     assert np.abs(result.image[inner].astype(int) - filler.color).max() <= 2
-    assert len(jobs) == 1
