@@ -3,6 +3,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 
 import numpy as np
+import pytest
 
 from realtime.background import fill
 from realtime.background.fill import NetworkFiller, TeleaFiller
@@ -14,13 +15,13 @@ class MeanEngine:
 
     device = "cpu"
 
-    def __init__(self, size=(64, 64)):
-        self.card = SimpleNamespace(name="mean", sizes=(size,), multiple=32)
+    def __init__(self, size=(64, 64), runtime="onnx"):
+        self.card = SimpleNamespace(name="mean", sizes=(size,), multiple=32, runtime=runtime)
         self.seen = []
 
     def run(self, image, mask):
         self.seen.append((image, mask))
-        mean = image.sum((2, 3), keepdims=True) / np.maximum((1 - mask).sum(), 1)
+        mean = image.sum((2, 3), keepdims=True) / np.maximum((1 - mask).sum((2, 3), keepdims=True), 1)
         return {"image_filled": image * (1 - mask) + mean * mask}
 
 
@@ -50,6 +51,22 @@ def test_what_is_inside_the_hole_does_not_change_the_fill():
     poisoned = np.where(hole[..., None] > 0, 255, PICTURE).astype(np.uint8)
     filler = NetworkFiller(MeanEngine())
     assert np.array_equal(filler.fill(PICTURE, hole)[hole > 0], filler.fill(poisoned, hole)[hole > 0])
+
+
+class RampEngine(MeanEngine):
+    """Fills with what grows brighter from the left of what it sees to the right."""
+
+    def run(self, image, mask):
+        ramp = np.broadcast_to(np.linspace(0, 1, image.shape[3], dtype=np.float32), image.shape)
+        return {"image_filled": image * (1 - mask) + ramp * mask}
+
+
+@pytest.mark.parametrize(("runtime", "slope"), [("onnx", 0), ("torch", 100)])
+def test_the_mirror_image_counts_too_unless_the_network_searches_at_random(monkeypatch, runtime, slope):
+    monkeypatch.setattr("realtime.background.texture.rebuild", lambda image, hole, guess: guess)
+    hole = disc(200, 300, 150, 100, 60)
+    filled = NetworkFiller(RampEngine(runtime=runtime)).fill(PICTURE, hole)
+    assert filled[100, 195].mean() - filled[100, 105].mean() == pytest.approx(slope, abs=30)
 
 
 def test_texture_is_taken_from_further_than_the_network_sees(monkeypatch):
