@@ -50,4 +50,4 @@ def recipe_of(task: str, size: str = "swift") -> Recipe:
         return {**RECIPES, **CLASSIC_RECIPES}[task]
     if task != "segmenter":
         raise EngineError(f"there is no {task} of size {size}; leave --size out")
-    return replace(RECIPES[task], network=lambda: Segmenter(size), size=SIZES[size].picture, largest=9_000_000)
+    return replace(RECIPES[task], network=lambda: Segmenter(size), sizes=(SIZES[size].picture,), largest=9_000_000)

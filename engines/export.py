@@ -77,7 +77,7 @@ def export(
         inputs=recipe.inputs,
         outputs=recipe.outputs,
         multiple=recipe.multiple,
-        sizes=(recipe.size,),
+        sizes=recipe.sizes,
         licence="Apache-2.0",
         training_data=tuple({"source": source, "licence": licence} for source, licence in recipe.data.items()),
         metrics={},
@@ -224,7 +224,7 @@ def probe(recipe: Recipe, count: int, height: int, width: int) -> dict[str, np.n
 def parity(engine: Engine, module: nn.Module, recipe: Recipe) -> float:
     """Largest difference between the exported model and torch, over two sizes, a batch, and an image of two objects."""
     worst = 0.0
-    for count, height, width in ((2, 128, 224), (1, *recipe.size), (2, 96, 96)):
+    for count, height, width in ((2, 128, 224), (1, *recipe.sizes[0]), (2, 96, 96)):
         inputs = probe(recipe, count, height, width)
         if "guidance" in inputs and height == width:
             inputs["image"] = inputs["image"][:1]
@@ -241,7 +241,7 @@ def speed(engine: Engine, recipe: Recipe) -> dict[str, float]:
 
     Other programs only ever make a run slower, so the clock's figure is the fifth fastest of a hundred runs.
     """
-    height, width = recipe.size
+    height, width = recipe.sizes[0]
     inputs = probe(recipe, 1, height, width)
     engine.warm_up(height, width)
     times, before = [], time.process_time()

@@ -41,7 +41,7 @@ class Recipe:
     inputs: dict[str, str]
     outputs: dict[str, str]
     channels: dict[str, int]
-    size: tuple[int, int]
+    sizes: tuple[tuple[int, int], ...]  # (height, width) to run at, the default first
     classes: tuple[str, ...]
     data: dict[str, str]
     measure: Callable[[Engine, Path], dict[str, float]]
@@ -107,7 +107,7 @@ RECIPES = {
             "object": "float32 (M, 1, H/2, W/2) in [0, 1], the guided object; 0 where the guidance is all zero",
         },
         channels={"image": 3, "guidance": 3},
-        size=SIZES["swift"].picture,
+        sizes=(SIZES["swift"].picture,),
         classes=("person",),
         data={
             LITE0: "Apache-2.0",
@@ -136,7 +136,7 @@ RECIPES = {
         },
         outputs={"image_filled": "float32 (N, 3, H, W); pixels outside the hole are the input's"},
         channels={"image": 3, "mask": 1},
-        size=(256, 256),
+        sizes=((256, 256), (512, 512)),
         classes=(),
         data={LITE0: "Apache-2.0", **EVERYTHING},
         measure=measure_filler,

@@ -22,7 +22,7 @@ ROUNDS = 4, 3, 2  # of searching and voting per scale, from the coarsest; one on
 TEXTURE = 2.0  # weight of a grey level of texture against one of colour
 SURE = 2.0  # weight of a known pixel in a patch, against 1 for those at the hole's rim
 FADING = 1.15  # by which the weight falls per pixel into the hole
-DOUBTFUL = 30.0  # squared grey levels by which patches disagree where half of the guess shows through
+DOUBTFUL = 5.0  # squared grey levels by which patches disagree where half of the guess shows through
 
 
 def rebuild(image: np.ndarray, hole: np.ndarray, guess: np.ndarray) -> np.ndarray:

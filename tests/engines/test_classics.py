@@ -166,7 +166,7 @@ def test_the_exported_model_is_the_trained_one(name: str, network: Callable[[], 
     from engines.onnx_engine import OnnxEngine
 
     size = (256, 256) if name == "pix2pix" else (64, 96)
-    recipe: Recipe = replace(recipe_of(name), size=size)
+    recipe: Recipe = replace(recipe_of(name), sizes=(size,))
     module = recipe.wrap(network()).eval()
     values: dict[str, Any] = dict.fromkeys(("name", "licence", "sha256", "author", "date"), "")
     card = Card(
@@ -200,7 +200,7 @@ def test_a_quick_export_is_a_model_without_figures(tmp_path: Path, monkeypatch: 
     thin = vanisher.VanisherFiller(THIN)
     checkpoint = tmp_path / "checkpoint.pt"
     torch.save({"task": "vanisher-filler", "mean": thin.state_dict(), **SAVED}, checkpoint)
-    recipe = replace(recipe_of("vanisher-filler"), network=lambda: vanisher.VanisherFiller(THIN), size=(64, 64))
+    recipe = replace(recipe_of("vanisher-filler"), network=lambda: vanisher.VanisherFiller(THIN), sizes=((64, 64),))
     monkeypatch.setattr(export, "recipe_of", lambda task, size: recipe)
     what = ["vanisher-filler", str(checkpoint), "--out", str(tmp_path / "mine"), "--data", "nowhere", "--quick"]
     assert export.main(what) == 0
