@@ -22,6 +22,7 @@ SETTLED = 30  # frames in a row that something else must stay in the open to rep
 MAX_FRAMES = 4.0  # canvas area, in frames, beyond which the plate is re-anchored
 MAX_ZOOM = 1.25  # scale between frame and plate, either way, beyond which it is re-anchored
 WORN = 0.9  # share of what was invented that is still unknown; at less, a guess is made anew: seams show around it
+FRESH = 30  # frames for which that is so; the share that may show falls with the age of the guess from then on
 WORTH = 0.2  # share of a hole that must be invented for its guess to be made anew
 MARGIN = 0.25  # share of the frame that the canvas grows by beyond what is needed at once
 
@@ -71,6 +72,7 @@ class Plate:
         # something else than is known.
         self._age: np.ndarray = home.zeros((height, width))
         self._invented = 0  # pixels that were invented when the last guess was made
+        self._guess_age = 0  # frames that the plate has learnt since then
         self._origin = 0, 0  # (x, y) of the canvas' first pixel in anchor coordinates, whole pixels
         self._rebased: list[np.ndarray] = []  # [k] maps coordinates of anchor k to those of anchor k + 1
 
@@ -174,6 +176,7 @@ class Plate:
         invented takes usable and doubtful pixels at once, as GUESSED.
         """
         self.changes += 1
+        self._guess_age += 1
         height, width = self.frame_size
         frame = Region(0, height, 0, width)
         if _is_identity(motion):
@@ -210,7 +213,7 @@ class Plate:
         new = ops.at_least(soft, 64) & ~ops.equals(trust, SEEN) & ~self._glimpsed[source.slices]
         ops.copy_where(ops.to_float(color), new, self._color[source.slices])
         ops.put(trust, new, GUESSED)
-        self._invented = ops.count(self.inventions())
+        self._invented, self._guess_age = ops.count(self.inventions()), 0
 
     def worn(self, motion: np.ndarray, region: Region) -> np.ndarray:
         """Where guesses should be made anew, because much that they had to guess has shown since: (h, w) uint8.
@@ -218,7 +221,7 @@ class Plate:
         Empty where little of the region is invented: what is about to show needs no better guess.
         """
         invented = ops.count(self.inventions())
-        if invented < WORN * self._invented:
+        if invented < self._enough * self._invented:
             there = self.invented_in(motion, region)
             if self.is_worn(invented, ops.count(there), there.size):
                 return there
@@ -240,7 +243,12 @@ class Plate:
 
     def is_worn(self, invented: int, here: int, size: int) -> bool:
         """Whether guesses are to be made anew: invented: pixels of the plate, here: of a region with `size` pixels."""
-        return invented < WORN * self._invented and here >= WORTH * size
+        return invented < self._enough * self._invented and here >= WORTH * size
+
+    @property
+    def _enough(self) -> float:
+        """The share of what was invented that must be unknown still, or the guess is worn."""
+        return 1 - (1 - WORN) * min(1.0, FRESH / max(1, self._guess_age))
 
     def forget(self, motion: np.ndarray, mask: np.ndarray) -> None:
         """Forget what a frame shows where mask, (H, W) uint8, is set: that was no background after all."""

@@ -22,7 +22,8 @@ ROUNDS = 4, 3, 2  # of searching and voting per scale, from the coarsest; one on
 TEXTURE = 2.0  # weight of a grey level of texture against one of colour
 SURE = 2.0  # weight of a known pixel in a patch, against 1 for those at the hole's rim
 FADING = 1.15  # by which the weight falls per pixel into the hole
-DOUBTFUL = 5.0  # squared grey levels by which patches disagree where half of the guess shows through
+DOUBTFUL = 1.0  # squared grey levels by which patches disagree where half of the guess shows through, and
+CONTRAST = 0.1  # what is added to that for each squared grey level by which colours vary there
 
 
 def rebuild(image: np.ndarray, hole: np.ndarray, guess: np.ndarray) -> np.ndarray:
@@ -57,8 +58,16 @@ def rebuild(image: np.ndarray, hole: np.ndarray, guess: np.ndarray) -> np.ndarra
         coarser = scale
     assert coarser is not None
     doubt = ops.resize(doubt, (hole.shape[0], hole.shape[1]))[..., None]
-    mixed = coarser.picture[..., :3] + (guess - coarser.picture[..., :3]) * (doubt / (doubt + DOUBTFUL))
+    allowed = DOUBTFUL + CONTRAST * _variance(coarser.picture[..., :3])
+    mixed = coarser.picture[..., :3] + (guess - coarser.picture[..., :3]) * (doubt / (doubt + allowed))
     return np.where(hole[..., None] > 0, ops.to_uint8(mixed), image)
+
+
+def _variance(picture: np.ndarray) -> np.ndarray:
+    """Of the colours of (H, W, 3) float32 around each pixel, mean of the channels: (H, W, 1) float32."""
+    side = 4 * RADIUS + 1
+    mean = cv2.blur(picture, (side, side))
+    return (cv2.blur(picture * picture, (side, side)) - mean * mean).mean(2, keepdims=True).clip(0)
 
 
 def _sizes(shape: tuple[int, ...]) -> list[tuple[int, int]]:

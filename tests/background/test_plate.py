@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from realtime import ops
 from realtime.background.exposure import Exposure
 from realtime.background.filljob import Place
-from realtime.background.plate import GUESSED, SEEN, SETTLED, UNSEEN, Evidence, Plate
+from realtime.background.plate import FRESH, GUESSED, SEEN, SETTLED, UNSEEN, Evidence, Plate
 from realtime.ops import Region
 from tests.realtime.pictures import disc, look, psnr, texture
 
@@ -213,6 +213,18 @@ def test_a_guess_is_worn_once_much_that_it_guessed_has_shown():
     left[:, :80] = 0
     plate.update(texture(HEIGHT, WIDTH), np.eye(3), evidence(~left))
     assert np.array_equal(plate.worn(np.eye(3), region), left[region.slices])
+
+
+@pytest.mark.parametrize(("frames", "anew"), [(1, False), (FRESH, False), (3 * FRESH, True)])
+def test_the_longer_a_guess_has_stood_the_less_need_have_shown_for_a_new_one(frames, anew):
+    hole, picture = disc(HEIGHT, WIDTH, 80, 45, 20), texture(HEIGHT, WIDTH)
+    plate = learnt(picture, ~hole)
+    plate.write_guess(np.zeros((HEIGHT, WIDTH, 3), np.float32), np.eye(3), FRAME, hole)
+    left = hole.copy()
+    left[:, :65] = 0  # a sixteenth
+    for _ in range(frames):
+        plate.update(picture, np.eye(3), evidence(~left))
+    assert plate.worn(np.eye(3), ops.bounding_region(hole)).any() == anew
 
 
 def test_a_stored_plate_comes_back_with_all_that_was_seen_and_nothing_that_was_invented():
