@@ -5,6 +5,8 @@ Step 3 of the design. A miss shows the object, so masks attack fast and release 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import cv2
 import numpy as np
 
@@ -69,18 +71,16 @@ def closed(mask: np.ndarray, largest: int) -> np.ndarray:
     return mask | ops.select_parts(rest, rest, most=largest, at_edge=False, diagonal=False)
 
 
-def clusters(mask: np.ndarray, reach: int = 0) -> list[tuple[Region, np.ndarray]]:
+def clusters(mask: np.ndarray, reach: int = 0) -> Iterator[tuple[Region, np.ndarray]]:
     """The pixels of a (H, W) uint8 mask that lie together, with gaps of up to twice `reach`, the largest cluster first.
 
     Of each the rectangle around it, `reach` pixels wider, and its own pixels, (H, W) uint8. Rectangles may overlap,
     clusters do not.
     """
     count, labels, stats, _ = cv2.connectedComponentsWithStats(ops.grow_square(mask, reach) if reach else mask)
-    found = []
     for label in sorted(range(1, count), key=lambda label: -stats[label, cv2.CC_STAT_AREA]):
         x, y, w, h = stats[label, :4].tolist()
-        found.append((Region(y, y + h, x, x + w), ops.equals(labels, label) & mask))
-    return found
+        yield Region(y, y + h, x, x + w), ops.equals(labels, label) & mask
 
 
 def unlike(frame: np.ndarray, background: np.ndarray) -> np.ndarray:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 
 import cv2
 import numpy as np
@@ -150,7 +151,7 @@ class Looker:
         Nothing is taken away: what is missed would be seen. found: (h, w) uint8; size: (H, W) of the network's input
         for all of the picture.
         """
-        cues = [Cue(np.where(part > 0, matte, np.float32(0))) for _, part in clusters(found, 2)[:PARTS]]
+        cues = [Cue(np.where(part > 0, matte, np.float32(0))) for _, part in islice(clusters(found, 2), PARTS)]
         for cue in cues:
             view = self._view(image, cue, size, GLANCE)
             near = None if view is None else self._through(view, image, classes, [])[0]

@@ -147,7 +147,7 @@ def test_a_mask_is_remembered_when_the_network_changes_its_size():
 @pytest.mark.parametrize(("reach", "count"), [(0, 3), (4, 2), (40, 1)])
 def test_pixels_that_lie_together_are_a_cluster_and_the_largest_comes_first(reach, count):
     mask = disc(90, 160, 30, 45, 9) | disc(90, 160, 46, 45, 5) | disc(90, 160, 120, 45, 14)
-    found = masks.clusters(mask, reach)
+    found = list(masks.clusters(mask, reach))
     assert len(found) == count
     assert np.array_equal(np.sum([pixels > 0 for _, pixels in found], axis=0), mask > 0)  # each pixel in one of them
     sizes = [ops.count(pixels) for _, pixels in found]
