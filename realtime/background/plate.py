@@ -21,8 +21,7 @@ REFRESH = 1.0 / 8.0  # share of the new sample in the running average of a SEEN 
 SETTLED = 30  # frames in a row that something else must stay in the open to replace what was SEEN
 MAX_FRAMES = 4.0  # canvas area, in frames, beyond which the plate is re-anchored
 MAX_ZOOM = 1.25  # scale between frame and plate, either way, beyond which it is re-anchored
-WORN = 0.9  # share of what was invented that is still unknown; at less, a guess is made anew: seams show around it
-FRESH = 30  # frames for which that is so; the share that may show falls with the age of the guess from then on
+WORN = 1.5  # share of a guess that has shown since, times the frames since then, beyond which it is made anew
 WORTH = 0.2  # share of a hole that must be invented for its guess to be made anew
 MARGIN = 0.25  # share of the frame that the canvas grows by beyond what is needed at once
 
@@ -221,7 +220,7 @@ class Plate:
         Empty where little of the region is invented: what is about to show needs no better guess.
         """
         invented = ops.count(self.inventions())
-        if invented < self._enough * self._invented:
+        if self._has_worn(invented):
             there = self.invented_in(motion, region)
             if self.is_worn(invented, ops.count(there), there.size):
                 return there
@@ -243,12 +242,15 @@ class Plate:
 
     def is_worn(self, invented: int, here: int, size: int) -> bool:
         """Whether guesses are to be made anew: invented: pixels of the plate, here: of a region with `size` pixels."""
-        return invented < self._enough * self._invented and here >= WORTH * size
+        return self._has_worn(invented) and here >= WORTH * size
 
-    @property
-    def _enough(self) -> float:
-        """The share of what was invented that must be unknown still, or the guess is worn."""
-        return 1 - (1 - WORN) * min(1.0, FRESH / max(1, self._guess_age))
+    def _has_worn(self, invented: int) -> bool:
+        """Whether so much has shown of what was invented, for so long, that seams are seen around the rest.
+
+        Somebody who walks off shows all of it in a moment, for which no new guess is worth while; what shows of it when
+        somebody sways stays to be seen.
+        """
+        return (self._invented - invented) * self._guess_age > WORN * self._invented
 
     def forget(self, motion: np.ndarray, mask: np.ndarray) -> None:
         """Forget what a frame shows where mask, (H, W) uint8, is set: that was no background after all."""
