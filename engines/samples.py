@@ -74,9 +74,8 @@ class SegmenterSamples(Dataset[tuple[Tensor, Tensor, Tensor, Tensor]]):
     backgrounds, or before other people; the rest are close-ups of faces, real pictures with masks, pictures of which
     only boxes around people are known, and pictures of nobody: people-free ones (animals more often than there are),
     what lies between the boxes, and clothes without anybody in them. A third are made larger, and cut down to what lies
-    around the object that is meant. things: cut-outs of animals and of what else is
-    nobody; they are pasted as often as what a teacher named in the pictures, and fill two fifths of the pictures of
-    nobody.
+    around the object that is meant. things: cut-outs of animals and of what else is nobody; they are pasted as often as
+    what a teacher named in the pictures, and fill two fifths of the pictures of nobody.
     """
 
     def __init__(

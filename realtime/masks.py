@@ -72,7 +72,8 @@ def closed(mask: np.ndarray, largest: int) -> np.ndarray:
 
 
 def clusters(mask: np.ndarray, reach: int = 0) -> Iterator[tuple[Region, np.ndarray]]:
-    """The pixels of a (H, W) uint8 mask that lie together, with gaps of up to twice `reach`, the largest cluster first.
+    """The pixels of a (H, W) uint8 mask that lie together, with gaps of up to twice `reach`; the largest cluster first,
+    with its gaps.
 
     Of each the rectangle around it, `reach` pixels wider, and its own pixels, (H, W) uint8. Rectangles may overlap,
     clusters do not.
