@@ -70,8 +70,8 @@ class Plate:
         # Frames in a row for which a pixel has been in the open; more than the plate's patience only while it shows
         # something else than is known.
         self._age: np.ndarray = home.zeros((height, width))
-        self._invented = 0  # pixels that were invented when the last guess was made
-        self._guess_age = 0  # frames that the plate has learnt since then
+        self._invented = 0.0  # pixels that are invented, or were and have shown since
+        self._guess_age = 0.0  # frames that the plate has learnt since they were invented, in the mean
         self._origin = 0, 0  # (x, y) of the canvas' first pixel in anchor coordinates, whole pixels
         self._rebased: list[np.ndarray] = []  # [k] maps coordinates of anchor k to those of anchor k + 1
 
@@ -210,9 +210,14 @@ class Plate:
         soft = guessed if still else ops.warp_soft(guessed, matrix, size)
         trust = self._trust[source.slices]
         new = ops.at_least(soft, 64) & ~ops.equals(trust, SEEN) & ~self._glimpsed[source.slices]
+        before = ops.count(self.inventions())
         ops.copy_where(ops.to_float(color), new, self._color[source.slices])
         ops.put(trust, new, GUESSED)
-        self._invented, self._guess_age = ops.count(self.inventions()), 0
+        # What stays of older guesses keeps its age: a sliver at the hole's rim makes nothing new.
+        invented = ops.count(self.inventions())
+        older = 1 - ops.count(new) / max(1, invented)
+        self._invented = invented + older * (self._invented - before)
+        self._guess_age *= older
 
     def worn(self, motion: np.ndarray, region: Region) -> np.ndarray:
         """Where guesses should be made anew, because much that they had to guess has shown since: (h, w) uint8.
@@ -311,7 +316,7 @@ class Plate:
         layers[0] = ops.shrink(layers[0], 1)  # the least trusted of the pixels that are averaged counts
         new._color = self.home.sent(color)
         new._trust, new._glimpsed, new._age = (self.home.sent(_warp_nearest(one, matrix, size)) for one in layers)
-        new._invented = round(self._invented * to_new[0, 0] * to_new[1, 1])
+        new._invented, new._guess_age = self._invented * float(to_new[0, 0] * to_new[1, 1]), self._guess_age
         return new
 
     def _refresh(self, window: Region, image: np.ndarray, evidence: Evidence, patience: int) -> None:

@@ -218,6 +218,23 @@ def test_a_guess_is_worn_when_what_has_shown_of_it_has_been_seen_for_long_enough
     assert np.array_equal(plate.worn(np.eye(3), region), left[region.slices])
 
 
+def test_slivers_at_its_rim_make_a_guess_no_younger():
+    hole, picture = disc(HEIGHT, WIDTH, 80, 45, 20), texture(HEIGHT, WIDTH)
+    plate, guess = learnt(picture, ~hole), np.zeros((HEIGHT, WIDTH, 3), np.float32)
+    plate.write_guess(guess, np.eye(3), FRAME, hole)
+    region = ops.bounding_region(hole)
+    left = hole.copy()
+    left[:, :80] = 0
+    for row in range(4):
+        assert not plate.worn(np.eye(3), region).any()
+        plate.update(picture, np.eye(3), evidence(~left))
+        sliver = np.zeros_like(hole)
+        sliver[row, :20] = 255
+        plate.forget(np.eye(3), sliver)
+        plate.write_guess(guess, np.eye(3), FRAME, sliver)
+    assert np.array_equal(plate.worn(np.eye(3), region), left[region.slices])
+
+
 def test_a_stored_plate_comes_back_with_all_that_was_seen_and_nothing_that_was_invented():
     seen, glimpsed = disc(HEIGHT, WIDTH, 50, 45, 30), disc(HEIGHT, WIDTH, 110, 45, 15)
     plate = learnt(texture(HEIGHT, WIDTH), seen, glimpsed)

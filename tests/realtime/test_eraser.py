@@ -68,7 +68,7 @@ def test_the_past_is_shown_before_the_future():
 def test_what_the_camera_brings_into_the_hole_is_filled_around_what_was_guessed_before():
     wide = (texture(HEIGHT, 2 * WIDTH) * 0.6 + 60).astype(np.uint8)
     hole = disc(HEIGHT, WIDTH, WIDTH - 20, 90, 50)
-    views = [wide[:, 5 * index : 5 * index + WIDTH] for index in range(16)]
+    views = [wide[:, 5 * index : 5 * index + WIDTH] for index in range(6)]
     filler = PaintingFiller()
     run(eraser(filler=filler), [put(view, hole) for view in views], [hole] * len(views))
     (_, first), *_, (image, last) = filler.asked
