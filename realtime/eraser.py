@@ -53,6 +53,7 @@ from realtime.tracking.rearrange import Displaced, draw
 from realtime.tracking.retracer import Retracer
 from realtime.tracking.things import Thing, things
 
+AGREEMENT = 0.95  # share of the corners that must agree on the camera's motion for what moves otherwise to be believed
 PATIENCE = 3  # frames in a row for which a found mask must leave a pixel free before the plate believes it
 PEOPLE = Selection()
 
@@ -250,6 +251,11 @@ class Eraser:
             keep = None if found.keep is None else kept(self.home.sent(found.keep), mask)
             parts = found.matte is not None
             mask = belongings(mask, color, background, seen, parts=parts, shadow=self.settings.shadow)
+            if found.matte is None or second is not None or location.agreement < AGREEMENT:
+                shot.along.forget()
+            else:
+                along = shot.along.step(view, location.step, found.matte, found.foreign)
+                mask = mask | ops.at_least(ops.resize(self.home.sent(along), (height, width)), 128)
             imprint = self._imprint(found, mask, view, expected, sight)
             if fault is not None and not self.settings.fail_open:
                 mask, keep = ops.full_like(mask, 255), None

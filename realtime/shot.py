@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from realtime import masks, ops
+from realtime.background.along import Along
 from realtime.background.parallax import Layer, Parallax, Second
 from realtime.background.plate import Plate
 from realtime.background.restless import Restless
@@ -28,6 +29,7 @@ class Shot:
     smoother: masks.MaskSmoother = field(default_factory=masks.MaskSmoother)
     parallax: Parallax = field(default_factory=Parallax)
     restless: Restless = field(default_factory=Restless)
+    along: Along = field(default_factory=Along)
     outline: Outline = field(default_factory=Outline)
 
     def foresee(self) -> None:

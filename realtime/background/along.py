@@ -1,0 +1,105 @@
+"""What moves along with an object though its mask leaves it out: a limb, a bag, a held thing, a shadow.
+
+The plate tells such parts from the background once it knows that (`realtime.hole.belongings`); before, their motion
+does: beside the mask, a picture before explains the present one better by optical flow than by the camera's motion.
+Where the surroundings move by themselves, as leaves and water do, and as what stands nearer does past a moving camera,
+that says nothing.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+import cv2
+import numpy as np
+
+from realtime import masks, ops
+from realtime.background.leaps import strongest
+from realtime.motion.flow import dense_flow
+from realtime.motion.glance import View
+
+FINE = 240  # rows of a view from which half of them tell enough
+BEFORE = 2  # frames over which it is told: slow parts move too little in one, and what has just come free takes as many
+GAIN = 6.0  # grey levels by which flow must explain a picture better, in the mean over WINDOW x WINDOW pixels
+WINDOW = 5
+OBJECTS = 4  # the largest ones are looked at
+SMALLEST = 12  # pixels of an object's longer side from which it is
+REACH = 6  # the share of that, one in so many, in which parts are sought
+GAP = 2  # pixels between parts that hang together
+ENCLOSED = 0.02  # share of the picture: what is enclosed by moving parts and no larger moves, too, though it is plain
+UNREST = 0.05  # share of the surroundings that may move before nothing is told
+
+
+class Along:
+    """Tells what moves along with the objects of one shot. State: the latest pictures, how the camera moved since."""
+
+    def __init__(self) -> None:
+        self._flow = dense_flow()
+        self._flow.setFinestScale(1)  # twice as fast as down to single pixels, and tells nearly as much
+        self._past: deque[tuple[np.ndarray, np.ndarray]] = deque(maxlen=BEFORE)
+
+    def forget(self) -> None:
+        """Start anew: the next frame is not looked at, or a step is missing."""
+        self._past.clear()
+
+    def step(self, view: View, step: np.ndarray, matte: np.ndarray, others: np.ndarray | None = None) -> np.ndarray:
+        """What moves along in the next frame, beside the objects: uint8, at the view's size or half of it.
+
+        matte: (h, w) float32 of any size, of the objects; others: (h, w) uint8 likewise, what is neither theirs nor
+        background; step: 3x3, pixels of the frame before -> this frame's.
+        """
+        coarse = 2 if min(view.size) > FINE else 1
+        size = view.size[0] // coarse, view.size[1] // coarse
+        picture, objects = ops.resize(view.color, size), ops.at_least(ops.resize(matte, size), masks.ON)
+        known = objects if others is None else objects | ops.grow_square(ops.at_least(ops.resize(others, size), 1), GAP)
+        if self._past and self._past[0][0].shape != picture.shape:
+            self.forget()
+        to_small = ops.scaling(view.size, size)
+        motion = to_small @ view.from_frame(step) @ np.linalg.inv(to_small)
+        past = [(before, motion @ matrix) for before, matrix in self._past]
+        self._past.extend([*past, (picture, np.eye(3))])
+        found = np.zeros_like(objects)
+        if len(past) < BEFORE:
+            return found
+        for number, (box, body) in enumerate(masks.clusters(objects)):
+            side = max(box.height, box.width)
+            if number == OBJECTS or side < SMALLEST:
+                break
+            reach = max(4, side // REACH)
+            here = box.expanded_within(2 * reach + WINDOW, *size).slices
+            moving = _moving(self._flow, *past[0], picture, here)
+            found[here] |= _parts(moving, body[here], known[here], reach, round(ENCLOSED * objects.size))
+        return found & ~known
+
+
+def _moving(
+    flow: cv2.DISOpticalFlow, before: np.ndarray, motion: np.ndarray, after: np.ndarray, here: tuple[slice, slice]
+) -> np.ndarray:
+    """Where a part of a (H, W, 3) uint8 picture moved otherwise than the camera: (h, w) uint8.
+
+    before: a picture of the same size; motion: 3x3, its pixels -> those of `after`, by the camera alone.
+    """
+    now = after[here]
+    size = now.shape[0], now.shape[1]
+    resting = ops.warp(before, ops.translation(-here[1].start, -here[0].start) @ motion, size, cubic=False)
+    gray_now, gray_resting = (cv2.cvtColor(each, cv2.COLOR_BGR2GRAY) for each in (now, resting))
+    back = flow.calc(gray_now, gray_resting, np.zeros((*size, 2), np.float32))
+    y, x = np.indices(size, dtype=np.float32)
+    sources = x + back[..., 0], y + back[..., 1]
+    moved = cv2.remap(resting, *sources, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    at_rest, in_motion = (strongest(cv2.absdiff(each, now)).astype(np.float32) for each in (resting, moved))
+    return ops.at_least(cv2.blur(at_rest - in_motion, (WINDOW, WINDOW)), GAIN)
+
+
+def _parts(moving: np.ndarray, body: np.ndarray, known: np.ndarray, reach: int, enclosed: int) -> np.ndarray:
+    """The parts of `moving` that hang together with a body, with what they enclose; nothing amid unrest.
+
+    body: (h, w) uint8; known: the same of all that is known to move; reach: pixels; enclosed: the most pixels of what
+    is plain.
+    """
+    near = ops.grow_square(body, reach)
+    around = ~ops.grow_square(known, reach)
+    if ops.count(moving & around) > UNREST * ops.count(around):
+        return np.zeros_like(body)
+    joined = cv2.morphologyEx(moving & near | body, cv2.MORPH_CLOSE, np.ones((2 * GAP + 1, 2 * GAP + 1), np.uint8))
+    return masks.closed(ops.select_parts(joined, body, least=1), enclosed) & near
