@@ -18,7 +18,7 @@ from realtime.background.leaps import strongest
 from realtime.motion.flow import dense_flow
 from realtime.motion.glance import View
 
-FINE = 240  # rows of a view from which half of them tell enough
+SIDE = 144  # pixels of the shorter side of the pictures that tell enough: as many as a matte has
 BEFORE = 2  # frames over which it is told: slow parts move too little in one, and what has just come free takes as many
 GAIN = 6.0  # grey levels by which flow must explain a picture better, in the mean over WINDOW x WINDOW pixels
 WINDOW = 5
@@ -43,13 +43,13 @@ class Along:
         self._past.clear()
 
     def step(self, view: View, step: np.ndarray, matte: np.ndarray, others: np.ndarray | None = None) -> np.ndarray:
-        """What moves along in the next frame, beside the objects: uint8, at the view's size or half of it.
+        """What moves along in the next frame, beside the objects: uint8, at the view's size or smaller.
 
         matte: (h, w) float32 of any size, of the objects; others: (h, w) uint8 likewise, what is neither theirs nor
         background; step: 3x3, pixels of the frame before -> this frame's.
         """
-        coarse = 2 if min(view.size) > FINE else 1
-        size = view.size[0] // coarse, view.size[1] // coarse
+        scale = min(1.0, SIDE / min(view.size))
+        size = round(view.size[0] * scale), round(view.size[1] * scale)
         picture, objects = ops.resize(view.color, size), ops.at_least(ops.resize(matte, size), masks.ON)
         known = objects if others is None else objects | ops.grow_square(ops.at_least(ops.resize(others, size), 1), GAP)
         if self._past and self._past[0][0].shape != picture.shape:
