@@ -230,7 +230,8 @@ class FillerTask(HoleTask):
         self.rival = Rival(self.critic, self._critic_loss) if self.weights["deceit"] > 0 else None
 
     def groups(self, rate: float) -> list[dict[str, Any]]:
-        return _encoder_slowly(self.network, rate)
+        encoder, rest = _encoder_slowly(self.network, rate)
+        return [encoder, {**rest, "muon": True}]
 
     def loss(self, batch: list[Tensor], progress: float) -> dict[str, Tensor]:
         image, hole = scaled(batch[0]), scaled(batch[1])

@@ -24,6 +24,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from engines.card import load_card
 from engines.errors import EngineError
+from engines.muon import MuonAdamW
 from engines.unfold import unfold
 
 WARM_UP = 50  # steps from a tenth of the learning rate to all of it
@@ -35,9 +36,9 @@ MEASURED = 8  # batches that a model's normalisations get their statistics from
 class Habits:
     """How a network is trained unless the plan says otherwise.
 
-    betas, decay: of Adam with decoupled weight decay. schedule: of the learning rate: "cosine" (after a short warm-up,
-    down to a hundredth: Loshchilov and Hutter, ICLR 2017), "constant", or "one-cycle" (up from a 25th in three tenths
-    of the training, then down to almost nothing: Smith and Topin, 2019).
+    betas, decay: of Adam with decoupled weight decay, the latter of Muon, too (`engines.muon`). schedule: of the
+    learning rate: "cosine" (after a short warm-up, down to a hundredth: Loshchilov and Hutter, ICLR 2017), "constant",
+    or "one-cycle" (up from a 25th in three tenths of the training, then down to almost nothing: Smith and Topin, 2019).
     """
 
     batch: int = 16
@@ -237,7 +238,7 @@ class _Run:
         groups, habits = task.groups(self.peak), task.habits
         self.optimizer: torch.optim.Optimizer
         if habits.momentum is None:
-            self.optimizer = torch.optim.AdamW(groups, lr=self.peak, betas=habits.betas, weight_decay=habits.decay)
+            self.optimizer = MuonAdamW(groups, lr=self.peak, betas=habits.betas, weight_decay=habits.decay)
         else:
             self.optimizer = torch.optim.SGD(groups, self.peak, habits.momentum, weight_decay=habits.decay)
         self.scales = [group["lr"] / self.peak for group in self.optimizer.param_groups]
@@ -386,8 +387,13 @@ class _Run:
         state = _read(path)
         if state.get("task") != self.task.name or state.get("seed") != self.plan.seed:
             raise EngineError(f"{path} is of another task or seed; remove it or give another --out")
-        self.network.load_state_dict(state["network"])
-        self.optimizer.load_state_dict(state["optimizer"])
+        try:
+            self.network.load_state_dict(state["network"])
+            self.optimizer.load_state_dict(state["optimizer"])
+        except (KeyError, RuntimeError, ValueError) as error:
+            name = self.task.name
+            advice = f"go on with --from {path} and another --out"
+            raise EngineError(f"{path} is of a {name} of another size or version; {advice}") from error
         if self.task.rival is not None:
             assert self.rival_optimizer is not None
             self.task.rival.network.load_state_dict(state["rival"])

@@ -54,8 +54,7 @@ class Along:
         known = objects if others is None else objects | ops.grow_square(ops.at_least(ops.resize(others, size), 1), GAP)
         if self._past and self._past[0][0].shape != picture.shape:
             self.forget()
-        to_small = ops.scaling(view.size, size)
-        motion = to_small @ view.from_frame(step) @ np.linalg.inv(to_small)
+        motion = view.from_frame(step, size)
         past = [(before, motion @ matrix) for before, matrix in self._past]
         self._past.extend([*past, (picture, np.eye(3))])
         found = np.zeros_like(objects)

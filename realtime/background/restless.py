@@ -75,8 +75,7 @@ class Restless:
             return np.zeros_like(open)
         still = np.array_equal(step, np.eye(3))
         if not still:
-            to_small = ops.scaling(view.size, size)
-            self._carry(to_small @ view.from_frame(step) @ np.linalg.inv(to_small), size)
+            self._carry(view.from_frame(step, size), size)
         # Where it was hidden until now, what shows is the first that is known.
         cv2.copyTo(gray, open & ~self._known, self._mean)
         sways = self._learn(gray, open, still) & self._goes_on(self._leaps, color, open)

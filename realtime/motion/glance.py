@@ -63,9 +63,10 @@ class View:
         """A matrix between views, expressed in pixels of the full frame."""
         return np.linalg.inv(self.scale) @ matrix @ self.scale
 
-    def from_frame(self, matrix: np.ndarray) -> np.ndarray:
-        """A matrix between full frames, expressed in pixels of the view."""
-        return self.scale @ matrix @ np.linalg.inv(self.scale)
+    def from_frame(self, matrix: np.ndarray, size: tuple[int, int] | None = None) -> np.ndarray:
+        """A matrix between full frames, expressed in pixels of the view, or of the view resized to (height, width)."""
+        scale = self.scale if size is None else ops.scaling(self.size, size) @ self.scale
+        return scale @ matrix @ np.linalg.inv(scale)
 
 
 def equalised(color: np.ndarray) -> np.ndarray:

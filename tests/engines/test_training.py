@@ -100,7 +100,7 @@ class TinyTask:
         return filler_samples(batch)
 
     def groups(self, rate: float) -> list[dict[str, Any]]:
-        return [{"params": list(self.network.parameters()), "lr": rate}]
+        return [{"params": list(self.network.parameters()), "lr": rate, "muon": True}]
 
     def loss(self, batch: list[Tensor], progress: float) -> dict[str, Tensor]:
         image = batch[0].float() / 255
