@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -43,11 +42,9 @@ def make_task(name: str, data: Path, **options: Any) -> Task:
 def recipe_of(task: str, size: str = "swift") -> Recipe:
     """How a task's network of a size is exported; EngineError for a size that the task has not."""
     from engines.classics.recipes import CLASSIC_RECIPES
-    from engines.recipes import RECIPES
-    from engines.segmenter import SIZES, Segmenter
+    from engines.recipes import RECIPES, SHARP_RECIPES
 
-    if size == "swift":
-        return {**RECIPES, **CLASSIC_RECIPES}[task]
-    if task != "segmenter":
+    recipes = SHARP_RECIPES if size == "sharp" else {**RECIPES, **CLASSIC_RECIPES}
+    if task not in recipes:
         raise EngineError(f"there is no {task} of size {size}; leave --size out")
-    return replace(RECIPES[task], network=lambda: Segmenter(size), sizes=(SIZES[size].picture,), largest=9_000_000)
+    return recipes[task]

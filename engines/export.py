@@ -260,7 +260,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, required=True, help="folder of the model; its name is the model's name")
     data = os.environ.get("ERASER_DATA")
     parser.add_argument("--data", type=Path, default=data, required=data is None, help="default: $ERASER_DATA")
-    parser.add_argument("--size", choices=tuple(SIZES), default="swift", help="segmenter: which was trained")
+    parser.add_argument("--size", choices=tuple(SIZES), default="swift", help="of ours: which was trained")
     parser.add_argument(
         "--object-from", type=Path, metavar="CHECKPOINT", help="segmenter: of a training with --only object"
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -144,4 +144,14 @@ RECIPES = {
         notes="Trained with L1, features and, at the end, a critic: large holes come out soft, or grainy where it is "
         "busy around them; the eraser pastes texture in.",
     ),
+}
+
+SHARP_RECIPES = {
+    "segmenter": replace(
+        RECIPES["segmenter"],
+        network=lambda: Segmenter("sharp"),
+        sizes=(SIZES["sharp"].picture,),
+        largest=9_000_000,
+    ),
+    "filler": replace(RECIPES["filler"], sizes=((512, 512), (256, 256))),
 }

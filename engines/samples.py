@@ -26,6 +26,7 @@ CLOSER = 0.35  # how often an object is looked at closer, as `realtime.tracking.
 OWN = 0.5  # of a person's box: what must lie in no other's for them to be told from others
 SHARED = 255  # among the numbers of things: people inside several boxes, so whose it is isn't known
 FILLER_SHAPES = ((128, 128), (160, 160), (192, 192), (192, 192), (256, 256), (256, 256))
+SHARP_FILLER_SHAPES = ((384, 384),)  # few photos have more rows
 
 
 def to_tensor(image: np.ndarray) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,14 @@ from engines.filler import Filler
 from engines.following import follow
 from engines.holes import random_hole
 from engines.loaders import read_format
-from engines.samples import FILLER_SHAPES, SEGMENTER_SHAPES, SHARP_SHAPES, FillerSamples, SegmenterSamples
+from engines.samples import (
+    FILLER_SHAPES,
+    SEGMENTER_SHAPES,
+    SHARP_FILLER_SHAPES,
+    SHARP_SHAPES,
+    FillerSamples,
+    SegmenterSamples,
+)
 from engines.segmenter import SIZES, Matte, Segmenter, steadfast
 from engines.training import Habits, Rival
 
@@ -212,14 +220,21 @@ class HoleTask:
 
 
 class FillerTask(HoleTask):
-    """Our filler. A critic plays against it only where "deceit" has a weight: it takes thousands of steps to help."""
+    """Our filler. A critic plays against it only where "deceit" has a weight: it takes thousands of steps to help.
+
+    size: "swift" or "sharp", the same network, which learns from larger squares to fill larger pictures.
+    """
 
     name = "filler"
+    options = HoleTask.options | {"size"}
     habits = Habits(batch=8, rate=8e-4)
     terms: Mapping[str, float] = {"l1": 1.0, "features": 1.5, "grid": 4.0, "deceit": 0.0, "match": 0.0}
 
-    def __init__(self, data: Path, *, pretrained: bool = True, **options: Any) -> None:
+    def __init__(self, data: Path, *, size: str = "swift", pretrained: bool = True, **options: Any) -> None:
         self.network: Filler
+        if size == "sharp":
+            self.shapes = SHARP_FILLER_SHAPES
+            self.habits = replace(self.habits, batch=4)
         super().__init__(data, Filler(), **options)
         encoder = EfficientNetLite()
         if pretrained:

@@ -35,7 +35,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--remember", type=float, default=0.0, metavar="SHARE", help="of ImageNet in the encoder of the model of --from"
     )
-    parser.add_argument("--size", choices=("swift", "sharp"), help="segmenter: for a CPU (the default) or a GPU")
+    parser.add_argument(
+        "--size", choices=("swift", "sharp"), help="segmenter, filler: for a CPU (the default) or a GPU"
+    )
     parser.add_argument(
         "--weigh", action="append", default=[], metavar="TERM=WEIGHT", help="fillers: weight of a term of the loss"
     )

@@ -18,7 +18,7 @@ from torch.nn import functional as F  # noqa: E402
 
 from engines import augment, closeups, data, guidance, holes, losses, measure, samples, teach  # noqa: E402
 from engines.backbone import Depthwise, EfficientNetLite  # noqa: E402
-from engines.catalog import make_task  # noqa: E402
+from engines.catalog import make_task, recipe_of  # noqa: E402
 from engines.errors import EngineError  # noqa: E402
 from engines.filler import Filler, smooth_guess  # noqa: E402
 from engines.plot import main as plot_command  # noqa: E402
@@ -574,6 +574,15 @@ def test_training_refuses_what_does_not_fit(tmp_path: Path) -> None:
         load_weights(tmp_path / "gone.pt", Filler(), "filler")
 
 
+def test_a_sharp_filler_learns_from_larger_squares_and_is_exported_for_larger_pictures() -> None:
+    sharp = FillerTask(Path("nowhere"), pretrained=False, size="sharp")
+    assert min(sharp.shapes) > max(FILLER_SHAPES)
+    assert sharp.habits.batch < FillerTask.habits.batch
+    assert recipe_of("filler", "sharp").sizes[0] > recipe_of("filler").sizes[0]
+    with pytest.raises(EngineError, match="there is no deepfill of size sharp; leave --size out"):
+        recipe_of("deepfill", "sharp")
+
+
 def test_fillers_learn_from_squares_of_the_side_that_is_asked_for() -> None:
     assert FillerTask(Path("nowhere"), pretrained=False, side=96).shapes == ((96, 96),)
     assert FillerTask(Path("nowhere"), pretrained=False).shapes == FILLER_SHAPES
@@ -753,11 +762,11 @@ def test_measuring_knows_a_right_mask_and_the_sources() -> None:
     assert figures["false_area"] < 0.3
 
 
-@pytest.mark.parametrize(("task", "size"), [("segmenter", "swift"), ("segmenter", "sharp"), ("filler", "swift")])
+@pytest.mark.parametrize("task", ["segmenter", "filler"])
+@pytest.mark.parametrize("size", ["swift", "sharp"])
 def test_the_exported_model_is_the_trained_one(task: str, size: str) -> None:
     pytest.importorskip("onnx", reason="onnx is not installed (extra `train`)")
     from engines import export
-    from engines.catalog import recipe_of
 
     recipe = recipe_of(task, size)
     torch.manual_seed(0)
