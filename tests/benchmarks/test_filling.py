@@ -114,8 +114,9 @@ def test_all_fillers_are_measured_on_photos(tmp_path, eraser_data):
     scores = json.loads((tmp_path / "filling.json").read_text(encoding="utf-8"))["scores"]["under"]
     assert {"Telea", "Navier-Stokes", "membrane", "swift", "swift, as erased"} <= scores.keys()
     assert all(0 < row["perceptual"] < 2 for row in scores.values())
-    assert filling.main([*options, "--figure", "--side", "128", "--model", "swift"]) == 0
-    assert cv2.imread(str(tmp_path / "figure.png")).shape == (20 + 20 + 128, 4 * 128, 3)
+    for more, side in (([], 256), (["--side", "128"], 128)):
+        assert filling.main([*options, "--figure", "--model", "swift", *more]) == 0
+        assert cv2.imread(str(tmp_path / "figure.png")).shape == (20 + 20 + side, 4 * side, 3)
 
 
 def test_squares_too_small_for_silhouettes_are_refused(tmp_path, capsys):
