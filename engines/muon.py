@@ -24,11 +24,11 @@ class MuonAdamW(AdamW):
 
     def __init__(self, groups: Iterable[dict[str, Any]], lr: float, betas: tuple[float, float], weight_decay: float):
         rest, matrices = [], []
-        self._kernels: list[tuple[Tensor, Tensor]] = []  # and the same memory as a matrix
+        self.kernels: list[tuple[Tensor, Tensor]] = []  # and the same memory as a matrix
         for group in groups:
             kernels = [p for p in group["params"] if group.get("muon") and p.ndim == 4 and p.shape[1] > 1]
             views = [_matrix(kernel) for kernel in kernels]
-            self._kernels += zip(kernels, views, strict=True)
+            self.kernels += zip(kernels, views, strict=True)
             chosen = {id(kernel) for kernel in kernels}
             rest.append({**group, "params": [p for p in group["params"] if id(p) not in chosen]})
             matrices.append({"params": views})
@@ -37,13 +37,13 @@ class MuonAdamW(AdamW):
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         super().zero_grad(set_to_none)
-        for kernel, _ in self._kernels:
+        for kernel, _ in self.kernels:
             kernel.grad = None
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         loss = super().step(closure)
-        for kernel, view in self._kernels:
+        for kernel, view in self.kernels:
             view.grad = None if kernel.grad is None else _matrix(kernel.grad)
         for group, mine in zip(self._muon.param_groups, self.param_groups, strict=True):
             group["lr"] = mine["lr"]
@@ -52,11 +52,11 @@ class MuonAdamW(AdamW):
 
     def state_dict(self) -> dict[str, Any]:
         """AdamW's, with Muon's under "muon" where there are kernels."""
-        return super().state_dict() | ({"muon": self._muon.state_dict()} if self._kernels else {})
+        return super().state_dict() | ({"muon": self._muon.state_dict()} if self.kernels else {})
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         super().load_state_dict({key: value for key, value in state_dict.items() if key != "muon"})
-        if self._kernels:
+        if self.kernels:
             self._muon.load_state_dict(state_dict["muon"])
 
 

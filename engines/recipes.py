@@ -138,7 +138,11 @@ RECIPES = {
         channels={"image": 3, "mask": 1},
         sizes=((256, 256), (512, 512)),
         classes=(),
-        data={LITE0: "Apache-2.0", **EVERYTHING},
+        data={
+            LITE0: "Apache-2.0",
+            **EVERYTHING,
+            "Human Dataset v2, what is beside the boxes (hdb_)": "CC BY 4.0",
+        },
         measure=measure_filler,
         role="filler",
         notes="Trained with L1, features and, at the end, a critic: large holes come out soft, or grainy where it is "

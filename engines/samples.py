@@ -16,7 +16,7 @@ from engines.augment import UNKNOWN
 from engines.closeups import before, behind_faces, close_up, find_heads
 from engines.data import Picture, cut_things
 from engines.guidance import distort, guide
-from engines.holes import HoleMaker, blob, box, pole, random_hole, silhouettes, strokes
+from engines.holes import HoleMaker, blob, box, grow, pole, random_hole, silhouettes, strokes
 
 SEGMENTER_SHAPES = ((224, 256), (256, 256), (224, 384), (288, 288), (320, 224), (288, 416), (416, 288), (288, 512))
 SHARP_SHAPES = ((352, 384), (384, 384), (352, 608), (448, 448), (512, 352), (448, 640), (640, 448), (448, 800))
@@ -27,6 +27,9 @@ OWN = 0.5  # of a person's box: what must lie in no other's for them to be told 
 SHARED = 255  # among the numbers of things: people inside several boxes, so whose it is isn't known
 FILLER_SHAPES = ((128, 128), (160, 160), (192, 192), (192, 192), (256, 256), (256, 256))
 SHARP_FILLER_SHAPES = ((384, 384),)  # few photos have more rows
+APART = 0.02  # of the shorter side: how far holes keep off people, whose masks are rough
+LEAST_HOLE = 0.01  # of the picture: less teaches little
+TRIES = 8  # at a sample whose hole people leave room for
 
 
 def to_tensor(image: np.ndarray) -> Tensor:
@@ -281,7 +284,9 @@ class SegmenterSamples(Dataset[tuple[Tensor, Tensor, Tensor, Tensor]]):
 class FillerSamples(Dataset[tuple[Tensor, Tensor]]):
     """Sample `i` is (image (3, H, W) uint8 RGB with nobody in it, hole (1, H, W) uint8, 255 = hole).
 
-    All samples of one batch (`i // batch`) share one of `shapes`. make_hole: as `engines.holes.random_hole`.
+    All samples of one batch (`i // batch`) share one of `shapes`. make_hole: as `engines.holes.random_hole`. peopled:
+    pictures with a mask or boxes around everybody; half of the samples are of them where there are any, and their holes
+    keep off the people.
     """
 
     def __init__(
@@ -293,8 +298,10 @@ class FillerSamples(Dataset[tuple[Tensor, Tensor]]):
         seed: int = 0,
         shapes: Sequence[tuple[int, int]] = FILLER_SHAPES,
         make_hole: HoleMaker = random_hole,
+        peopled: Sequence[Picture] = (),
     ) -> None:
         self.backgrounds = backgrounds
+        self.peopled = peopled
         self.people = people
         self.batch = batch
         self.seed = seed
@@ -307,12 +314,24 @@ class FillerSamples(Dataset[tuple[Tensor, Tensor]]):
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
         shape = _shape_of_batch(self.shapes, self.seed, index // self.batch)
         rng = np.random.default_rng((self.seed, 0, index))
-        background = self.backgrounds[int(rng.integers(len(self.backgrounds)))]
-        image, _ = augment.crop(rng, background.image, None, shape, least=0.5)
+        among_people = bool(self.peopled) and rng.random() < 0.5
+        for _ in range(TRIES):
+            picture = _any_of(rng, self.peopled if among_people else self.backgrounds)
+            image, somebody = augment.crop(rng, picture.image, _somebody(picture), shape, least=0.5)
+            hole = self.make_hole(rng, self.people, shape)
+            hole[grow(somebody, round(min(shape) * APART)) > 0] = 0
+            if np.count_nonzero(hole) >= LEAST_HOLE * hole.size:
+                break
         if rng.random() >= 0.5:
-            image = np.ascontiguousarray(image[:, ::-1])
-        image = augment.light(rng, image, 0.3)
-        return to_tensor(image), torch.from_numpy(self.make_hole(rng, self.people, shape))[None]
+            image, hole = (np.ascontiguousarray(plane[:, ::-1]) for plane in (image, hole))
+        return to_tensor(augment.light(rng, image, 0.3)), torch.from_numpy(hole)[None]
+
+
+def _somebody(picture: Picture) -> np.ndarray:
+    """(H, W) uint8, not 0 where the picture's people are."""
+    if picture.mask is None:
+        return np.zeros(picture.image.shape[:2], np.uint8) if picture.boxes is None else box_label(picture)
+    return picture.mask
 
 
 def _shape_of_batch(shapes: Sequence[tuple[int, int]], seed: int, number: int) -> tuple[int, int]:

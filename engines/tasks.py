@@ -203,7 +203,12 @@ class HoleTask:
             seed=seed,
             shapes=self.shapes,
             make_hole=self.make_hole,
+            peopled=self.peopled(),
         )
+
+    def peopled(self) -> list[Picture]:
+        """Photos of people to learn from what is beside them: their holes keep off the people."""
+        return []
 
     def groups(self, rate: float) -> list[dict[str, Any]]:
         return [{"params": list(self.network.parameters()), "lr": rate}]
@@ -243,6 +248,10 @@ class FillerTask(HoleTask):
         self.features = losses.FeatureDistance(encoder)
         self.critic = PatchCritic()
         self.rival = Rival(self.critic, self._critic_loss) if self.weights["deceit"] > 0 else None
+
+    def peopled(self) -> list[Picture]:
+        people = [p for p in read_people(self.data, "train", learns_from, FILLER_SIDE) if p.trusted]
+        return [*people, *read_boxes(self.data, held=False, side=FILLER_SIDE)]
 
     def groups(self, rate: float) -> list[dict[str, Any]]:
         encoder, rest = _encoder_slowly(self.network, rate)

@@ -141,8 +141,8 @@ def train(task: Task, plan: Plan, say: Callable[[str], None] = print) -> Path:
 
 def load_weights(path: Path, network: nn.Module, name: str) -> dict[str, Any]:
     """Put a checkpoint's averaged weights into `network`; return the rest of it. EngineError if it is another's."""
-    state = _read(path)
-    if state.get("task") != name:
+    state = read_checkpoint(path)
+    if state["task"] != name:
         raise EngineError(f"{path} is not a checkpoint of the {name}; train one with `python -m engines.train {name}`")
     try:
         network.load_state_dict(state["mean"])
@@ -151,9 +151,29 @@ def load_weights(path: Path, network: nn.Module, name: str) -> dict[str, Any]:
     return {key: state[key] for key in ("step", "elapsed", "seed", "figures", "history")}
 
 
+def read_checkpoint(path: Path) -> dict[str, Any]:
+    """All that a training wrote; EngineError where `path` is no checkpoint."""
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError as error:
+        raise EngineError(f"there is no checkpoint {path}; train one with `python -m engines.train`") from error
+    except Exception as error:  # torch raises many kinds for a damaged file
+        raise EngineError(f"{path} is not a readable checkpoint ({error}); remove it to start over") from error
+    if not isinstance(state, dict) or not {"task", "mean"} <= state.keys():
+        raise EngineError(f"{path} is not a checkpoint of this trainer; remove it to start over")
+    return {"history": [], **state}
+
+
+def write_checkpoint(path: Path, state: Mapping[str, Any]) -> None:
+    """Write beside it, then rename: power loss leaves the old one or the new one."""
+    beside = path.with_suffix(".tmp")
+    torch.save(state, beside)
+    os.replace(beside, path)
+
+
 def read_figures(path: Path) -> dict[str, float]:
     """What a finished training's network reached on the pictures kept back for choices."""
-    return dict(_read(path)["figures"])
+    return dict(read_checkpoint(path)["figures"])
 
 
 def pick_device(device: str) -> str:
@@ -256,7 +276,8 @@ class _Run:
     def _line(self) -> str:
         """This training in words, for the card of what it becomes."""
         words = f"{self.step} steps, {self.batch} samples each, rate {self.peak:g}, seed {self.plan.seed}"
-        return ", ".join([words, *self.plan.asked])
+        muon = isinstance(self.optimizer, MuonAdamW) and self.optimizer.kernels
+        return ", ".join([words, *self.plan.asked, *(["Muon"] if muon else [])])
 
     def progress(self) -> float:
         if self.steps is not None:
@@ -331,7 +352,6 @@ class _Run:
         return network.eval()
 
     def save(self, path: Path, figures: Mapping[str, float] | None = None) -> None:
-        """Write beside the checkpoint, then rename: power loss leaves the old one or the new one."""
         state = {
             "task": self.task.name,
             "network": self.network.state_dict(),
@@ -345,9 +365,7 @@ class _Run:
             "figures": dict(figures or {}),
             "history": [*self.before, self._line()],
         }
-        beside = path.with_suffix(".tmp")
-        torch.save(state, beside)
-        os.replace(beside, path)
+        write_checkpoint(path, state)
 
     def _rival_state(self) -> dict[str, Any]:
         if self.task.rival is None:
@@ -356,7 +374,9 @@ class _Run:
         return {"rival": self.task.rival.network.state_dict(), "rival_optimizer": self.rival_optimizer.state_dict()}
 
     def adopt(self, path: Path) -> str:
-        """Start from another training's averaged weights, wherever name and shape are the same, or from a model's."""
+        """Start from another training's averaged weights, wherever name and shape are the same, and its rival's, or
+        from a model's.
+        """
         found = self._unfold(path) if path.is_dir() else self._adopt_checkpoint(path)
         self.mean = {name: value.detach().clone() for name, value in self.network.state_dict().items()}
         return f"{found} come from {path}"
@@ -372,20 +392,22 @@ class _Run:
         return f"{unfold(path, self.network, run, MEASURED, self.plan.remember)} convolutions"
 
     def _adopt_checkpoint(self, path: Path) -> str:
-        state = _read(path)
-        if state.get("task") != self.task.name:
+        state = read_checkpoint(path)
+        if state["task"] != self.task.name:
             raise EngineError(f"{path} is not a checkpoint of the {self.task.name}; --from must name one")
         known = self.network.state_dict()
         fits = {
             name: value for name, value in state["mean"].items() if name in known and value.shape == known[name].shape
         }
         self.network.load_state_dict(known | fits)
+        if self.task.rival is not None and "rival" in state:
+            self.task.rival.network.load_state_dict(state["rival"])
         self.before = state["history"]
         return f"{len(fits)} of {len(known)} tensors"
 
     def restore(self, path: Path) -> None:
-        state = _read(path)
-        if state.get("task") != self.task.name or state.get("seed") != self.plan.seed:
+        state = read_checkpoint(path)
+        if state["task"] != self.task.name or state.get("seed") != self.plan.seed:
             raise EngineError(f"{path} is of another task or seed; remove it or give another --out")
         try:
             self.network.load_state_dict(state["network"])
@@ -427,15 +449,3 @@ class _Endless:
 
     def __len__(self) -> int:
         return 1 << 40
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError as error:
-        raise EngineError(f"there is no checkpoint {path}; train one with `python -m engines.train`") from error
-    except Exception as error:  # torch raises many kinds for a damaged file
-        raise EngineError(f"{path} is not a readable checkpoint ({error}); remove it to start over") from error
-    if not isinstance(state, dict):
-        raise EngineError(f"{path} is not a checkpoint of this trainer; remove it to start over")
-    return {"history": [], **state}

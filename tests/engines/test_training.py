@@ -24,6 +24,7 @@ from engines.filler import Filler, smooth_guess  # noqa: E402
 from engines.plot import main as plot_command  # noqa: E402
 from engines.samples import FILLER_SHAPES, FillerSamples, SegmenterSamples  # noqa: E402
 from engines.segmenter import Matte, Segmenter  # noqa: E402
+from engines.soup import main as soup_command  # noqa: E402
 from engines.tasks import FillerTask  # noqa: E402
 from engines.train import main as train_command  # noqa: E402
 from engines.training import Habits, Plan, Rival, load_weights, train  # noqa: E402
@@ -403,7 +404,7 @@ def test_the_critic_learns_where_a_picture_was_filled() -> None:
     task.loss(batch_of(filler_samples(), 4), 0.0)
     optimizer = torch.optim.AdamW(task.rival.network.parameters(), 2e-3)
     values = []
-    for _ in range(12):
+    for _ in range(20):
         total = torch.stack(list(task.rival.loss().values())).sum()
         optimizer.zero_grad()
         total.backward()
@@ -655,10 +656,66 @@ def test_a_checkpoint_tells_of_all_the_trainings_that_made_it(tmp_path: Path) ->
     train(TinyTask(), replace(plan, steps=4), lambda line: None)  # resumes
     assert start is not None
     assert load_weights(start, TinyTask().network, "tiny")["history"] == [
-        "2 steps, 2 samples each, rate 0.001, seed 0",
-        "1 steps, 2 samples each, rate 0.001, seed 0, only matte",
-        "4 steps, 2 samples each, rate 0.001, seed 0",
+        "2 steps, 2 samples each, rate 0.001, seed 0, Muon",
+        "1 steps, 2 samples each, rate 0.001, seed 0, only matte, Muon",
+        "4 steps, 2 samples each, rate 0.001, seed 0, Muon",
     ]
+
+
+def test_the_mean_of_two_trainings_goes_on_like_any_checkpoint(tmp_path: Path) -> None:
+    ends = [
+        train(TinyTask(), Plan(tmp_path / str(rate), steps=3, batch=2, rate=rate, device="cpu"), lambda line: None)
+        for rate in (1e-3, 4e-3)
+    ]
+    out = tmp_path / "soups" / "mean.pt"
+    assert soup_command([*map(str, ends), "--out", str(out)]) == 0
+    mean, network = TinyTask(), TinyTask().network
+    told = load_weights(out, network, "tiny")["history"]
+    assert told[2] == "the mean of the weights that trainings 1 and 2 ended with"
+    first, second = (torch.load(path, weights_only=True)["mean"]["0.weight"] for path in ends)
+    torch.testing.assert_close(network.state_dict()["0.weight"], (first + second) / 2)
+    assert not torch.equal(first, second)
+    plan = Plan(tmp_path / "on", steps=1, batch=2, device="cpu", seed=3, start=out)
+    assert load_weights(train(mean, plan, lambda line: None), network, "tiny")["history"][:3] == told
+
+
+def test_only_trainings_of_one_network_have_a_mean(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    wider = TinyTask()
+    wider.network = nn.Sequential(nn.Conv2d(3, 3, 5, padding=2))
+    tasks = {"narrow": TinyTask(), "wide": wider}
+    plans = {name: Plan(tmp_path / name, steps=1, batch=2, device="cpu") for name in tasks}
+    narrow, wide = (str(train(tasks[name], plans[name], lambda line: None)) for name in tasks)
+    for given, complaint in (
+        ([narrow, wide, "--out", str(tmp_path / "mean.pt")], "is of another network than"),
+        ([narrow, "--out", str(tmp_path / "mean.pt")], "takes two checkpoints or more"),
+        ([narrow, narrow, "--out", wide], "exists; name another file with --out"),
+    ):
+        assert soup_command(given) == 1
+        assert complaint in capsys.readouterr().err
+    assert not (tmp_path / "mean.pt").exists()
+
+
+def test_a_training_goes_on_against_the_rival_of_the_one_before(tmp_path: Path) -> None:
+    first = train(PlayedTask(), Plan(tmp_path / "first", steps=4, batch=2, device="cpu"), lambda line: None)
+    plan = Plan(tmp_path / "on", steps=1, batch=2, rate=1e-9, device="cpu", start=first)
+    second = train(PlayedTask(), plan, lambda line: None)
+    before, after = (torch.load(path, weights_only=True)["rival"]["weight"] for path in (first, second))
+    torch.testing.assert_close(before, after, atol=1e-6, rtol=0)
+
+
+def test_holes_beside_people_keep_off_them() -> None:
+    """Who is there is white, and all else is black."""
+    inside = boxed().inside_boxes().astype(np.uint8) * 255
+    crowd = [replace(person(), image=cv2.merge([disc()] * 3)), replace(boxed(), image=cv2.merge([inside] * 3))]
+    nobody = replace(place(), image=np.zeros_like(place().image))
+    made = FillerSamples([nobody], [person()], batch=1, shapes=((64, 64),), peopled=crowd)
+    shown = 0
+    for image, hole in map(made.__getitem__, range(40)):
+        covered = image.float().mean(0)[hole[0] > 0]
+        assert len(covered) >= 0.01 * 64 * 64
+        assert covered.max() < 160
+        shown += int(image.max() > 128)
+    assert 10 < shown < 30
 
 
 def test_what_no_longer_gets_better_is_stopped_and_its_best_kept(tmp_path: Path) -> None:

@@ -1,0 +1,68 @@
+"""`python -m engines.soup CHECKPOINT CHECKPOINT ... --out MEAN.pt`: the mean of several trainings' weights.
+
+Trainings that start from the same weights end beside each other, and their mean is often better than any of them
+(Wortsman et al., "Model soups: averaging weights of multiple fine-tuned models improves accuracy without increasing
+inference time", ICML 2022). It is exported, and trainings start from it, as from any checkpoint.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from engines.command import exit_code_of
+from engines.errors import EngineError
+from engines.training import read_checkpoint, write_checkpoint
+
+KEPT = ("task", "rival", "step", "elapsed", "seed")  # of the first checkpoint
+
+
+def stir(checkpoints: Sequence[Path]) -> dict[str, Any]:
+    """A checkpoint whose weights are the mean of others' averaged weights; EngineError where no network fits all."""
+    if len(checkpoints) < 2:
+        raise EngineError("a mean takes two checkpoints or more; name them all")
+    states = [read_checkpoint(path) for path in checkpoints]
+    for path, state in zip(checkpoints, states, strict=True):
+        if _kind(state) != _kind(states[0]):
+            raise EngineError(f"{path} is of another network than {checkpoints[0]}; only weights of one have a mean")
+    mean = {name: _mean([state["mean"][name] for state in states]) for name in states[0]["mean"]}
+    lines = list(dict.fromkeys(line for state in states for line in state["history"]))
+    ends = " and ".join(str(1 + lines.index(state["history"][-1])) for state in states)
+    history = [*lines, f"the mean of the weights that trainings {ends} ended with"]
+    kept = {key: states[0][key] for key in KEPT if key in states[0]}
+    return {**kept, "mean": mean, "figures": {}, "history": history}
+
+
+def _kind(state: dict[str, Any]) -> tuple[object, ...]:
+    return state["task"], {name: value.shape for name, value in state["mean"].items()}
+
+
+def _mean(values: Sequence[Tensor]) -> Tensor:
+    """Of weights; what is a count is the first one's."""
+    return torch.stack(list(values)).mean(0) if values[0].is_floating_point() else values[0]
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Parse, average, return the exit code: 0 done, 1 failed."""
+    parser = argparse.ArgumentParser(prog="python -m engines.soup", description=__doc__)
+    parser.add_argument("checkpoints", type=Path, nargs="+", metavar="CHECKPOINT")
+    parser.add_argument("--out", type=Path, required=True, metavar="MEAN.pt", help="the checkpoint that is written")
+    options = parser.parse_args(arguments)
+    return exit_code_of(lambda: _stir(options.checkpoints, options.out))
+
+
+def _stir(checkpoints: Sequence[Path], out: Path) -> None:
+    if out.exists():
+        raise EngineError(f"{out} exists; name another file with --out")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    write_checkpoint(out, stir(checkpoints))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
