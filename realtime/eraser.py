@@ -370,14 +370,14 @@ class Eraser:
             if not patch.hole.holds(pending.plate.frame_size):
                 return None
             guessed = shown.guessed if finding.fault is None else 0
-            worn = guessed and pending.plate.is_worn(shown.invented, shown.invented_here, patch.trust.size)
+            worn = guessed and pending.plate.is_worn(shown.invented, shown.invented_here, shown.hole_pixels)
             if not (shown.unseen or worn):
                 return shown
         with timer("fill"):
             hole, trust = patch.hole, patch.trust
             unseen = patch.unknown & hole.inside
             if finding.fault is None and ops.count(ops.equals(trust, GUESSED)):
-                unseen |= pending.plate.worn(motion, hole.roi) & hole.inside & ~ops.equals(trust, SEEN)
+                unseen |= pending.plate.worn(motion, hole.roi, hole.inside) & ~ops.equals(trust, SEEN)
             if ops.count(unseen):
                 patch = replace(patch, picture=self._completion.complete(pending, patch, unseen))
                 if self._shot is not None:

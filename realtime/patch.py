@@ -31,7 +31,7 @@ class Shown:
 
     fade: for the next frame; hole_pixels, seen_pixels: how many were replaced, and by what had been SEEN. For a device
     alone, else 0: unseen, guessed: how many pixels of the hole nothing is known of, and of its rectangle only a guess;
-    invented, invented_here: how many of the plate and of that rectangle are invented.
+    invented, invented_here: how many of the plate and of the hole are invented.
     """
 
     image: np.ndarray
@@ -60,7 +60,7 @@ def show(image: np.ndarray, patch: Patch, plate: Plate, motion: np.ndarray, fade
     asked = [hole.inside, ops.equals(patch.trust, SEEN) & hole.inside]
     if not home.answers_at_once:
         asked += [patch.unknown & hole.inside, ops.equals(patch.trust, GUESSED)]
-        asked += [plate.inventions(), plate.invented_in(motion, hole.roi)]
+        asked += [plate.inventions(), plate.invented_in(motion, hole.roi) & hole.inside]
     made_of = ops.raised(patch.trust, GUESSED) & hole.inside
     image, *layers, counts = home.fetch(image, hole.alpha, hole.inside, made_of, ops.count_later(asked))
     numbers = counts.ravel().tolist()

@@ -22,7 +22,8 @@ SETTLED = 30  # frames in a row that something else must stay in the open to rep
 MAX_FRAMES = 4.0  # canvas area, in frames, beyond which the plate is re-anchored
 MAX_ZOOM = 1.25  # scale between frame and plate, either way, beyond which it is re-anchored
 WORN = 1.5  # share of a guess that has shown since, times the frames since then, beyond which it is made anew
-WORTH = 0.2  # share of a hole that must be invented for its guess to be made anew
+WORTH = 0.5  # share of a hole that must be invented for its guess to be made anew
+APART = 0.06  # of the frame's height: what was glimpsed farther from what was seen was let through by a mask
 MARGIN = 0.25  # share of the frame that the canvas grows by beyond what is needed at once
 
 
@@ -201,9 +202,7 @@ class Plate:
         source = self.footprint(motion, region)
         if source is None:
             return
-        x, y = self._origin[0] + source.x0, self._origin[1] + source.y0
-        matrix = ops.translation(-x, -y) @ np.linalg.inv(motion) @ ops.translation(region.x0, region.y0)
-        size = source.height, source.width
+        matrix, size = self._from_frame(source, motion, region), (source.height, source.width)
         still = _is_identity(motion) and size == (region.height, region.width)
         color = image if still else ops.warp(image, matrix, size)
         # The edge of a guess is shared with known pixels, so half a footprint is enough here.
@@ -219,17 +218,32 @@ class Plate:
         self._invented = invented + older * (self._invented - before)
         self._guess_age *= older
 
-    def worn(self, motion: np.ndarray, region: Region) -> np.ndarray:
-        """Where guesses should be made anew, because much that they had to guess has shown since: (h, w) uint8.
+    def worn(self, motion: np.ndarray, region: Region, hole: np.ndarray) -> np.ndarray:
+        """Where guesses in a hole should be made anew, because much that they had to guess has shown since.
 
-        Empty where little of the region is invented: what is about to show needs no better guess.
+        hole: (h, w) uint8 of a region of the frame. Returns the same, empty where little of the hole is invented: what
+        is about to show needs no better guess.
         """
         invented = ops.count(self.inventions())
         if self._has_worn(invented):
-            there = self.invented_in(motion, region)
-            if self.is_worn(invented, ops.count(there), there.size):
-                return there
+            there = self.invented_in(motion, region) & hole
+            if self.is_worn(invented, ops.count(there), ops.count(hole)):
+                self._doubt_islands(motion, region, hole)
+                return self.invented_in(motion, region) & hole
         return self.home.zeros((region.height, region.width))
+
+    def _doubt_islands(self, motion: np.ndarray, region: Region, hole: np.ndarray) -> None:
+        """Take what was glimpsed in a hole for invented where it lies apart from all that has been SEEN.
+
+        What a mask lets through for a moment lies in an object's middle, what an object uncovers lies at its rim.
+        """
+        source = self.footprint(motion, region)
+        if source is None:
+            return
+        there = ops.warp_soft(hole, self._from_frame(source, motion, region), (source.height, source.width))
+        seen = ops.equals(self._trust[source.slices], SEEN)
+        islands = there & ~ops.grow_square(seen, max(1, round(APART * self.frame_size[0])))
+        ops.put(self._glimpsed[source.slices], islands, 0)
 
     def inventions(self) -> np.ndarray:
         """Where the canvas holds what no frame has shown: (h, w) uint8."""
@@ -246,7 +260,7 @@ class Plate:
         return ops.at_least(ops.warp_soft(self.inventions()[source.slices], matrix, size), 64)
 
     def is_worn(self, invented: int, here: int, size: int) -> bool:
-        """Whether guesses are to be made anew: invented: pixels of the plate, here: of a region with `size` pixels."""
+        """Whether guesses are to be made anew: invented: pixels of the plate, here: of a hole with `size` pixels."""
         return self._has_worn(invented) and here >= WORTH * size
 
     def _has_worn(self, invented: int) -> bool:
@@ -261,11 +275,11 @@ class Plate:
         """Forget what a frame shows where mask, (H, W) uint8, is set: that was no background after all."""
         self.changes += 1
         height, width = mask.shape
-        source = self.footprint(motion, Region(0, height, 0, width))
+        whole = Region(0, height, 0, width)
+        source = self.footprint(motion, whole)
         if source is None:
             return
-        matrix = np.linalg.inv(motion @ ops.translation(self._origin[0] + source.x0, self._origin[1] + source.y0))
-        there = ops.warp_soft(mask, matrix, (source.height, source.width))
+        there = ops.warp_soft(mask, self._from_frame(source, motion, whole), (source.height, source.width))
         ops.put(self._trust[source.slices], there, UNSEEN)
         ops.put(self._glimpsed[source.slices], there, 0)
         ops.put(self._age[source.slices], there, 0)
@@ -331,6 +345,11 @@ class Plate:
                 within = there.slices
                 seen = newest[within] & ops.equals(trust[within], SEEN)
                 ops.copy_where(ops.to_float(image[within]), seen, color[within])
+
+    def _from_frame(self, source: Region, motion: np.ndarray, region: Region) -> np.ndarray:
+        """The 3x3 matrix from the pixels of a region of the frame to those of the canvas' part `source`."""
+        x, y = self._origin[0] + source.x0, self._origin[1] + source.y0
+        return ops.translation(-x, -y) @ np.linalg.inv(motion) @ ops.translation(region.x0, region.y0)
 
     def _canvas_window(self, region: Region) -> Region | None:
         """A region in anchor coordinates as canvas indices, None where it is not wholly on the canvas."""

@@ -213,9 +213,41 @@ def test_a_guess_is_worn_when_what_has_shown_of_it_has_been_seen_for_long_enough
     left[:, :edge] = 0
     for _ in range(frames - 1):
         plate.update(picture, np.eye(3), evidence(~left))
-        assert not plate.worn(np.eye(3), region).any()
+        assert not plate.worn(np.eye(3), region, hole[region.slices]).any()
     plate.update(picture, np.eye(3), evidence(~left))
-    assert np.array_equal(plate.worn(np.eye(3), region), left[region.slices])
+    assert np.array_equal(plate.worn(np.eye(3), region, hole[region.slices]), left[region.slices])
+
+
+def test_a_guess_is_worn_however_large_the_rectangle_around_all_holes_is():
+    hole, picture = disc(HEIGHT, WIDTH, 80, 45, 10), texture(HEIGHT, WIDTH)
+    plate = learnt(picture, ~hole)
+    plate.write_guess(np.zeros((HEIGHT, WIDTH, 3), np.float32), np.eye(3), FRAME, hole)
+    left = hole.copy()
+    left[:, :80] = 0
+    for _ in range(4):
+        plate.update(picture, np.eye(3), evidence(~left))
+    assert np.array_equal(plate.worn(np.eye(3), FRAME, hole), left)
+    elsewhere = disc(HEIGHT, WIDTH, 120, 45, 30) | left
+    assert not plate.worn(np.eye(3), FRAME, elsewhere).any()  # little of it is guessed
+
+
+def test_what_a_mask_let_through_for_a_moment_is_made_anew_with_the_guess_around_it():
+    hole, island = disc(HEIGHT, WIDTH, 80, 45, 30), disc(HEIGHT, WIDTH, 90, 45, 4)
+    picture, guess = texture(HEIGHT, WIDTH), np.zeros((HEIGHT, WIDTH, 3), np.float32)
+    plate = learnt(picture, ~hole)
+    plate.update(picture, np.eye(3), evidence(~hole | island), patience=3)
+    plate.write_guess(guess, np.eye(3), FRAME, hole)
+    rim = hole & ~disc(HEIGHT, WIDTH, 80, 45, 28)
+    left = hole.copy()
+    left[:, :70] = 0
+    for _ in range(6):
+        plate.update(picture, np.eye(3), evidence(~left, rim))
+    anew = plate.worn(np.eye(3), FRAME, left)
+    assert np.array_equal(anew, left & ~rim)
+    plate.write_guess(guess + 9, np.eye(3), FRAME, anew)
+    color, _ = plate.read(np.eye(3), FRAME)
+    assert (color[island > 0] == 9).all()
+    assert np.array_equal(color[rim > 0], picture[rim > 0])
 
 
 def test_slivers_at_its_rim_make_a_guess_no_younger():
@@ -226,13 +258,13 @@ def test_slivers_at_its_rim_make_a_guess_no_younger():
     left = hole.copy()
     left[:, :80] = 0
     for row in range(4):
-        assert not plate.worn(np.eye(3), region).any()
+        assert not plate.worn(np.eye(3), region, hole[region.slices]).any()
         plate.update(picture, np.eye(3), evidence(~left))
         sliver = np.zeros_like(hole)
         sliver[row, :20] = 255
         plate.forget(np.eye(3), sliver)
         plate.write_guess(guess, np.eye(3), FRAME, sliver)
-    assert np.array_equal(plate.worn(np.eye(3), region), left[region.slices])
+    assert np.array_equal(plate.worn(np.eye(3), region, hole[region.slices]), left[region.slices])
 
 
 def test_a_stored_plate_comes_back_with_all_that_was_seen_and_nothing_that_was_invented():
