@@ -14,6 +14,8 @@ from realtime.ops import HOST, Home
 
 Outputs = dict[str, np.ndarray]
 
+NO_PERSON, PERSON = 0.1, 0.3  # share of an object up to which it is surely nobody, and from which it may be somebody
+
 
 @dataclass(frozen=True)
 class _Begun:
@@ -78,7 +80,8 @@ class Segmenter:
         previous matte carried to this image, positive clicks and negative clicks (discs of radius round(0.03 h),
         value 1). All M objects go through as one batch; with M = 0 only the classes are sought, at this size. home:
         where the picture is reduced, if the engine takes it from there. Returns the objects' mattes as (M, h/2, w/2)
-        float32 in [0, 1]. UsageError where the network takes no guidance.
+        float32 in [0, 1]: without the classes', where it is none of them that is meant. UsageError where the network
+        takes no guidance.
         """
         if len(guidance) and not self.guided:
             raise UsageError(
@@ -95,8 +98,10 @@ class Segmenter:
         if classes:
             matte = outputs["matte"][0][[self.classes.index(name) for name in classes]].max(0)
             matte = centred(matte, self.engine.card.threshold)
-        mattes = outputs["object"][:, 0] if len(guidance) else np.zeros((0, height // 2, width // 2), np.float32)
-        return matte, mattes
+        if not len(guidance):
+            return matte, np.zeros((0, height // 2, width // 2), np.float32)
+        classes_matte = centred(outputs["matte"][0].max(0), self.engine.card.threshold)
+        return matte, told_apart(outputs["object"][:, 0], classes_matte, guidance)
 
     def begin(self, image: np.ndarray, size: tuple[int, int], home: Home) -> bool:
         """Queue the run on the picture that will be looked at next, guided to nothing: it changes no answer.
@@ -133,6 +138,22 @@ class Segmenter:
             return False
         shapes = {"image": (1, *guidance[1:])} | ({"guidance": guidance} if guidance[0] else {})
         return bool(takes(shapes))
+
+
+def told_apart(mattes: np.ndarray, people: np.ndarray, guidance: np.ndarray) -> np.ndarray:
+    """Objects' mattes, (M, h, w) float32, without the people behind or beside them, where no person is meant.
+
+    A cup before a shirt is more easily taken for a part of who wears it than for a person: what was meant a frame
+    before, or is clicked on where nothing was, tells. people: (h, w) float32; guidance: (M, 3, 2h, 2w) float32, as
+    `Segmenter.look` takes it.
+    """
+    planes = guidance[:, :2].reshape(len(guidance), 2, people.shape[0], 2, people.shape[1], 2).mean((3, 5))
+    before, clicked = (planes >= 0.5).astype(np.float32).swapaxes(0, 1)
+    meant = np.where(before.any((1, 2), keepdims=True), before, clicked)
+    size = meant.sum((1, 2))
+    somebody = (meant * people).sum((1, 2)) / np.maximum(size, 1)
+    nobody = np.where(size > 0, np.clip((PERSON - somebody) / (PERSON - NO_PERSON), 0, 1), 0).astype(np.float32)
+    return mattes * (1 - nobody[:, None, None] * people)
 
 
 def centred(matte: np.ndarray, threshold: float) -> np.ndarray:
