@@ -37,7 +37,8 @@ class TeleaFiller:
 
 
 class NetworkFiller:
-    """Runs a filler engine on crops around the unknown pixels, and gives its answer the texture of what surrounds them.
+    """Runs a filler engine on crops around the unknown pixels, and gives its answer the texture of what surrounds them
+    where it had to be enlarged much.
 
     The network works at the resolution that its card recommends, the texture at the picture's own. It is given a crop
     and its mirror image, and the mean of both fills counts: blotches and streaks are seldom made up twice.
@@ -54,19 +55,25 @@ class NetworkFiller:
         for hole, group in masks.clusters(mask, max(8, min(mask.shape) // 16)):
             near, wide = (_around(hole, share, mask.shape) for share in (CONTEXT, SOURCES))
             guess = result.copy()
-            guess[near.slices] = self._complete(result[near.slices], missing[near.slices])
-            rebuilt = texture.rebuild(result[wide.slices], missing[wide.slices], guess[wide.slices])
+            size = self._size(near.height, near.width)
+            guess[near.slices] = self._complete(result[near.slices], missing[near.slices], size)
+            enlarged = (near.height * near.width / (size[0] * size[1])) ** 0.5
+            rebuilt = texture.rebuild(result[wide.slices], missing[wide.slices], guess[wide.slices], enlarged)
             there = group[wide.slices]
             ops.copy_where(rebuilt, there, result[wide.slices])
             missing[wide.slices] &= ~there
         return result
 
-    def _complete(self, image: np.ndarray, mask: np.ndarray) -> np.ndarray:
-        """The network's picture for a whole crop, (h, w, 3) uint8, resampled back to the crop's size."""
-        card = self.engine.card
-        height, width = mask.shape
+    def _size(self, height: int, width: int) -> tuple[int, int]:
+        """The network's input, (H, W), for a crop."""
+        multiple = self.engine.card.multiple
         scale = min(1.0, (self.default_size[0] * self.default_size[1] / (height * width)) ** 0.5)
-        size = tuple(max(card.multiple, round(side * scale / card.multiple) * card.multiple) for side in mask.shape)
+        tall, wide = (max(multiple, round(side * scale / multiple) * multiple) for side in (height, width))
+        return tall, wide
+
+    def _complete(self, image: np.ndarray, mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+        """The network's picture for a whole crop, (h, w, 3) uint8, seen at (H, W) = `size`."""
+        height, width = mask.shape
         # Unknown pixels must not bleed into known ones when the picture shrinks: average the known ones only.
         known = (mask == 0).astype(np.float32)
         weight = ops.resize(known, size)

@@ -63,7 +63,7 @@ class RampEngine(MeanEngine):
 
 @pytest.mark.parametrize(("runtime", "slope"), [("onnx", 0), ("torch", 100)])
 def test_the_mirror_image_counts_too_unless_the_network_searches_at_random(monkeypatch, runtime, slope):
-    monkeypatch.setattr("realtime.background.texture.rebuild", lambda image, hole, guess: guess)
+    monkeypatch.setattr("realtime.background.texture.rebuild", lambda image, hole, guess, enlarged: guess)
     hole = disc(200, 300, 150, 100, 60)
     filled = NetworkFiller(RampEngine(runtime=runtime)).fill(PICTURE, hole)
     assert filled[100, 195].mean() - filled[100, 105].mean() == pytest.approx(slope, abs=30)
@@ -87,7 +87,7 @@ def test_holes_far_apart_are_filled_one_by_one():
 
 
 def test_a_small_hole_near_a_large_one_leaves_no_seam_in_it(monkeypatch):
-    monkeypatch.setattr("realtime.background.texture.rebuild", lambda image, hole, guess: guess)
+    monkeypatch.setattr("realtime.background.texture.rebuild", lambda image, hole, guess, enlarged: guess)
     large, small = disc(400, 600, 380, 200, 140), disc(400, 600, 150, 200, 30)
     ramp = np.broadcast_to(np.linspace(0, 250, 600).astype(np.uint8)[None, :, None], (400, 600, 3)).copy()
     filled = NetworkFiller(MeanEngine((256, 256))).fill(ramp, large | small)
