@@ -37,8 +37,7 @@ class TeleaFiller:
 
 
 class NetworkFiller:
-    """Runs a filler engine on crops around the unknown pixels, and gives its answer the texture of what surrounds them
-    where it had to be enlarged much.
+    """Runs a filler engine on crops around the unknown pixels, and gives its answer the texture of what surrounds them.
 
     The network works at the resolution that its card recommends, the texture at the picture's own. It is given a crop
     and its mirror image, and the mean of both fills counts: blotches and streaks are seldom made up twice.

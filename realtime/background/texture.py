@@ -1,11 +1,12 @@
 """Texture for a fill: builds a blurred guess anew out of patches of what is known around it.
 
-What a network painted for a small picture is a blur in a large one. Here every patch of the hole looks for the known
-patch that it resembles most, and the patches found vote for the hole's colours, from coarse to fine (Wexler, Shechtman
-and Irani, "Space-Time Completion of Video", PAMI 2007). The search is exact at the coarsest scale and PatchMatch below
-it (Barnes et al., SIGGRAPH 2009). A fourth channel tells how much texture there is around a pixel, so that a blur finds
-no blurred patches (Newson et al., "Video Inpainting of Complex Scenes", SIAM J. Imaging Sciences 2014). Where patches
-disagree, the guess shows through. Deterministic.
+A network that is small enough for a CPU answers with the average of what might stand behind an object: a blur. Here
+every patch of the hole looks for the known patch that it resembles most, and the patches found vote for the hole's
+colours, from coarse to fine (Wexler, Shechtman and Irani, "Space-Time Completion of Video", PAMI 2007). The search is
+exact at the coarsest scale and PatchMatch below it (Barnes et al., SIGGRAPH 2009). A fourth channel tells how much
+texture there is around a pixel, so that a blur finds no blurred patches (Newson et al., "Video Inpainting of Complex
+Scenes", SIAM J. Imaging Sciences 2014). Where patches disagree, the guess shows through: less of it where it had to be
+enlarged much, which blurs it more. Deterministic.
 """
 
 from __future__ import annotations
@@ -24,9 +25,10 @@ ROUNDS = 4, 3, 2  # of searching and voting per scale, from the coarsest; one on
 TEXTURE = 2.0  # weight of a grey level of texture against one of colour
 SURE = 2.0  # weight of a known pixel in a patch, against 1 for those at the hole's rim
 FADING = 1.15  # by which the weight falls per pixel into the hole
-SHARP = 2.0  # by how much a guess may be enlarged and need no texture: the network's own is better up to there
-DOUBTFUL = 3.0  # squared grey levels by which patches disagree where half of the guess shows through, and
-CONTRAST = 0.3  # what is added to that for each squared grey level by which colours vary there; for each halving lost
+DOUBTFUL = 1.0  # squared grey levels by which patches disagree where half of the guess shows through, and
+CONTRAST = 0.1  # what is added to that for each squared grey level by which colours vary there
+SHARP = 2.0  # by how much a guess may be enlarged and lose nothing by it; beyond that it gives way, and
+LOST = 3.0  # how many times sooner for each halving
 
 
 def rebuild(image: np.ndarray, hole: np.ndarray, guess: np.ndarray, enlarged: float) -> np.ndarray:
@@ -34,12 +36,10 @@ def rebuild(image: np.ndarray, hole: np.ndarray, guess: np.ndarray, enlarged: fl
 
     image: (H, W, 3) uint8 BGR; hole: (H, W) uint8, 255 where it is unknown; guess: (H, W, 3) uint8, what a network
     would put there; enlarged: how many pixels of it to a side one was that the network painted. Returns (H, W, 3)
-    uint8, equal to `image` outside the hole; the guess where it is sharp enough, or nothing is known to take patches
-    from.
+    uint8, equal to `image` outside the hole; the guess where nothing is known to take patches from.
     """
-    lost = math.log2(max(enlarged / SHARP, 1.0))
-    if hole.all() or not lost:
-        return np.where(hole[..., None] > 0, guess, image)
+    if hole.all():
+        return guess
     texture = _texture(image, hole)
     known = np.dstack([image.astype(np.float32), texture])
     first = np.dstack([np.where(hole[..., None] > 0, guess, image).astype(np.float32), texture])
@@ -63,7 +63,8 @@ def rebuild(image: np.ndarray, hole: np.ndarray, guess: np.ndarray, enlarged: fl
         coarser = scale
     assert coarser is not None
     doubt = ops.resize(doubt, (hole.shape[0], hole.shape[1]))[..., None]
-    allowed = lost * (DOUBTFUL + CONTRAST * _variance(coarser.picture[..., :3]))
+    sooner = max(1.0, LOST * math.log2(enlarged / SHARP))
+    allowed = sooner * (DOUBTFUL + CONTRAST * _variance(coarser.picture[..., :3]))
     mixed = coarser.picture[..., :3] + (guess - coarser.picture[..., :3]) * (doubt / (doubt + allowed))
     return np.where(hole[..., None] > 0, ops.to_uint8(mixed), image)
 
