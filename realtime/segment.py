@@ -143,17 +143,20 @@ class Segmenter:
 def told_apart(mattes: np.ndarray, people: np.ndarray, guidance: np.ndarray) -> np.ndarray:
     """Objects' mattes, (M, h, w) float32, without the people behind or beside them, where no person is meant.
 
-    A cup before a shirt is more easily taken for a part of who wears it than for a person: what was meant a frame
-    before, or is clicked on where nothing was, tells. people: (h, w) float32; guidance: (M, 3, 2h, 2w) float32, as
+    A cup before a shirt is taken for a part of who wears it. Whether a person is meant is told by what was a frame
+    before or, where nothing was, by what is clicked on. people: (h, w) float32; guidance: (M, 3, 2h, 2w) float32, as
     `Segmenter.look` takes it.
     """
-    planes = guidance[:, :2].reshape(len(guidance), 2, people.shape[0], 2, people.shape[1], 2).mean((3, 5))
-    before, clicked = (planes >= 0.5).astype(np.float32).swapaxes(0, 1)
-    meant = np.where(before.any((1, 2), keepdims=True), before, clicked)
-    size = meant.sum((1, 2))
-    somebody = (meant * people).sum((1, 2)) / np.maximum(size, 1)
-    nobody = np.where(size > 0, np.clip((PERSON - somebody) / (PERSON - NO_PERSON), 0, 1), 0).astype(np.float32)
-    return mattes * (1 - nobody[:, None, None] * people)
+    before, clicked = (guidance[:, plane, ::2, ::2] >= 0.5 for plane in (0, 1))
+    told = mattes.copy()
+    for matte, was, click in zip(told, before, clicked, strict=True):
+        meant = was if was.any() else click
+        if meant.any():
+            somebody = float(people[meant].mean())
+            nobody = min(max((PERSON - somebody) / (PERSON - NO_PERSON), 0.0), 1.0)
+            if nobody:
+                matte *= 1 - np.float32(nobody) * people
+    return told
 
 
 def centred(matte: np.ndarray, threshold: float) -> np.ndarray:
