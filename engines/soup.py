@@ -20,6 +20,7 @@ from engines.command import exit_code_of
 from engines.errors import EngineError
 from engines.training import read_checkpoint, write_checkpoint
 
+MEAN = "the mean of the weights after "  # begins a line of a history
 KEPT = ("task", "rival", "step", "elapsed", "seed")  # of the first checkpoint
 
 
@@ -33,10 +34,14 @@ def stir(checkpoints: Sequence[Path]) -> dict[str, Any]:
             raise EngineError(f"{path} is of another network than {checkpoints[0]}; only weights of one have a mean")
     mean = {name: _mean([state["mean"][name] for state in states]) for name in states[0]["mean"]}
     lines = list(dict.fromkeys(line for state in states for line in state["history"]))
-    ends = " and ".join(str(1 + lines.index(state["history"][-1])) for state in states)
-    history = [*lines, f"the mean of the weights that trainings {ends} ended with"]
+    told = MEAN + " and ".join(f"({_in_short(state['history'][-1])})" for state in states)
     kept = {key: states[0][key] for key in KEPT if key in states[0]}
-    return {**kept, "mean": mean, "figures": {}, "history": history}
+    return {**kept, "mean": mean, "figures": {}, "history": [*lines, told]}
+
+
+def _in_short(line: str) -> str:
+    """What a line of a history calls its training, "1200 steps" say, or all of a mean's."""
+    return line if line.startswith(MEAN) else line.split(",")[0]
 
 
 def _kind(state: dict[str, Any]) -> tuple[object, ...]:

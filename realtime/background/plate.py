@@ -22,7 +22,7 @@ SETTLED = 30  # frames in a row that something else must stay in the open to rep
 MAX_FRAMES = 4.0  # canvas area, in frames, beyond which the plate is re-anchored
 MAX_ZOOM = 1.25  # scale between frame and plate, either way, beyond which it is re-anchored
 WORN = 1.5  # share of a guess that has shown since, times the frames since then, beyond which it is made anew
-WORTH = 0.5  # share of a hole that must be invented for its guess to be made anew
+WORTH = 0.45  # share of a hole that must be invented for its guess to be made anew
 APART = 0.06  # of the frame's height: what was glimpsed farther from what was seen was let through by a mask
 MARGIN = 0.25  # share of the frame that the canvas grows by beyond what is needed at once
 

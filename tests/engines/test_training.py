@@ -664,19 +664,22 @@ def test_a_checkpoint_tells_of_all_the_trainings_that_made_it(tmp_path: Path) ->
 
 def test_the_mean_of_two_trainings_goes_on_like_any_checkpoint(tmp_path: Path) -> None:
     ends = [
-        train(TinyTask(), Plan(tmp_path / str(rate), steps=3, batch=2, rate=rate, device="cpu"), lambda line: None)
-        for rate in (1e-3, 4e-3)
+        train(TinyTask(), Plan(tmp_path / str(steps), steps=steps, batch=2, device="cpu"), lambda line: None)
+        for steps in (2, 5)
     ]
     out = tmp_path / "soups" / "mean.pt"
     assert soup_command([*map(str, ends), "--out", str(out)]) == 0
     mean, network = TinyTask(), TinyTask().network
     told = load_weights(out, network, "tiny")["history"]
-    assert told[2] == "the mean of the weights that trainings 1 and 2 ended with"
+    assert told[2] == "the mean of the weights after (2 steps) and (5 steps)"
     first, second = (torch.load(path, weights_only=True)["mean"]["0.weight"] for path in ends)
     torch.testing.assert_close(network.state_dict()["0.weight"], (first + second) / 2)
     assert not torch.equal(first, second)
     plan = Plan(tmp_path / "on", steps=1, batch=2, device="cpu", seed=3, start=out)
     assert load_weights(train(mean, plan, lambda line: None), network, "tiny")["history"][:3] == told
+    assert soup_command([str(ends[0]), str(out), "--out", str(tmp_path / "again.pt")]) == 0
+    last = load_weights(tmp_path / "again.pt", network, "tiny")["history"][-1]
+    assert last == "the mean of the weights after (2 steps) and (the mean of the weights after (2 steps) and (5 steps))"
 
 
 def test_only_trainings_of_one_network_have_a_mean(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
