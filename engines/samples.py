@@ -216,7 +216,7 @@ class SegmenterSamples(Dataset[tuple[Tensor, Tensor, Tensor, Tensor]]):
 
     def _boxed(self, rng: np.random.Generator, shape: tuple[int, int]) -> Canvas:
         picture = _any_of(rng, self.boxed)
-        label = box_label(picture) if picture.mask is None else picture.mask
+        label = _somebody(picture)
         both = _beside(label, picture.things)
         if rng.random() < 0.5:
             image, both = augment.resize(picture.image, both, shape)
@@ -328,7 +328,7 @@ class FillerSamples(Dataset[tuple[Tensor, Tensor]]):
 
 
 def _somebody(picture: Picture) -> np.ndarray:
-    """(H, W) uint8, not 0 where the picture's people are."""
+    """(H, W) uint8, 0 where nobody is: the mask; where there is none what `box_label` says, if there are boxes."""
     if picture.mask is None:
         return np.zeros(picture.image.shape[:2], np.uint8) if picture.boxes is None else box_label(picture)
     return picture.mask

@@ -94,14 +94,11 @@ class Segmenter:
         else:
             outputs = self._asked(image, guidance, home)()
         self._begun = None
-        matte = None
-        if classes:
-            matte = outputs["matte"][0][[self.classes.index(name) for name in classes]].max(0)
-            matte = centred(matte, self.engine.card.threshold)
+        found = centred(outputs["matte"][0], self.engine.card.threshold)
+        matte = found[[self.classes.index(name) for name in classes]].max(0) if classes else None
         if not len(guidance):
             return matte, np.zeros((0, height // 2, width // 2), np.float32)
-        classes_matte = centred(outputs["matte"][0].max(0), self.engine.card.threshold)
-        return matte, told_apart(outputs["object"][:, 0], classes_matte, guidance)
+        return matte, told_apart(outputs["object"][:, 0], found.max(0), guidance)
 
     def begin(self, image: np.ndarray, size: tuple[int, int], home: Home) -> bool:
         """Queue the run on the picture that will be looked at next, guided to nothing: it changes no answer.

@@ -187,8 +187,7 @@ class Plate:
         window = self._cover(motion)
         if window is None:
             return
-        x, y = self._origin[0] + window.x0, self._origin[1] + window.y0
-        matrix = ops.translation(-x, -y) @ np.linalg.inv(motion)
+        matrix = self._from_frame(window, motion, frame)
         size = window.height, window.width
         warped = ops.warp(image, matrix, size)
         self._refresh(window, warped, evidence.warped(matrix, size), patience)
