@@ -3,8 +3,9 @@
 A face that fills the frame is larger than what a deep pixel of the encoder sees; so the whole picture is looked at once
 more, at stride 32, before people are outlined (`Context`). The size for GPUs, `sharp`, sees larger pictures, and looks
 for people twice, with the same weights: there, and at half the size. What is near shows better in the second look, what
-is far in the first; the mean of their logits is surer than either. (A gate that learnt which to believe, after Chen et
-al., "Attention to Scale: Scale-Aware Semantic Image Segmentation", CVPR 2016, found nothing better.)
+is far in the first; the mean of their logits is surer than either, and where people fill the picture, one that leans
+on the second. (A gate that learnt which to believe, after Chen et al., "Attention to Scale: Scale-Aware Semantic Image
+Segmentation", CVPR 2016, found nothing better than the plain mean.)
 
 U-Net: Ronneberger, Fischer and Brox, MICCAI 2015. The decoders add their skip connections, as feature pyramids do (Lin
 et al., CVPR 2017), instead of stacking them: half the multiplications at the resolutions that cost most.
@@ -31,6 +32,8 @@ WIDTHS = (16, 32, 48, 96)  # of the decoders at strides 2, 4, 8 and 16
 HUB = 128  # channels of the guidance and of the context at stride 32
 CELL, NEAR = 8, 5  # pixels of a matte, and cells to a side: what is nearby
 RAMP, TIE = 4.0, 0.04  # how fast inside turns into outside around a matte of 0.5; the logit of what is held is not zero
+LEANING = 0.5, 0.75  # shares of the answer that are the coarse look's, in most pictures and in close-ups
+FILLED, STEEP = 0.3, 1.25  # the share of a picture that people take from which on it is more, and how fast
 SURE, DOUBT = 2.5, 2.0  # the logit from which nothing is doubtful, and the weight of what lacks to it
 
 
@@ -204,11 +207,12 @@ class Segmenter(nn.Module):
 
     def people(self, image: Tensor, maps: list[Tensor]) -> Tensor:
         """The logits of the classes. maps: the image's."""
-        logits = self._look(maps)
+        fine = self._look(maps)
         if self.looks == 1:
-            return logits
+            return fine
         coarse = self._look(self.maps(_halved(image)))
-        return (logits + F.interpolate(coarse, logits.shape[2:], mode="bilinear", align_corners=False)) / 2
+        coarse = F.interpolate(coarse, fine.shape[2:], mode="bilinear", align_corners=False)
+        return fine + (coarse - fine) * _coarse_share(coarse)
 
     def _look(self, maps: list[Tensor]) -> Tensor:
         return self.decoder(maps, [self.context(maps[-1]), None, None, None, None])
@@ -294,6 +298,16 @@ def _nearby(plane: Tensor, beyond: float) -> Tensor:
     """The mean over the cells around each, (N, C, h, w) -> (N, C, h / CELL, w / CELL); beyond: of those outside."""
     around = NEAR // 2
     return F.avg_pool2d(F.pad(F.avg_pool2d(plane, CELL), (around, around, around, around), value=beyond), NEAR, 1)
+
+
+def _coarse_share(coarse: Tensor) -> Tensor:
+    """How much of the answer is the coarse look's, (N, C, 1, 1), given its logits: 0.5, or up to 0.75 of a close-up.
+
+    A face that fills the frame is too large for the fine look, which loses hair and clothes that it sees no end of.
+    """
+    taken = torch.sigmoid(coarse).mean((2, 3), keepdim=True)
+    least, most = LEANING
+    return (taken * STEEP + (least - FILLED * STEEP)).clamp(least, most)
 
 
 def _halved(image: Tensor) -> Tensor:

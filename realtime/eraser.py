@@ -256,6 +256,11 @@ class Eraser:
             else:
                 along = shot.along.step(view, location.step, found.matte, found.foreign)
                 mask = mask | ops.at_least(ops.resize(self.home.sent(along), (height, width)), 128)
+            standing = None
+            if found.matte is None or found.foreign is None or second is not None:
+                shot.bystanders.forget()
+            else:
+                standing = shot.bystanders.step(view, location.step, found.matte, found.foreign)
             imprint = self._imprint(found, mask, view, expected, sight)
             if fault is not None and not self.settings.fail_open:
                 mask, keep = ops.full_like(mask, 255), None
@@ -269,8 +274,8 @@ class Eraser:
         # Masks from outside are exact, those of a network may miss the object for a moment.
         patience = 1 if found.matte is None else PATIENCE
         return Finding(
-            shot.new, motion, anchored, exposure, mask, keep, changed, found.foreign, imprint, patience, displaced,
-            shown, fault, second=second, renewed=renewed if renewed.any() else None,
+            shot.new, motion, anchored, exposure, mask, keep, changed, found.foreign, standing, imprint, patience,
+            displaced, shown, fault, second=second, renewed=renewed if renewed.any() else None,
             between=location.blank, ago=shot.restless.ago, leaps=shot.restless.leaps,
         )  # fmt: skip
 
@@ -310,6 +315,9 @@ class Eraser:
             if finding.renewed is not None:
                 renewed = ops.at_least(ops.resize(sent(finding.renewed), plate.frame_size), 128)
                 evidence = replace(evidence, renewed=renewed)
+            if finding.standing is not None:
+                standing = ops.at_least(ops.resize(sent(finding.standing), plate.frame_size), 128)
+                evidence = replace(evidence, standing=standing & ~covered.guard)
             if not finding.between:
                 exposed = finding.exposure.remove(image)
                 if second is not None and finding.second is not None:

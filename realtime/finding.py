@@ -22,11 +22,11 @@ class Finding:
     motion: 3x3, anchor -> frame pixels; anchored: the plate is to move to this frame. exposure: of the frame relative
     to the plate. mask: (H, W) uint8, 255 = erase; keep: (H, W) uint8, 255 on what must stay though it touches the mask.
     changed: (h, w) uint8, 255 where the frame shows other background than the plate; foreign: 255 on what is neither
-    erased nor background; imprint: 255 where the plate holds what was no background after all; of any size, None where
-    there is nothing. patience: frames in a row before the plate believes what the mask leaves free. displaced: objects
-    to be drawn elsewhere; things, fault: as in `realtime.result.Result`. second: of a background at two distances, what
-    lies at the other; renewed: (h, w) uint8, as in `Evidence`, None where nothing is;
-    ago, leaps: (h, w) uint8, as those of `Restless`, not stored.
+    erased nor background; standing: 255 where that stands still; imprint: 255 where the plate holds what was no
+    background after all; of any size, None where there is nothing. patience: frames in a row before the plate believes
+    what the mask leaves free. displaced: objects to be drawn elsewhere; things, fault: as in `realtime.result.Result`.
+    second: of a background at two distances, what lies at the other; renewed: (h, w) uint8, as in `Evidence`, None
+    where nothing is; ago, leaps: (h, w) uint8, as those of `Restless`, not stored.
     """
 
     cut: bool
@@ -37,6 +37,7 @@ class Finding:
     keep: np.ndarray | None
     changed: np.ndarray
     foreign: np.ndarray | None
+    standing: np.ndarray | None
     imprint: np.ndarray | None
     patience: int
     displaced: list[Displaced]
@@ -86,6 +87,7 @@ class Finding:
             keep=record.get("keep"),
             changed=record["changed"],
             foreign=record.get("foreign"),
+            standing=record.get("standing"),
             imprint=record.get("imprint"),
             patience=patience,
             displaced=[Displaced(record[name], *record[name.replace("matte", "by")].tolist()) for name in mattes],
@@ -96,4 +98,4 @@ class Finding:
         )
 
 
-_OPTIONAL = "keep", "foreign", "imprint", "renewed"
+_OPTIONAL = "keep", "foreign", "standing", "imprint", "renewed"

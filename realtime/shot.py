@@ -8,6 +8,7 @@ import numpy as np
 
 from realtime import masks, ops
 from realtime.background.along import Along
+from realtime.background.bystanders import Bystanders
 from realtime.background.parallax import Layer, Parallax, Second
 from realtime.background.plate import Plate
 from realtime.background.restless import Restless
@@ -30,6 +31,7 @@ class Shot:
     parallax: Parallax = field(default_factory=Parallax)
     restless: Restless = field(default_factory=Restless)
     along: Along = field(default_factory=Along)
+    bystanders: Bystanders = field(default_factory=Bystanders)
     outline: Outline = field(default_factory=Outline)
 
     def foresee(self) -> None:

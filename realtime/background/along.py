@@ -8,13 +8,12 @@ that says nothing.
 
 from __future__ import annotations
 
-from collections import deque
-
 import cv2
 import numpy as np
 
 from realtime import masks, ops
 from realtime.background.leaps import strongest
+from realtime.background.recent import Recent
 from realtime.motion.flow import dense_flow
 from realtime.motion.glance import View
 
@@ -31,16 +30,16 @@ UNREST = 0.05  # share of the surroundings that may move before nothing is told
 
 
 class Along:
-    """Tells what moves along with the objects of one shot. State: the latest pictures, how the camera moved since."""
+    """Tells what moves along with the objects of one shot. State: the latest pictures."""
 
     def __init__(self) -> None:
         self._flow = dense_flow()
         self._flow.setFinestScale(1)  # twice as fast as down to single pixels, and tells nearly as much
-        self._past: deque[tuple[np.ndarray, np.ndarray]] = deque(maxlen=BEFORE)
+        self._recent = Recent(BEFORE)
 
     def forget(self) -> None:
         """Start anew: the next frame is not looked at, or a step is missing."""
-        self._past.clear()
+        self._recent.forget()
 
     def step(self, view: View, step: np.ndarray, matte: np.ndarray, others: np.ndarray | None = None) -> np.ndarray:
         """What moves along in the next frame, beside the objects: uint8, at the view's size or smaller.
@@ -52,13 +51,9 @@ class Along:
         size = round(view.size[0] * scale), round(view.size[1] * scale)
         picture, objects = ops.resize(view.color, size), ops.at_least(ops.resize(matte, size), masks.ON)
         known = objects if others is None else objects | ops.grow_square(ops.at_least(ops.resize(others, size), 1), GAP)
-        if self._past and self._past[0][0].shape != picture.shape:
-            self.forget()
-        motion = view.from_frame(step, size)
-        past = [(before, motion @ matrix) for before, matrix in self._past]
-        self._past.extend([*past, (picture, np.eye(3))])
+        past = self._recent.step(picture, view.from_frame(step, size))
         found = np.zeros_like(objects)
-        if len(past) < BEFORE:
+        if past is None:
             return found
         for number, (box, body) in enumerate(masks.clusters(objects)):
             side = max(box.height, box.width)
@@ -66,7 +61,7 @@ class Along:
                 break
             reach = max(4, side // REACH)
             here = box.expanded_within(2 * reach + WINDOW, *size).slices
-            moving = _moving(self._flow, *past[0], picture, here)
+            moving = _moving(self._flow, *past, picture, here)
             found[here] |= _parts(moving, body[here], known[here], reach, round(ENCLOSED * objects.size))
         return found & ~known
 

@@ -7,7 +7,7 @@ grow too large. Colours are stored in the anchor's exposure. Reading resamples o
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 import cv2
 import numpy as np
@@ -32,13 +32,15 @@ class Evidence:
     """What a frame says about the background, (H, W) uint8 each.
 
     usable: 255 where it shows background; doubtful: where it probably does; changed: where it shows something else than
-    the plate; renewed: where that is to be believed at once, without any average; None where it is nowhere.
+    the plate; renewed: where that is to be believed at once, without any average; standing: where somebody stands still
+    who is not erased, and is what an object hides until the background is known; None each where it is nowhere.
     """
 
     usable: np.ndarray
     doubtful: np.ndarray
     changed: np.ndarray
     renewed: np.ndarray | None = None
+    standing: np.ndarray | None = None
 
     def only(self, mask: np.ndarray, edge: int) -> Evidence:
         """The same of what lies in a (H, W) uint8 mask, and not surely within `edge` pixels of its rim."""
@@ -47,8 +49,8 @@ class Evidence:
 
     def warped(self, matrix: np.ndarray, size: tuple[int, int]) -> Evidence:
         """The same in the pixels that `matrix` maps to."""
-        masks = self.usable, self.doubtful, self.changed, *(() if self.renewed is None else (self.renewed,))
-        return Evidence(*(ops.warp_mask(mask, matrix, size) for mask in masks))
+        there = {each.name: mask for each in fields(self) if (mask := getattr(self, each.name)) is not None}
+        return Evidence(**{name: ops.warp_mask(mask, matrix, size) for name, mask in there.items()})
 
 
 class Plate:
@@ -235,13 +237,15 @@ class Plate:
         """Take what was glimpsed in a hole for invented where it lies apart from all that has been SEEN.
 
         What a mask lets through for a moment lies in an object's middle, what an object uncovers lies at its rim.
+        People who stood there are wider than such scraps.
         """
         source = self.footprint(motion, region)
         if source is None:
             return
         there = ops.warp_soft(hole, self._from_frame(source, motion, region), (source.height, source.width))
-        seen = ops.equals(self._trust[source.slices], SEEN)
-        islands = there & ~ops.grow_square(seen, max(1, round(APART * self.frame_size[0])))
+        apart = max(1, round(APART * self.frame_size[0]))
+        seen = ops.equals(self._trust[source.slices], SEEN) | ops.opened(self._glimpsed[source.slices], apart)
+        islands = there & ~ops.grow_square(seen, apart)
         ops.put(self._glimpsed[source.slices], islands, 0)
 
     def inventions(self) -> np.ndarray:
@@ -344,6 +348,14 @@ class Plate:
                 within = there.slices
                 seen = newest[within] & ops.equals(trust[within], SEEN)
                 ops.copy_where(ops.to_float(image[within]), seen, color[within])
+        if evidence.standing is not None:
+            there = ops.neighbourhood(evidence.standing, 0)
+            if there is not None:
+                within = there.slices
+                unknown = evidence.standing[within] & ~ops.equals(trust[within], SEEN)
+                ops.copy_where(ops.to_float(image[within]), unknown, color[within])
+                ops.put(trust[within], unknown, GUESSED)
+                ops.put(glimpsed[within], unknown, 255)
 
     def _from_frame(self, source: Region, motion: np.ndarray, region: Region) -> np.ndarray:
         """The 3x3 matrix from the pixels of a region of the frame to those of the canvas' part `source`."""

@@ -122,6 +122,7 @@ class Finder:
         self._carry(picture)
         for seed in seeds:
             self.objects.plant(seed, picture.lab, time)
+        kept = [track for track in self.objects.tracks if track.role == "keep"]
         for edit in edits:
             self.objects.apply(edit, size or image.shape[:2], picture.size, self._matte, self.parts, time)
         if self._idle:
@@ -143,10 +144,10 @@ class Finder:
         for track in touched:
             self._touch(track, picture)
         found = [track for track in missing if track.state == "followed"]
-        begun = self._begun([*fresh, *touched, *found])
         self._take_note(followed, time)
         self.objects.tidy()
-        return self._sum_up(picture, begun)
+        released = [track for track in kept if track.role != "keep"]
+        return self._sum_up(picture, self._begun([*fresh, *touched, *found], released))
 
     def expect(self, image: np.ndarray) -> bool:
         """The next picture is there: let the network begin with it, where it runs on every picture and is not guided.
@@ -400,9 +401,11 @@ class Finder:
                 taken |= ops.at_least(other.matte, ON)
         return taken
 
-    def _begun(self, fresh: Sequence[Track]) -> np.ndarray | None:
-        """What is erased from this frame on, (h, w) uint8, None where nothing is."""
-        masks = [ops.at_least(track.matte, ON) for track in fresh if track.role == "erase"]
+    def _begun(self, fresh: Sequence[Track], released: Sequence[Track]) -> np.ndarray | None:
+        """What is erased from this frame on, (h, w) uint8, None where nothing is. released: who was kept until now."""
+        masks = [ops.at_least(track.matte, ON) for track in (*fresh, *released) if track.role == "erase"]
+        if self.objects.people:
+            masks += [ops.at_least(track.matte, ON) for track in released if track.role == "none"]
         if self.objects.people and not self._people and self._matte is not None:
             masks.append(ops.at_least(self._matte, ON))
         self._people = self.objects.people

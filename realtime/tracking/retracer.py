@@ -5,6 +5,7 @@ from __future__ import annotations
 import bisect
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -26,7 +27,8 @@ REACH = 0.08  # share of the height by which an object outruns its mask from fra
 class Retracer:
     """Stands in for a `Finder` where objects were traced.
 
-    State: the frame told last, which shots it belongs to (two, in a dissolve), and the ways of their strokes.
+    State: the frame told last, which shots it belongs to (two, in a dissolve), where it shows erased objects, and
+    people, and the ways of the shots' strokes.
     """
 
     losses: tuple[Loss, ...] = ()  # the trace has told them
@@ -39,7 +41,7 @@ class Retracer:
         self._here: list[tuple[Traced, int]] = []  # the shots of the frame, and its index in them
         self._ways: dict[tuple[int, int], np.ndarray] = {}  # of strokes, by shot and place in its order
         self._told: tuple[float, Found] | None = None
-        self._erased: dict[int, np.ndarray] = {}
+        self._before = _Shown({}, {}, None, False)
 
     @property
     def objects(self) -> Objects:
@@ -108,7 +110,7 @@ class Retracer:
         """Other shots than those of the frame before."""
         self._own = replaced = Objects(people=False)
         replaced.tracks = [track for shot, index in self._here for track in shot.tracks(index)]
-        self._erased = _followed(replaced.tracks)
+        self._before = _Shown(_masks(replaced.tracks, "erase"), {}, None, True)
         ways = {}
         for shot, index, order in self._strokes():
             painted, stroke = shot.strokes[order]
@@ -125,19 +127,45 @@ class Retracer:
         people = any(shot.rows[index].people for shot, index in self._here)
         self._own.people = people
         tracks, size = self._own.tracks, self._here[0][0].size
-        before, self._erased = self._erased, _followed(tracks)
-        fresh = [mask & ~_around(before.get(number)) for number, mask in self._erased.items()]
-        begun = np.bitwise_or.reduce(fresh) if fresh else None
+        everybody = None if matte is None else ops.at_least(matte, ON)
+        now = _Shown(_masks(tracks, "erase"), _masks(tracks, "keep"), everybody, people)
+        begun, self._before = now.begun(self._before), now
         found = summed_up(matte, people, tracks, size)
-        return found if begun is None or not begun.any() else replace(found, begun=begun)
+        return found if not begun.any() else replace(found, begun=begun)
 
 
-def _followed(tracks: Sequence[Track]) -> dict[int, np.ndarray]:
-    """Those that are erased where they are seen: their masks, (h, w) uint8, by their numbers."""
-    seen = (track for track in tracks if track.role == "erase" and track.state == "followed")
+class _Shown(NamedTuple):
+    """What a frame shows. erased, kept: masks of the objects that are followed, (h, w) uint8, by their numbers;
+    everybody: (h, w) uint8 of all people, None where it is not known; people: whether these are erased.
+    """
+
+    erased: dict[int, np.ndarray]
+    kept: dict[int, np.ndarray]
+    everybody: np.ndarray | None
+    people: bool
+
+    def begun(self, before: _Shown) -> np.ndarray:
+        """What is erased from this frame on, (h, w) uint8. before: of the frame before."""
+        masks = [mask & ~_around(before.erased.get(number), before.everybody) for number, mask in self.erased.items()]
+        if self.people:
+            masks += [mask for number, mask in before.kept.items() if number not in self.kept]
+        if self.people and not before.people and self.everybody is not None:
+            masks.append(self.everybody)
+        return np.bitwise_or.reduce(masks) if masks else np.zeros(0, np.uint8)
+
+
+def _masks(tracks: Sequence[Track], role: str) -> dict[int, np.ndarray]:
+    """Of those with a role where they are seen: their masks, (h, w) uint8, by their numbers."""
+    seen = (track for track in tracks if track.role == role and track.state == "followed")
     return {track.number: ops.at_least(track.matte, ON) for track in seen}
 
 
-def _around(mask: np.ndarray | None) -> np.ndarray | np.uint8:
-    """Where an object may have come to by the next frame; what of it lies further away was not erased before."""
-    return np.uint8(0) if mask is None else ops.grow_square(mask, round(REACH * mask.shape[0]))
+def _around(mask: np.ndarray | None, everybody: np.ndarray | None) -> np.ndarray | np.uint8:
+    """Where an object may have come to by the next frame; what of it lies further away was not erased before.
+
+    But for people who were known to be there, everybody: (h, w) uint8: the object is one of them, and goes over others.
+    """
+    if mask is None:
+        return np.uint8(0)
+    near = ops.grow_square(mask, round(REACH * mask.shape[0]))
+    return near if everybody is None else near | everybody

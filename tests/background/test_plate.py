@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -72,6 +74,25 @@ def test_doubtful_pixels_are_guessed_and_replaced_at_once_when_seen():
     color, trust = plate.read(np.eye(3), FRAME)
     assert (trust == SEEN).all()
     assert (color[hole > 0] == 100).all()
+
+
+def test_who_stands_still_takes_the_place_of_guesses_and_not_of_what_was_seen_and_goes_when_the_background_shows():
+    hole, stands = disc(HEIGHT, WIDTH, 80, 45, 30), disc(HEIGHT, WIDTH, 100, 45, 20)
+    picture = texture(HEIGHT, WIDTH)
+    plate = learnt(picture, ~hole)
+    plate.write_guess(np.zeros((HEIGHT, WIDTH, 3), np.float32), np.eye(3), FRAME, ALL)
+    for shade in (190, 200):
+        plate.update(np.full((HEIGHT, WIDTH, 3), shade, np.uint8), np.eye(3), replace(evidence(NONE), standing=stands))
+    color, trust = plate.read(np.eye(3), FRAME)
+    assert (color[(stands & hole) > 0] == 200).all()
+    assert (color[(hole & ~stands) > 0] == 0).all()
+    assert np.array_equal(color[hole == 0], picture[hole == 0])
+    assert np.array_equal(trust == GUESSED, hole > 0)
+    assert not (plate.inventions() & stands).any()
+    plate.update(picture, np.eye(3), evidence())
+    color, trust = plate.read(np.eye(3), FRAME)
+    assert np.array_equal(color, picture)
+    assert (trust == SEEN).all()
 
 
 def test_a_guess_never_overwrites_what_was_seen():

@@ -9,13 +9,15 @@ import numpy as np
 import pytest
 
 from realtime import ops
+from realtime.background.plate import GUESSED
+from realtime.edits import Erase
 from realtime.eraser import Eraser
 from realtime.rehearsal import Rehearsal
 from realtime.segment import Segmenter
 from realtime.selection import Box, Selection
 from realtime.settings import Settings
 from tests.background import test_parallax as parallax
-from tests.realtime.fakes import PaintingFiller, RedEngine
+from tests.realtime.fakes import PaintingFiller, RedEngine, colour_segmenter
 from tests.realtime.pictures import disc, frame, look, psnr, put, texture
 
 HEIGHT, WIDTH, FRAMES = 120, 212, 16
@@ -118,6 +120,21 @@ def test_a_background_that_sways_gives_the_same(device):
     renewed: list = []
     held_against(swaying(ops.HOST), swaying(device))
     assert any(renewed)
+
+
+def test_somebody_who_stands_still_is_shown_the_same_behind_an_object_that_passes(device):
+    def passing(home):
+        core = Eraser(colour_segmenter(), PaintingFiller(), Selection(classes=()), home=home)
+        core.edit(Erase(20, 60))
+        for index in range(20):
+            picture = put(look(WORLD, camera("hand", index), HEIGHT, WIDTH), disc(HEIGHT, WIDTH, 120, 66, 16))
+            result = core.step(frame(put(picture, disc(HEIGHT, WIDTH, 20 + 6 * index, 60, 14), (230, 30, 20)), index))
+            told.append(result.trust)
+            yield result
+
+    told: list = []
+    held_against(passing(ops.HOST), passing(device))
+    assert (told[-1] == GUESSED).sum() > 300
 
 
 class DeviceEngine(RedEngine):

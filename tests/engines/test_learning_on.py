@@ -85,17 +85,24 @@ def test_an_encoder_that_remembers_all_is_imagenets() -> None:
     assert unlike[2] < 1e-4 < unlike[1] < unlike[0]
 
 
-def test_a_network_that_looks_twice_finds_the_mean_of_both_looks() -> None:
+@pytest.mark.parametrize(("bias", "of_coarse"), [(-3.0, 0.5), (-0.4, 0.625), (3.0, 0.75)])
+def test_a_network_that_looks_twice_believes_the_coarse_look_more_where_people_fill_the_picture(
+    bias: float, of_coarse: float
+) -> None:
     torch.manual_seed(0)
     once, twice = Segmenter().eval(), Segmenter("sharp").eval()
+    nn.init.normal_(once.decoder.head.weight, std=1e-2)  # type: ignore[arg-type]
+    nn.init.constant_(once.decoder.head.bias, bias)  # type: ignore[arg-type]
     twice.load_state_dict(once.state_dict())
     image = torch.rand(2, 3, 128, 192)
     small = nn.functional.avg_pool2d(image, 2)
     with torch.inference_mode():
-        logits, coarse = (once.people(picture, once.maps(picture)) for picture in (image, small))
+        fine, coarse = (once.people(picture, once.maps(picture)) for picture in (image, small))
         found = twice.people(image, twice.maps(image))
     coarse = nn.functional.interpolate(coarse, scale_factor=2.0, mode="bilinear")
-    torch.testing.assert_close(found, (logits + coarse) / 2, atol=1e-4, rtol=1e-4)
+    share = ((found - fine).flatten(1) * (coarse - fine).flatten(1)).sum(1) / (coarse - fine).flatten(1).square().sum(1)
+    torch.testing.assert_close(share, torch.full((2,), of_coarse), atol=0.02, rtol=0)
+    torch.testing.assert_close(found, torch.lerp(fine, coarse, share[:, None, None, None]), atol=1e-4, rtol=1e-4)
 
 
 def test_a_model_of_another_network_or_none_at_all_is_refused(tmp_path: Path) -> None:
