@@ -24,10 +24,10 @@ from benchmarks import bothways
 from benchmarks.bothways import REAL, BothWays, deepest
 from benchmarks.data import data_folder
 from benchmarks.machine import describe_machine
-from benchmarks.scenes import SCENES, Scene, scene
+from benchmarks.scenes import COVERED, SCENES, Scene, scene
 from benchmarks.tables import markdown_table, number
 from engines.command import exit_code_of
-from engines.measure import iou
+from engines.measure import hole_psnr, iou
 from engines.pictures import write_picture
 from engines.runtime import DEFAULT_SEGMENTER
 from realtime.background.fill import TeleaFiller
@@ -47,7 +47,9 @@ FIRST_SECOND, WHOLE_CLIP = 0.80, 0.75  # targets
 @dataclass(frozen=True)
 class Clicked:
     """One scene. first_second, clip: mean IoU of the object's mask with what shows of the person; worst: the smallest
-    of the clip; lost: frames in which the object was not followed; ms: median of `Eraser.observe`'s search alone.
+    of the clip; behind: mean PSNR, dB, of the erased picture where the person is or a hole, from a second after the
+    click on, None where that is beyond the end; lost: frames in which the object was not followed; ms: median of
+    `Eraser.observe`'s search alone.
     """
 
     scene: str
@@ -57,6 +59,7 @@ class Clicked:
     first_second: float
     clip: float
     worst: float
+    behind: float | None
     lost: int
     ms: float
 
@@ -133,7 +136,7 @@ def measure(made: Scene, segmenter: Segmenter | None, method: str) -> tuple[Clic
     who = max(range(len(areas)), key=lambda one: max(areas[one]))
     click = next(i for i, area in enumerate(areas[who]) if area >= ENTERED * max(areas[who]))
     eraser = Eraser(segmenter, TeleaFiller(), Selection(classes=()))
-    scores, lost, spent, tiles = [], 0, [], []
+    scores, behind, lost, spent, tiles = [], [], 0, [], []
     for index in range(len(made)):
         shot = made.shot(index)
         truth = made.visible(index, who) > 0.5
@@ -148,11 +151,15 @@ def measure(made: Scene, segmenter: Segmenter | None, method: str) -> tuple[Clic
         found = _found(result)
         if truth.mean() >= SMALLEST:
             scores.append((index, iou(found, truth)))
+            if index >= click + made.fps:
+                touched = (result.hole > 0) | (made.visible(index, who) > COVERED)
+                behind.append(hole_psnr(result.image, made.without(index, who), touched))
         if (index - click) % max(1, (len(made) - click) // 6) == 0:
             tiles.append(_tile(result, found, truth))
     early = [score for index, score in scores if index < click + made.fps]
     every = [score for _, score in scores]
-    figures = float(np.mean(early)), float(np.mean(every)), min(every), lost, float(np.median(spent))
+    ious = float(np.mean(early)), float(np.mean(every)), min(every)
+    figures = *ious, float(np.mean(behind)) if behind else None, lost, float(np.median(spent))
     return Clicked(made.name, method, click, len(made), *figures), np.vstack(tiles)
 
 
@@ -174,7 +181,7 @@ def _tile(result: Result, found: np.ndarray, truth: np.ndarray) -> np.ndarray:
 
 
 MIDDLE_HEADER = ["scene", "method", "click", "before", "after", "worst", "lost", "ms"]
-HEADER = ["scene", "method", "click", "first second", "clip", "worst", "lost", "ms", "met"]
+HEADER = ["scene", "method", "click", "first second", "clip", "worst", "behind", "lost", "ms", "met"]
 
 
 def report_text(results: Sequence[Clicked], middles: Sequence[BothWays] = ()) -> str:
@@ -195,7 +202,7 @@ def _row(one: Clicked) -> str:
 def _cells(one: Clicked) -> list[str]:
     met = "yes" if one.first_second >= FIRST_SECOND and one.clip >= WHOLE_CLIP else "NO"
     ious = [number(value, 3) for value in (one.first_second, one.clip, one.worst)]
-    return [one.scene, one.method, str(one.click), *ious, f"{one.lost}", number(one.ms), met]
+    return [one.scene, one.method, str(one.click), *ious, number(one.behind), f"{one.lost}", number(one.ms), met]
 
 
 def _middle_row(one: BothWays) -> str:

@@ -206,6 +206,12 @@ class Scene:
             alpha = opacity if number == who else alpha * (1 - opacity)
         return _halve(alpha)
 
+    def without(self, index: int, who: int) -> np.ndarray:
+        """What to see where one of the people is erased alone: (H, W, 3) float32, a truth that shows the others."""
+        colour, alpha = self._drawn(index, self.people[:who] + self.people[who + 1 :])
+        background = self._view(index) * (1 - alpha[..., None]) + colour
+        return np.clip(background * self.gains[index] + self.offsets[index], 0, 255)
+
     def _shade(self, index: int) -> np.ndarray:
         """The light that shadows take away, (H, W) float32 in [0, 1], with soft edges."""
         if not self.shadow:
@@ -467,6 +473,24 @@ def _moving() -> Scene:
     return made
 
 
+def _watched() -> Scene:
+    """The camera goes along with a person who crosses before three others, who stand and are to stay."""
+    count = 120
+    along, y = _ease(np.arange(count) / (count - 1)) * 440, tremble(count, 72, 3)
+    cameras = [look_at(262 + along[i], 200 + y[i], roll=0.004 * np.sin(i / 17)) for i in range(count)]
+    walker = _person("ccp_0909", 200), _walk(count, (110, 900), 322, 200)
+    stem = "house_530_frontal"
+    made = _make("watched", _photos(stem, stem), cameras, [walker], seed=14)
+    for stem, x, height, phase in (
+        ("ccp_0073", 540, 172, 0.0),
+        ("ccp_0491", 615, 180, 2.0),
+        ("ccp_0370", 700, 168, 4.0),
+    ):
+        poses = [_step(x, 306, height, i / FPS, phase, energy=0.02) for i in range(count)]
+        made.bystanders.append((_person(stem, height), poses))
+    return made
+
+
 SCENES: dict[str, Callable[[], Scene]] = {
     "still": _still,
     "shake": _shake,
@@ -480,4 +504,5 @@ SCENES: dict[str, Callable[[], Scene]] = {
     "shadow": _shadow,
     "parallax": _parallax,
     "moving": _moving,
+    "watched": _watched,
 }
