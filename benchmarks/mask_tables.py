@@ -99,6 +99,7 @@ def check(scores: Mapping[str, Scores], clicks: Clicks, followed: Sequence[Follo
     things = [i for kind, ious in clicks.items() if kind != "person" for i in ious]
     wanted = [
         least("person IoU", people, model.iou_all),
+        least("person IoU, trusted", people, model.iou_trusted),
         least("projection IoU", projection, model.projection),
         most("marked outside boxes", 0.03, model.outside),
         most("marked where nobody is", 0.005, model.false_all, 2),
