@@ -17,10 +17,8 @@ from realtime.motion.glance import View
 SIDE = 144  # pixels of the shorter side of the pictures that tell enough
 BEFORE = 5  # frames for which somebody must have stood still
 MOVES = 0.04  # share of the height around what has changed in which all counts as moving
-AROUND, UNREST = (
-    0.3,
-    0.03,
-)  # share of the height over which people move as one, and of them that must: clothes are plain
+AROUND = 0.3  # share of the height over which people move as one, since their clothes may be plain
+UNREST = 0.03  # share of people that must have changed there for them to move
 APART = 0.08  # share of the height around the objects in which what is not theirs may be a limb that was left out
 
 
