@@ -32,11 +32,19 @@ def stir(checkpoints: Sequence[Path]) -> dict[str, Any]:
     for path, state in zip(checkpoints, states, strict=True):
         if _kind(state) != _kind(states[0]):
             raise EngineError(f"{path} is of another network than {checkpoints[0]}; only weights of one have a mean")
+        if _unmeasured(state) != _unmeasured(states[0]):
+            raise EngineError(
+                f"{path} was trained in other parts than {checkpoints[0]}; `engines.export` takes a part of each"
+            )
     mean = {name: _mean([state["mean"][name] for state in states]) for name in states[0]["mean"]}
     lines = list(dict.fromkeys(line for state in states for line in state["history"]))
-    told = MEAN + " and ".join(f"({_in_short(state['history'][-1])})" for state in states)
+    told = MEAN + " and ".join(f"({_in_short(_last_line(state))})" for state in states)
     kept = {key: states[0][key] for key in KEPT if key in states[0]}
     return {**kept, "mean": mean, "figures": {}, "history": [*lines, told]}
+
+
+def _last_line(state: dict[str, Any]) -> str:
+    return next(reversed(state["history"]), f"{state['step']} steps")
 
 
 def _in_short(line: str) -> str:
@@ -46,6 +54,11 @@ def _in_short(line: str) -> str:
 
 def _kind(state: dict[str, Any]) -> tuple[object, ...]:
     return state["task"], {name: value.shape for name, value in state["mean"].items()}
+
+
+def _unmeasured(state: dict[str, Any]) -> set[str]:
+    """The normalisations that have seen no sample: those of a part that `--only` left as it was (`engines.unfold`)."""
+    return {name for name, value in state["mean"].items() if name.endswith("running_var") and bool((value == 1).all())}
 
 
 def _mean(values: Sequence[Tensor]) -> Tensor:

@@ -25,9 +25,10 @@ from engines.plot import main as plot_command  # noqa: E402
 from engines.samples import FILLER_SHAPES, FillerSamples, SegmenterSamples  # noqa: E402
 from engines.segmenter import Matte, Segmenter  # noqa: E402
 from engines.soup import main as soup_command  # noqa: E402
+from engines.soup import stir  # noqa: E402
 from engines.tasks import FillerTask  # noqa: E402
 from engines.train import main as train_command  # noqa: E402
-from engines.training import Habits, Plan, Rival, load_weights, train  # noqa: E402
+from engines.training import Habits, Plan, Rival, load_weights, train, write_checkpoint  # noqa: E402
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -696,6 +697,18 @@ def test_only_trainings_of_one_network_have_a_mean(tmp_path: Path, capsys: pytes
         assert soup_command(given) == 1
         assert complaint in capsys.readouterr().err
     assert not (tmp_path / "mean.pt").exists()
+
+
+def test_trainings_of_different_parts_have_no_mean_and_a_checkpoint_without_a_history_has_one(tmp_path: Path) -> None:
+    paths = [tmp_path / f"{name}.pt" for name in ("matte", "object", "old")]
+    for path, variance in zip(paths, (0.5, 1.0, 0.7), strict=True):
+        mean = {"norm.weight": torch.ones(3), "norm.running_var": torch.full((3,), variance)}
+        write_checkpoint(path, {"task": "segmenter", "mean": mean, "step": 7})
+    with pytest.raises(EngineError, match=r"object.pt was trained in other parts than .*matte.pt; `engines.export`"):
+        stir(paths[:2])
+    found = stir([paths[0], paths[2]])
+    assert found["history"] == ["the mean of the weights after (7 steps) and (7 steps)"]
+    assert found["mean"]["norm.running_var"].tolist() == pytest.approx([0.6] * 3)
 
 
 def test_a_training_goes_on_against_the_rival_of_the_one_before(tmp_path: Path) -> None:
