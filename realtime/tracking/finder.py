@@ -365,7 +365,7 @@ class Finder:
         claim, shared = claimed(self._matte, track.matte, max(2, round(CLAIM * picture.size[0])))
         if answer is not None:
             claim = answer if shared else np.maximum(answer, near(claim, answer))
-        return track.familiar(claim, picture.lab)
+        return track.familiar(claim, picture.lab, picture.time)
 
     def _seek(self, track: Track, answer: np.ndarray | None, picture: _Picture) -> None:
         """Look for an object that was lost, in the network's answer, among the people, by its colours."""

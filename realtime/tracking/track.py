@@ -12,6 +12,7 @@ from realtime import ops
 from realtime.masks import ON
 from realtime.motion.flow import Step
 from realtime.tracking.appearance import Appearance
+from realtime.tracking.parts import value_at
 from realtime.tracking.touch import LASTS, Touch
 
 Role = Literal["erase", "keep", "none"]
@@ -21,6 +22,8 @@ BURST = 3.5  # times its usual area from which on a look took in what does not b
 STRANGE = 0.45  # distance in appearance from which on it is another object
 SAME = 0.32  # and up to which it is the same, when it is sought
 PART, STRANGER = 0.15, 0.15  # share of an object that can be told apart, and by which distance in appearance
+POINTED = 2.0  # seconds for which a click tells it from others
+APART = 0.05  # share of the height by which they stand beside it
 DOUBTS = 3  # looks in a row that must find it missing
 FORGETS = 2.0  # seconds after which an area counts for a half: objects come nearer and go away
 LEAVING = 0.45  # share of the usual area that an object which left the picture had shown at its edge last
@@ -68,6 +71,7 @@ class Track:
     state: Literal["followed", "lost", "gone"] = "followed"
     usual: float = 0.0  # its area of late, pixels of the matte
     appearance: Appearance | None = None
+    first: Appearance | None = None  # as it looked when the user pointed at it
     doubts: int = 0
     last: np.ndarray | None = None  # the matte of the latest look, where it was then
     seen: float = 0.0  # when a look last showed it, seconds
@@ -115,7 +119,7 @@ class Track:
         self.state, self.seen, self.doubts = "followed", time, 0
         self.usual, self.place = float(matte.sum()), _centre(matte)
         self.drift = self.speed = 0.0, 0.0
-        self.appearance = Appearance(lab, matte)
+        self.appearance, self.first = Appearance(lab, matte), Appearance(lab, matte)
 
     def look(self, matte: np.ndarray, lab: np.ndarray, time: float) -> None:
         """Take in a new look at it, unless that is doubtful; several doubtful ones in a row lose it."""
@@ -150,10 +154,9 @@ class Track:
             return False
         if self.away(matte, time) > 1:
             return False
-        usual = self.usual
-        appearance = self.appearance
+        usual, appearance, first = self.usual, self.appearance, self.first
         self.begin(matte, lab, time)
-        self.usual, self.appearance = max(area, 0.5 * usual), appearance
+        self.usual, self.appearance, self.first = max(area, 0.5 * usual), appearance, first
         return True
 
     def away(self, matte: np.ndarray, time: float) -> float:
@@ -175,16 +178,22 @@ class Track:
         dx, dy = min(time - self.seen, COAST) * np.array(self.speed)
         return ops.warp_soft(self.last, ops.translation(dx, dy), (self.last.shape[0], self.last.shape[1]))
 
-    def familiar(self, matte: np.ndarray, lab: np.ndarray) -> np.ndarray:
-        """A matte without those of its parts that look much less like the object than another part of it does."""
+    def familiar(self, matte: np.ndarray, lab: np.ndarray, time: float) -> np.ndarray:
+        """A matte without those of its parts that look much less like the object than another part of it does, or that
+        stand beside the one that was clicked on of late: others, who were before or behind it.
+        """
         count, labels, stats, _ = cv2.connectedComponentsWithStats(ops.at_least(matte, ON))
         area = stats[:, cv2.CC_STAT_AREA]
         large = [label for label in range(1, count) if area[label] >= PART * area[1:].sum()]
         if len(large) < 2:
             return matte
-        distances = {label: self._distance(np.where(labels == label, matte, np.float32(0)), lab) for label in large}
-        strange = [label for label in large if distances[label] > min(distances.values()) + STRANGER]
-        return np.where(np.isin(labels, strange), np.float32(0), matte) if strange else matte
+        assert self.first is not None, "begun before it is looked at"
+        looks = {label: self.first.distance(lab, np.where(labels == label, matte, np.float32(0))) for label in large}
+        strange = {label for label in large if looks[label] > min(looks.values()) + STRANGER}
+        pointed = [click for click in self.clicks if click.inside and abs(time - click.since) <= POINTED]
+        shown = {int(value_at(labels, click.x, click.y)) for click in pointed} & set(large)
+        strange |= {label for label in large if shown and _beside(stats, label, shown, APART * labels.shape[0])}
+        return np.where(np.isin(labels, list(strange)), np.float32(0), matte) if strange else matte
 
     def settle(self, step: np.ndarray) -> None:
         """A lost object's hole goes with the background. step: 3x3, previous matte's pixels -> this one's."""
@@ -228,6 +237,13 @@ class Track:
         ahead_x, ahead_y = x + DOUBTS * self.drift[0], y + DOUBTS * self.drift[1]
         outside = not (0 <= ahead_x < width and 0 <= ahead_y < height)
         return at_edge and (outside or float(self.matte.sum()) < LEAVING * self.usual)
+
+
+def _beside(stats: np.ndarray, part: int, others: set[int], gap: float) -> bool:
+    """Whether a part stands to the left or right of others, more than `gap` pixels from them; stats: OpenCV's."""
+    begin, end = stats[:, cv2.CC_STAT_LEFT], stats[:, cv2.CC_STAT_LEFT] + stats[:, cv2.CC_STAT_WIDTH]
+    there = list(others)
+    return bool(begin[part] > max(end[there]) + gap or end[part] < min(begin[there]) - gap)
 
 
 def _centre(matte: np.ndarray) -> tuple[float, float]:

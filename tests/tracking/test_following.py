@@ -17,7 +17,7 @@ from realtime.tracking import grabcut, judging
 from realtime.tracking.appearance import Appearance
 from realtime.tracking.parts import Parts, claimed, hanging_together, part_at
 from realtime.tracking.strokes import Strokes
-from realtime.tracking.track import Track
+from realtime.tracking.track import Click, Track
 from tests.realtime.pictures import disc, put, texture
 
 HEIGHT, WIDTH = 96, 160
@@ -172,8 +172,22 @@ def test_what_looks_different_at_once_is_another_object():
 
 def test_when_two_part_again_the_one_that_looks_like_it_is_followed():
     picture = put(put(ROOM, at(50), BLUE), at(110), YELLOW)
-    familiar = begun(at(50), picture).familiar(matte(at(50) | at(110)), lab(picture))
+    familiar = begun(at(50), picture).familiar(matte(at(50) | at(110)), lab(picture), 0.0)
     assert np.array_equal(familiar >= 0.5, at(50) > 0)
+
+
+@pytest.mark.parametrize(
+    ("other", "time", "kept"), [(at(110), 1.0, False), (at(110), 3.0, True), (at(52, 86, 8), 1.0, True)]
+)
+def test_when_two_part_again_the_one_that_was_clicked_on_is_followed_but_not_without_what_is_above_or_below(
+    other, time, kept
+):
+    picture = put(ROOM, at(50) | other, BLUE)
+    track = begun(at(50) | other, picture)
+    track.clicks = [Click(48.0, 50.0, True, 0.0)]
+    familiar = track.familiar(matte(at(50) | other), lab(picture), time) >= 0.5
+    assert familiar[at(50) > 0].all()
+    assert familiar[other > 0].all() if kept else not familiar[other > 0].any()
 
 
 def test_strokes_are_painted_rubbed_out_and_taken_back():
