@@ -479,14 +479,11 @@ def _watched() -> Scene:
     along, y = _ease(np.arange(count) / (count - 1)) * 440, tremble(count, 72, 3)
     cameras = [look_at(262 + along[i], 200 + y[i], roll=0.004 * np.sin(i / 17)) for i in range(count)]
     walker = _person("ccp_0909", 200), _walk(count, (110, 900), 322, 200)
-    stem = "house_530_frontal"
-    made = _make("watched", _photos(stem, stem), cameras, [walker], seed=14)
-    for stem, x, height, phase in (
-        ("ccp_0073", 540, 172, 0.0),
-        ("ccp_0491", 615, 180, 2.0),
-        ("ccp_0370", 700, 168, 4.0),
-    ):
-        poses = [_step(x, 306, height, i / FPS, phase, energy=0.02) for i in range(count)]
+    house = "house_530_frontal"
+    made = _make("watched", _photos(house, house), cameras, [walker], seed=14)
+    others = ("ccp_0073", 540, 172), ("ccp_0491", 615, 180), ("ccp_0370", 700, 168)
+    for number, (stem, x, height) in enumerate(others):
+        poses = [_step(x, 306, height, i / FPS, 2.0 * number, energy=0.02) for i in range(count)]
         made.bystanders.append((_person(stem, height), poses))
     return made
 
