@@ -139,7 +139,8 @@ def measure(made: Scene, segmenter: Segmenter | None, method: str) -> tuple[Clic
     scores, behind, lost, spent, tiles = [], [], 0, [], []
     for index in range(len(made)):
         shot = made.shot(index)
-        truth = made.visible(index, who) > 0.5
+        visible = made.visible(index, who)
+        truth = visible > 0.5
         if index == click:
             eraser.edit(Erase(*deepest(truth)))
         pending = eraser.observe(Frame(shot.frame, index, index, Fraction(1, made.fps)))
@@ -152,7 +153,7 @@ def measure(made: Scene, segmenter: Segmenter | None, method: str) -> tuple[Clic
         if truth.mean() >= SMALLEST:
             scores.append((index, iou(found, truth)))
             if index >= click + made.fps:
-                touched = (result.hole > 0) | (made.visible(index, who) > COVERED)
+                touched = (result.hole > 0) | (visible > COVERED)
                 behind.append(hole_psnr(result.image, made.without(index, who), touched))
         if (index - click) % max(1, (len(made) - click) // 6) == 0:
             tiles.append(_tile(result, found, truth))

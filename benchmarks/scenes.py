@@ -173,11 +173,9 @@ class Scene:
             self._background = key, _halve(fine)
         background = self._background[1]
         if self.near is not None:
-            colour, alpha = (_halve(each) for each in self.near.seen(index, (self.height, self.width)))
-            background = background * (1 - alpha[..., None]) + colour
+            background = _over(background, *(_halve(each) for each in self.near.seen(index, (self.height, self.width))))
         if self.bystanders:
-            colour, alpha = self._drawn(index, self.bystanders)
-            background = background * (1 - alpha[..., None]) + colour
+            background = _over(background, *self._drawn(index, self.bystanders))
         return background
 
     def _person(self, index: int, lay: np.ndarray = UPRIGHT) -> tuple[np.ndarray, np.ndarray]:
@@ -208,8 +206,7 @@ class Scene:
 
     def without(self, index: int, who: int) -> np.ndarray:
         """What to see where one of the people is erased alone: (H, W, 3) float32, a truth that shows the others."""
-        colour, alpha = self._drawn(index, self.people[:who] + self.people[who + 1 :])
-        background = self._view(index) * (1 - alpha[..., None]) + colour
+        background = _over(self._view(index), *self._drawn(index, self.people[:who] + self.people[who + 1 :]))
         return np.clip(background * self.gains[index] + self.offsets[index], 0, 255)
 
     def _shade(self, index: int) -> np.ndarray:
@@ -222,6 +219,11 @@ class Scene:
 def _covered(alpha: np.ndarray) -> np.ndarray:
     """Where alpha is somebody or something: (H, W) uint8."""
     return np.where(alpha > COVERED, np.uint8(255), np.uint8(0))
+
+
+def _over(background: np.ndarray, colour: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+    """What is drawn, premultiplied colour (H, W, 3) and alpha (H, W), before a background (H, W, 3)."""
+    return background * (1 - alpha[..., None]) + colour
 
 
 def _halve(image: np.ndarray) -> np.ndarray:

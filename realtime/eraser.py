@@ -259,8 +259,8 @@ class Eraser:
             standing = None
             if found.matte is None or found.foreign is None or second is not None:
                 shot.bystanders.forget()
-            else:
-                standing = shot.bystanders.step(view, location.step, found.matte, found.foreign)
+            elif (stands := shot.bystanders.step(view, location.step, found.matte, found.foreign)).any():
+                standing = stands
             imprint = self._imprint(found, mask, view, expected, sight)
             if fault is not None and not self.settings.fail_open:
                 mask, keep = ops.full_like(mask, 255), None
@@ -300,6 +300,11 @@ class Eraser:
         second = shot.layer(finding.second, motion)
         self.stats.parallax += second is not None
         sent = self.home.sent
+
+        def enlarged(mask: np.ndarray) -> np.ndarray:
+            """A smaller mask of the finding at the frame's size."""
+            return ops.at_least(ops.resize(sent(mask), plate.frame_size), 128)
+
         with timer("hole"):
             covered = self._cover(finding)
             bounds = ops.bounds_later(covered.inside)
@@ -310,18 +315,16 @@ class Eraser:
             background, trust = known(plate, motion, second, roi)
         with timer("update"):
             image = self.home.picture(frame.image)
-            changed = ops.at_least(ops.resize(sent(finding.changed), plate.frame_size), 128)
-            evidence = _evidence(covered, changed, None if finding.foreign is None else sent(finding.foreign))
+            foreign = None if finding.foreign is None else sent(finding.foreign)
+            evidence = _evidence(covered, enlarged(finding.changed), foreign)
             if finding.renewed is not None:
-                renewed = ops.at_least(ops.resize(sent(finding.renewed), plate.frame_size), 128)
-                evidence = replace(evidence, renewed=renewed)
+                evidence = replace(evidence, renewed=enlarged(finding.renewed))
             if finding.standing is not None:
-                standing = ops.at_least(ops.resize(sent(finding.standing), plate.frame_size), 128)
-                evidence = replace(evidence, standing=standing & ~covered.guard)
+                evidence = replace(evidence, standing=enlarged(finding.standing) & ~covered.guard)
             if not finding.between:
                 exposed = finding.exposure.remove(image)
                 if second is not None and finding.second is not None:
-                    there = ops.at_least(ops.resize(sent(finding.second.mask), plate.frame_size), 128)
+                    there = enlarged(finding.second.mask)
                     second.plate.update(exposed, second.motion, evidence.only(there, EDGE), finding.patience)
                     evidence = evidence.only(~there, EDGE)
                 plate.update(exposed, motion, evidence, finding.patience)

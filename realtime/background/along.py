@@ -17,7 +17,6 @@ from realtime.background.recent import Recent
 from realtime.motion.flow import dense_flow
 from realtime.motion.glance import View
 
-SIDE = 144  # pixels of the shorter side of the pictures that tell enough: as many as a matte has
 BEFORE = 2  # frames over which it is told: slow parts move too little in one, and what has just come free takes as many
 GAIN = 6.0  # grey levels by which flow must explain a picture better, in the mean over WINDOW x WINDOW pixels
 WINDOW = 5
@@ -47,11 +46,10 @@ class Along:
         matte: (h, w) float32 of any size, of the objects; others: (h, w) uint8 likewise, what is neither theirs nor
         background; step: 3x3, pixels of the frame before -> this frame's.
         """
-        scale = min(1.0, SIDE / min(view.size))
-        size = round(view.size[0] * scale), round(view.size[1] * scale)
-        picture, objects = ops.resize(view.color, size), ops.at_least(ops.resize(matte, size), masks.ON)
+        picture, past = self._recent.step(view, step)
+        size = picture.shape[0], picture.shape[1]
+        objects = ops.at_least(ops.resize(matte, size), masks.ON)
         known = objects if others is None else objects | ops.grow_square(ops.at_least(ops.resize(others, size), 1), GAP)
-        past = self._recent.step(picture, view.from_frame(step, size))
         found = np.zeros_like(objects)
         if past is None:
             return found

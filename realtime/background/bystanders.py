@@ -14,7 +14,6 @@ from realtime.background.recent import Recent
 from realtime.hole import beside
 from realtime.motion.glance import View
 
-SIDE = 144  # pixels of the shorter side of the pictures that tell enough
 BEFORE = 5  # frames for which somebody must have stood still
 MOVES = 0.04  # share of the height around what has changed in which all counts as moving
 AROUND = 0.3  # share of the height over which people move as one, since their clothes may be plain
@@ -38,10 +37,8 @@ class Bystanders:
         matte: (h, w) float32 of any size, of the objects that are erased; foreign: (h, w) uint8 likewise, what is
         neither theirs nor background; step: 3x3, pixels of the frame before -> this frame's.
         """
-        scale = min(1.0, SIDE / min(view.size))
-        size = round(view.size[0] * scale), round(view.size[1] * scale)
-        picture = ops.resize(view.color, size)
-        past = self._recent.step(picture, view.from_frame(step, size))
+        picture, past = self._recent.step(view, step)
+        size = picture.shape[0], picture.shape[1]
         if past is None:
             return np.zeros(size, np.uint8)
         before, motion = past

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
+from realtime import ops
+from realtime.motion.glance import View
+
+SIDE = 144  # pixels of the shorter side of the pictures that tell who moves: as many as a matte has
+
 
 class Recent:
-    """Remembers the `count` latest pictures, all of one size. State: these, and how the camera moved since each."""
+    """Remembers the `count` latest pictures, small, all of one size. State: these, how the camera moved since each."""
 
     def __init__(self, count: int) -> None:
         self._count = count
@@ -16,14 +21,17 @@ class Recent:
         """Start anew: the next frame is not looked at, or a step is missing."""
         self._past.clear()
 
-    def step(self, picture: np.ndarray, motion: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
-        """Remember the next picture; the one `count` frames before it, None where that is not known.
+    def step(self, view: View, step: np.ndarray) -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray] | None]:
+        """Remember the next picture; a view of another size starts anew.
 
-        motion: 3x3, pixels of the picture before -> this one's. Returns the picture and the 3x3 matrix from its pixels
-        to this one's. A picture of another size starts anew.
+        step: 3x3, pixels of the frame before -> this frame's. Returns the picture, (h, w, 3) uint8; and the one `count`
+        frames before it with the 3x3 matrix from its pixels to this one's, None where it is not known.
         """
+        scale = min(1.0, SIDE / min(view.size))
+        size = round(view.size[0] * scale), round(view.size[1] * scale)
+        picture, motion = ops.resize(view.color, size), view.from_frame(step, size)
         if self._past and self._past[0][0].shape != picture.shape:
             self.forget()
         past = [(before, motion @ matrix) for before, matrix in self._past]
         self._past = [*past, (picture, np.eye(3))][-self._count :]
-        return past[0] if len(past) == self._count else None
+        return picture, past[0] if len(past) == self._count else None

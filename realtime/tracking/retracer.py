@@ -131,7 +131,7 @@ class Retracer:
         now = _Shown(_masks(tracks, "erase"), _masks(tracks, "keep"), everybody, people)
         begun, self._before = now.begun(self._before), now
         found = summed_up(matte, people, tracks, size)
-        return found if not begun.any() else replace(found, begun=begun)
+        return found if begun is None or not begun.any() else replace(found, begun=begun)
 
 
 class _Shown(NamedTuple):
@@ -144,14 +144,14 @@ class _Shown(NamedTuple):
     everybody: np.ndarray | None
     people: bool
 
-    def begun(self, before: _Shown) -> np.ndarray:
-        """What is erased from this frame on, (h, w) uint8. before: of the frame before."""
+    def begun(self, before: _Shown) -> np.ndarray | None:
+        """What is erased from this frame on, (h, w) uint8, None where nothing may be. before: of the frame before."""
         masks = [mask & ~_around(before.erased.get(number), before.everybody) for number, mask in self.erased.items()]
         if self.people:
             masks += [mask for number, mask in before.kept.items() if number not in self.kept]
         if self.people and not before.people and self.everybody is not None:
             masks.append(self.everybody)
-        return np.bitwise_or.reduce(masks) if masks else np.zeros(0, np.uint8)
+        return np.bitwise_or.reduce(masks) if masks else None
 
 
 def _masks(tracks: Sequence[Track], role: str) -> dict[int, np.ndarray]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -119,7 +120,8 @@ class Track:
         self.state, self.seen, self.doubts = "followed", time, 0
         self.usual, self.place = float(matte.sum()), _centre(matte)
         self.drift = self.speed = 0.0, 0.0
-        self.appearance, self.first = Appearance(lab, matte), Appearance(lab, matte)
+        self.appearance = Appearance(lab, matte)
+        self.first = copy(self.appearance)  # learning makes a new histogram
 
     def look(self, matte: np.ndarray, lab: np.ndarray, time: float) -> None:
         """Take in a new look at it, unless that is doubtful; several doubtful ones in a row lose it."""
