@@ -49,6 +49,7 @@ from realtime.shot import EDGE, Shot
 from realtime.timing import StageTimer
 from realtime.tracking.finder import Finder, SegmentationFault
 from realtime.tracking.found import Found, Loss
+from realtime.tracking.hindsight import Hindsight
 from realtime.tracking.rearrange import Displaced, draw
 from realtime.tracking.retracer import Retracer
 from realtime.tracking.things import Thing, things
@@ -95,6 +96,7 @@ class Eraser:
         self._shot: Shot | None = None
         self._scout = Scout()
         self._fade = Fade()
+        self._hindsight: Hindsight[Pending] = Hindsight(self.home)
         self._edits: list[Edit] = []
         self._completion = Completion(filler, self.home, self.stats, defer)
 
@@ -151,7 +153,8 @@ class Eraser:
 
     def step(self, frame: Frame, given: np.ndarray | None = None) -> Result:
         """Erase in one frame with what is known by now: live."""
-        return self.render(self.observe(frame, given))
+        timer = StageTimer()
+        return self.render(self.learn(frame, self.find(frame, given, timer), timer))
 
     def backdrop(self, result: Result) -> Result:
         """The result of the latest frame with the plate everywhere: what to show when no more frames come.
@@ -194,9 +197,14 @@ class Eraser:
         """Find what to erase, where the camera looks, what the plate knows of the hole; then refresh the plate.
 
         given: (H, W) uint8 mask from outside for this frame, 255 = erase. Raises EraserError where its size differs.
+        Frames that were observed just before and are not rendered yet may be told that more is to be erased in them.
         """
         timer = StageTimer()
-        return self.learn(frame, self.find(frame, given, timer), timer)
+        pending = self.learn(frame, self.find(frame, given, timer), timer)
+        with timer("mask"):
+            for earlier in self._hindsight.add(frame.image, pending):
+                self._cut_again(earlier)
+        return pending
 
     def find(self, frame: Frame, given: np.ndarray | None = None, timer: StageTimer | None = None) -> Finding:
         """The first half of `observe`: what the frame shows. Needs the plate, but leaves it as it is."""
@@ -262,6 +270,8 @@ class Eraser:
             elif (stands := shot.bystanders.step(view, location.step, found.matte, found.foreign)).any():
                 standing = stands
             imprint = self._imprint(found, mask, view, expected, sight)
+            if imprint is None and found.matte is not None and second is None:
+                imprint = shot.overlooked.step(view, location.step, found.matte, expected, sight.seen)
             if fault is not None and not self.settings.fail_open:
                 mask, keep = ops.full_like(mask, 255), None
         with timer("update"):
@@ -311,7 +321,7 @@ class Eraser:
             roi, decided = shot.outline.next(bounds, plate.frame_size, self.home)
         with timer("read"):
             if finding.imprint is not None:
-                plate.forget(motion, ops.resize(sent(finding.imprint), plate.frame_size))
+                plate.forget(motion, ops.resize(sent(finding.imprint), plate.frame_size), mistaken=True)
             background, trust = known(plate, motion, second, roi)
         with timer("update"):
             image = self.home.picture(frame.image)
@@ -359,7 +369,8 @@ class Eraser:
             patch = Patch(hole, ops.composite(picture, background, hole.alpha), trust, unknown)
         shown = self._complete_and_show(pending, patch)
         if shown is None:
-            return self.render(self._cut_again(pending, hole))
+            self._cut_again(pending, hole.bounds)
+            return self.render(pending)
         self._fade = shown.fade
         with timer("composite"):
             drawn = draw(frame.image, finding.displaced, shown.image, shown.alpha)
@@ -396,14 +407,13 @@ class Eraser:
         with timer("composite"):
             return show(pending.image, patch, pending.plate, motion, self._fade)
 
-    def _cut_again(self, pending: Pending, hole: Hole) -> Pending:
-        """The same frame with another rectangle around its hole, and what the plate knows of that by now."""
-        roi = room(hole.bounds(), pending.plate.frame_size)
-        if not roi.height:
-            return replace(pending, hole=None)
-        background, trust = pending.known(roi)
-        cut = Hole.of(self._cover(pending.finding), roi, hole.bounds)
-        return replace(pending, hole=cut, background=background, trust=trust)
+    def _cut_again(self, pending: Pending, bounds: Callable[[], Region | None] | None = None) -> None:
+        """Cut the hole of a frame anew, and read what the plate knows of that by now; bounds: of it, where known."""
+        covered = self._cover(pending.finding)
+        bounds = bounds or ops.bounds_later(covered.inside)
+        roi = room(bounds(), pending.plate.frame_size)
+        pending.hole = Hole.of(covered, roi, bounds) if roi.height else None
+        pending.background, pending.trust = pending.known(roi)
 
     def _shot_for(self, height: int, width: int) -> Shot:
         """The present shot, or a new one where there is none of this size."""

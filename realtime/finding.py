@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from realtime import ops
 from realtime.background.exposure import Exposure
 from realtime.background.parallax import Second
 from realtime.ops import Home
@@ -54,6 +55,11 @@ class Finding:
         keep = [] if self.keep is None else [self.keep]
         mask, changed, *keep = home.fetch(self.mask, self.changed, *keep)
         return replace(self, mask=mask, changed=changed, keep=keep[0] if keep else None)
+
+    def and_mask(self, more: np.ndarray, home: Home) -> Finding:
+        """The same with a smaller mask, (h, w) uint8, added to its own, which is at `home`."""
+        enlarged = ops.at_least(ops.resize(home.sent(more), (self.mask.shape[0], self.mask.shape[1])), 128)
+        return replace(self, mask=self.mask | enlarged)
 
     def arrays(self) -> dict[str, np.ndarray]:
         """All but `things`, `ago` and `leaps`, of no use later, to be stored; of a finding that was `fetched`."""

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from realtime import ops
 from realtime.background.memory import Memory
 from realtime.background.parallax import Layer
-from realtime.background.plate import GUESSED, SEEN, Plate
+from realtime.background.plate import GUESSED, SEEN, UNSEEN, Plate
 from realtime.finding import Finding
 from realtime.frame import Frame
 from realtime.hole import Hole
@@ -24,8 +24,9 @@ class Pending:
     image: the frame's picture where the eraser works, its own or a copy on a device; plate, motion, epoch: the shot's
     plate, and the 3x3 matrix from its anchor of that epoch to this frame's pixels; hole: None where nothing is to be
     erased; background, (h, w, 3) uint8 BGR in the plate's exposure, and trust, (h, w) uint8: what the plate knew of
-    hole.roi when the frame was observed; memory: what the whole shot shows, where a first pass has learnt it; second,
-    second_memory: the other layer of a background at two distances.
+    hole.roi when the frame was observed; mistakes: of the plate, as many as were known by then; memory: what the whole
+    shot shows, where a first pass has learnt it; second, second_memory: the other layer of a background at two
+    distances.
     """
 
     frame: Frame
@@ -41,6 +42,10 @@ class Pending:
     memory: Memory | None = None
     second: Layer | None = None
     second_memory: Memory | None = None
+    mistakes: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.mistakes = self.plate.mistakes
 
     @property
     def nbytes(self) -> int:
@@ -66,9 +71,14 @@ class Pending:
         return known(self.plate, self.present_motion, self.second, roi)
 
     def read_again(self) -> tuple[np.ndarray, np.ndarray]:
-        """Background and trust of its hole, now: what was SEEN keeps its past, the rest takes what was learnt since."""
+        """Background and trust of its hole, now: what was SEEN keeps its past, unless that was a mistake; else it takes
+        what was learnt since.
+        """
         assert self.hole is not None
         roi, background, trust = self.hole.roi, self.background, self.trust
+        if self.plate.mistakes != self.mistakes and self.plate.epoch == self.epoch:
+            _, now = self.known(roi)
+            ops.put(trust, ~ops.equals(now, SEEN), UNSEEN)
         stale = ~ops.equals(trust, SEEN)
         shown = stale & ops.at_least(self.hole.alpha, 1)
         window, stale = ops.neighbourhood(shown, 0), ops.cropped(stale, shown)

@@ -15,6 +15,7 @@ length of the input.
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -34,7 +35,7 @@ from realtime.pending import Pending
 from realtime.shots import Shot
 from realtime.timing import StageTimer
 from realtime.tracking.film import Scraps
-from realtime.tracking.hindsight import Hindsight
+from realtime.tracking.hindsight import FRAMES, Hindsight
 
 
 class Rehearsal:
@@ -49,7 +50,8 @@ class Rehearsal:
         self._bounds = [bound for shot in shots for bound in (shot.start, shot.end)]
         self._stretch: int | None = None  # that is watched, counting shots and what is between them
         self._ledger = Ledger(folder / "findings")
-        self._hindsight = Hindsight()
+        self._hindsight: Hindsight[Pending] = Hindsight()
+        self._watched: deque[Pending] = deque()  # the latest ones, which it may yet add to
         self._shots: list[ShotMemory | Crossing] = []
         self._scraps = Scraps(folder / "returns")
         self._returns: list[Returns] = []  # of each of the shots
@@ -87,16 +89,20 @@ class Rehearsal:
             self._edge = Edge(memory, pending.epoch, pending.motion, finding.exposure, finding.mask)
             if finding.cut:
                 self._end_crossings(self._edge)
-        for complete in self._hindsight.add(frame.image, finding):
-            self._ledger.append(complete.arrays())
+        self._hindsight.add(frame.image, pending)
+        self._watched.append(pending)
+        while len(self._watched) > FRAMES + 1:
+            self._ledger.append(self._watched.popleft().finding.arrays())
         return pending
 
     def end(self) -> None:
         """The first pass is over."""
         self._end_shot()
         self._end_second()
-        for complete in self._hindsight.end():
-            self._ledger.append(complete.arrays())
+        self._hindsight.end()
+        for pending in self._watched:
+            self._ledger.append(pending.finding.arrays())
+        self._watched.clear()
         self._ledger.close()
 
     def close(self) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 from realtime import masks, ops
 from realtime.background.along import Along
 from realtime.background.bystanders import Bystanders
+from realtime.background.overlooked import Overlooked
 from realtime.background.parallax import Layer, Parallax, Second
 from realtime.background.plate import Plate
 from realtime.background.restless import Restless
@@ -32,6 +33,7 @@ class Shot:
     restless: Restless = field(default_factory=Restless)
     along: Along = field(default_factory=Along)
     bystanders: Bystanders = field(default_factory=Bystanders)
+    overlooked: Overlooked = field(default_factory=Overlooked)
     outline: Outline = field(default_factory=Outline)
 
     def foresee(self) -> None:

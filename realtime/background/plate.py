@@ -66,6 +66,7 @@ class Plate:
         self.home = home
         self.epoch = 0
         self.changes = 0  # counts whatever may have changed what is read
+        self.mistakes = 0  # counts what was SEEN and had never been background
         self._color: np.ndarray = home.zeros((height, width, 3), np.float32)  # BGR, exposure of the anchor
         self._trust: np.ndarray = home.zeros((height, width))
         # 255 where a GUESSED pixel is not invented: a frame showed it, but not for long enough or too near an object.
@@ -274,9 +275,12 @@ class Plate:
         """
         return (self._invented - invented) * self._guess_age > WORN * self._invented
 
-    def forget(self, motion: np.ndarray, mask: np.ndarray) -> None:
-        """Forget what a frame shows where mask, (H, W) uint8, is set: that was no background after all."""
+    def forget(self, motion: np.ndarray, mask: np.ndarray, *, mistaken: bool = False) -> None:
+        """Forget what a frame shows where mask, (H, W) uint8, is set: that is background no more, or never was if it is
+        mistaken, and no frame that waits should show it.
+        """
         self.changes += 1
+        self.mistakes += mistaken
         height, width = mask.shape
         whole = Region(0, height, 0, width)
         source = self.footprint(motion, whole)

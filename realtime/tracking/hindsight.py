@@ -1,4 +1,4 @@
-"""Somebody who was found late is carried back: the first frames that show them are erased too, in a second pass.
+"""Somebody who was found late is carried back: the first frames that show them are erased too, if they still wait.
 
 A network needs a few frames of somebody who comes in before it finds them. What is new in a frame's mask is moved back
 by optical flow into the frames before, for as long as these show the same there.
@@ -7,7 +7,10 @@ by optical flow into the frames before, for as long as these show the same there
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Generic, Protocol, TypeVar
 
 import cv2
 import numpy as np
@@ -15,6 +18,7 @@ import numpy as np
 from realtime import ops
 from realtime.finding import Finding
 from realtime.motion.flow import dense_flow
+from realtime.ops import HOST, Home
 
 FRAMES = 5  # that somebody is carried back by, at most
 SIZE = 320  # pixels of the longer side at which flow is computed
@@ -24,62 +28,84 @@ SAME = 14.0  # grey levels by which two frames may differ where they show the sa
 SHRINKS = 0.3  # share of their size that somebody keeps from frame to frame, at least
 
 
-@dataclass
-class _Waiting:
-    """A finding that may yet be added to. gray: (h, w) uint8, the frame, small; mask: (h, w) uint8, the same."""
+class Held(Protocol):
+    """What holds a finding that may yet be added to."""
 
     finding: Finding
-    gray: np.ndarray
-    mask: np.ndarray
 
 
-class Hindsight:
-    """Holds findings back for FRAMES frames, and adds to their masks what later ones tell."""
+T = TypeVar("T", bound=Held)
 
-    def __init__(self) -> None:
-        self._waiting: deque[_Waiting] = deque()
+
+@dataclass
+class _Waiting(Generic[T]):
+    """A frame that may yet be added to. image: (H, W, 3) uint8 BGR; masked: gives its mask, (h, w) uint8, small."""
+
+    held: T
+    image: np.ndarray
+    masked: Callable[[], np.ndarray]
+
+    @cached_property
+    def mask(self) -> np.ndarray:
+        return self.masked()
+
+    @cached_property
+    def gray(self) -> np.ndarray:
+        """The picture, (h, w) uint8, small."""
+        return cv2.cvtColor(ops.resize(self.image, _reduced(self.image)), cv2.COLOR_BGR2GRAY)
+
+
+class Hindsight(Generic[T]):
+    """Adds to the masks of frames what later ones tell. State: the latest frames.
+
+    A frame tells when the next one is there, so that a device which makes the masks is not waited for.
+    """
+
+    def __init__(self, home: Home = HOST) -> None:
+        """home: where the findings' masks are."""
+        self._home = home
+        self._waiting: deque[_Waiting[T]] = deque(maxlen=FRAMES + 1)
         self._dis = dense_flow()
 
-    def add(self, image: np.ndarray, finding: Finding) -> list[Finding]:
-        """The next frame's finding, and its picture, (H, W, 3) uint8 BGR. Returns those that are complete by now."""
-        complete = self.end() if finding.cut else []
-        height, width = image.shape[:2]
-        scale = min(1.0, SIZE / max(height, width))
-        size = max(1, round(height * scale)), max(1, round(width * scale))
-        gray = cv2.cvtColor(ops.resize(image, size), cv2.COLOR_BGR2GRAY)
-        self._waiting.append(_Waiting(finding, gray, ops.at_least(ops.resize(finding.mask, size), 128)))
-        # Masks from outside are meant so, and who was just chosen is erased from then on.
-        if finding.patience > 1 and finding.imprint is None:
-            self._carry_back()
-        if len(self._waiting) > FRAMES:
-            complete.append(self._waiting.popleft().finding)
-        return complete
+    def add(self, image: np.ndarray, held: T) -> list[T]:
+        """The next frame, (H, W, 3) uint8 BGR, and its finding's holder. Returns those whose finding is another now."""
+        changed = self._told()
+        if held.finding.cut:
+            self._waiting.clear()
+        small = ops.at_least(ops.resize(held.finding.mask, _reduced(image)), 128)
+        fetched = self._home.fetch_later(small)
+        self._waiting.append(_Waiting(held, image, lambda: fetched()[0]))
+        return changed
 
-    def end(self) -> list[Finding]:
-        """No more will come of this shot: the rest."""
-        rest = [each.finding for each in self._waiting]
+    def end(self) -> list[T]:
+        """No more will come of this shot. Returns the same."""
+        changed = self._told()
         self._waiting.clear()
-        return rest
+        return changed
 
-    def _carry_back(self) -> None:
-        """Look for somebody new in the latest frame, and for the same in those before."""
-        waiting = list(self._waiting)
-        if len(waiting) < 2 or waiting[-1].gray.shape != waiting[-2].gray.shape:
-            return
+    def _told(self) -> list[T]:
+        """What the latest frame changes in those before."""
+        waiting, changed = list(self._waiting), list[T]()
+        if len(waiting) < 2 or waiting[-1].mask.shape != waiting[-2].mask.shape:
+            return changed
+        # Masks from outside are meant so, and who was just chosen is erased from then on.
+        finding = waiting[-1].held.finding
+        if finding.patience == 1 or finding.imprint is not None:
+            return changed
         somebody = _new(waiting[-1].mask, waiting[-2].mask)
         for later, earlier in zip(waiting[:0:-1], waiting[-2::-1], strict=True):
-            if not somebody.any() or earlier.gray.shape != later.gray.shape or later.finding.cut:
-                return
+            if not somebody.any() or earlier.mask.shape != later.mask.shape:
+                break
             before = self._moved_back(somebody, earlier, later)
             if ops.count(before) < SHRINKS * ops.count(somebody):
-                return
+                break
             somebody = before
             earlier.mask = earlier.mask | somebody
-            height, width = earlier.finding.mask.shape
-            there = ops.at_least(ops.resize(ops.grow_square(somebody, 1), (height, width)), 128)
-            earlier.finding = replace(earlier.finding, mask=earlier.finding.mask | there)
+            earlier.held.finding = earlier.held.finding.and_mask(ops.grow_square(somebody, 1), self._home)
+            changed.append(earlier.held)
+        return changed
 
-    def _moved_back(self, somebody: np.ndarray, earlier: _Waiting, later: _Waiting) -> np.ndarray:
+    def _moved_back(self, somebody: np.ndarray, earlier: _Waiting[T], later: _Waiting[T]) -> np.ndarray:
         """Where an earlier frame shows what a later one shows in a mask, (h, w) uint8; empty where it doesn't."""
         height, width = somebody.shape
         if min(height, width) < 16:
@@ -100,3 +126,9 @@ def _new(mask: np.ndarray, before: np.ndarray) -> np.ndarray:
     new[np.unique(labels[near > 0])] = False
     new[0] = False
     return np.negative(new[labels].view(np.uint8)) & mask
+
+
+def _reduced(image: np.ndarray) -> tuple[int, int]:
+    height, width = image.shape[:2]
+    scale = min(1.0, SIZE / max(height, width))
+    return max(1, round(height * scale)), max(1, round(width * scale))

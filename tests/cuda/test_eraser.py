@@ -17,7 +17,7 @@ from realtime.segment import Segmenter
 from realtime.selection import Box, Selection
 from realtime.settings import Settings
 from tests.background import test_parallax as parallax
-from tests.realtime.fakes import PaintingFiller, RedEngine, colour_segmenter
+from tests.realtime.fakes import LateEngine, PaintingFiller, RedEngine, colour_segmenter
 from tests.realtime.pictures import disc, frame, look, psnr, put, texture
 
 HEIGHT, WIDTH, FRAMES = 120, 212, 16
@@ -249,6 +249,18 @@ def test_a_hole_that_jumps_or_goes_is_waited_for_once_more_and_shown_as_it_is(de
     waited: list = []
     held_against(jumping(ops.HOST), jumping(device))
     assert waited[5:] == [(58, 1), (62, 1), (66, 1), (150, 2), (154, 1), (158, 1), (None, 1), (70, 2), (74, 2)]
+
+
+def test_somebody_who_was_found_late_is_erased_the_same(device):
+    def late(home, lookahead):
+        core = eraser("network", home)
+        core.segmenter.engine.run = LateEngine(6).run
+        return list(run(core, "still", "network", lookahead))
+
+    results = late(device, 6)
+    held_against(late(ops.HOST, 6), results)
+    erased = [bool(result.hole.any()) for result in results]
+    assert erased != [bool(result.hole.any()) for result in late(device, 0)]
 
 
 def test_two_passes_give_the_same(device, tmp_path):

@@ -35,6 +35,18 @@ class RedEngine:
         return {"matte": np.concatenate([half, np.zeros_like(half)], axis=1)}
 
 
+class LateEngine(RedEngine):
+    """Finds nobody in its first `late` runs."""
+
+    def __init__(self, late):
+        super().__init__()
+        self.late = late
+
+    def run(self, image):
+        found = super().run(image)
+        return found if len(self.sizes) > self.late else {name: value * 0 for name, value in found.items()}
+
+
 class GuidedEngine(RedEngine):
     """Takes for the object what the previous matte and the positive clicks cover and the negative ones don't."""
 
@@ -103,3 +115,7 @@ def guided_segmenter():
 
 def red_segmenter():
     return Segmenter(RedEngine())
+
+
+def late_segmenter(late):
+    return Segmenter(LateEngine(late))

@@ -12,7 +12,7 @@ from realtime.eraser import Eraser
 from realtime.errors import EraserError
 from realtime.selection import Box, Selection
 from realtime.settings import Settings
-from tests.realtime.fakes import PaintingFiller, red_segmenter
+from tests.realtime.fakes import PaintingFiller, late_segmenter, red_segmenter
 from tests.realtime.pictures import disc, frame, look, psnr, put, texture
 
 HEIGHT, WIDTH = 180, 320
@@ -54,6 +54,20 @@ def test_lookahead_shows_what_is_revealed_only_later_and_saves_the_fill():
     assert psnr(blind[0].image, ROOM, masks[0]) < 20
     assert all(psnr(result.image, ROOM, mask) > 40 for result, mask in zip(seeing, masks, strict=True))
     assert (live.stats.fills, file.stats.fills) == (1, 0)
+
+
+@pytest.mark.parametrize(("lookahead", "shown"), [(0, 4), (4, 1), (15, 0)])
+def test_somebody_who_was_found_late_is_erased_from_the_frames_that_wait_too(lookahead, shown):
+    masks = [walk(index - 10, step=5, start=-20) * (index >= 10) for index in range(30)]
+    pictures = [put(ROOM, mask) for mask in masks]
+    core = eraser(Selection(), late_segmenter(14), dilate=2, segment_interval=0)
+    results = run(core, pictures, lookahead=lookahead)
+    assert all(
+        psnr(each.image, ROOM, mask) < 20 for each, mask in zip(results[10:], masks[10 : 10 + shown], strict=False)
+    )
+    for result, mask in list(zip(results, masks, strict=True))[10 + shown :]:
+        assert psnr(result.image, ROOM, mask) > 40
+    assert not any(result.hole.any() for result in results[:9])
 
 
 def test_the_past_is_shown_before_the_future():

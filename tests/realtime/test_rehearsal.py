@@ -17,7 +17,7 @@ from realtime.rehearsal import Rehearsal
 from realtime.selection import Selection
 from realtime.settings import Settings
 from realtime.shots import Shot
-from tests.realtime.fakes import PaintingFiller, red_segmenter
+from tests.realtime.fakes import PaintingFiller, late_segmenter, red_segmenter
 from tests.realtime.pictures import disc, frame, look, psnr, put, texture
 
 HEIGHT, WIDTH = 180, 320
@@ -143,23 +143,10 @@ def test_a_moved_object_is_drawn_by_the_second_pass_too(tmp_path):
     assert (results[-1].image[85:95, 175:185] == (20, 20, 230)).all()
 
 
-class Late:
-    """Finds nobody until the frame of a number, counted in runs of the network."""
-
-    def __init__(self, first):
-        self.segmenter, self._runs, self._first = red_segmenter(), 0, first
-        self._run, self.segmenter.engine.run = self.segmenter.engine.run, self.run
-
-    def run(self, image):
-        self._runs += 1
-        answer = self._run(image)
-        return answer if self._runs > self._first else {name: value * 0 for name, value in answer.items()}
-
-
 def test_somebody_who_was_found_late_is_erased_from_the_frames_before_too(tmp_path):
     pictures = [put(ROOM, disc(HEIGHT, WIDTH, 60 + 4 * (index - 10), 90, 24) * (index >= 10)) for index in range(24)]
     settings = Settings(dilate=2, segment_interval=0)
-    first = Eraser(Late(14).segmenter, PaintingFiller(), Selection(), settings)
+    first = Eraser(late_segmenter(14), PaintingFiller(), Selection(), settings)
     rehearsal = rehearsed(tmp_path, pictures, core=first)
     core = Eraser(red_segmenter(), PaintingFiller(), Selection(), settings)
     results = replayed(rehearsal, pictures, core)
