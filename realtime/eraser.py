@@ -270,8 +270,11 @@ class Eraser:
             elif (stands := shot.bystanders.step(view, location.step, found.matte, found.foreign)).any():
                 standing = stands
             imprint = self._imprint(found, mask, view, expected, sight)
-            if imprint is None and found.matte is not None and second is None:
-                imprint = shot.overlooked.step(view, location.step, found.matte, expected, sight.seen)
+            overlooked = None
+            if found.matte is None or second is not None:
+                shot.overlooked.forget()
+            else:
+                overlooked = shot.overlooked.step(view, location.step, found.matte, expected, sight.seen)
             if fault is not None and not self.settings.fail_open:
                 mask, keep = ops.full_like(mask, 255), None
         with timer("update"):
@@ -285,7 +288,7 @@ class Eraser:
         patience = 1 if found.matte is None else PATIENCE
         return Finding(
             shot.new, motion, anchored, exposure, mask, keep, changed, found.foreign, standing, imprint, patience,
-            displaced, shown, fault, second=second, renewed=renewed if renewed.any() else None,
+            displaced, shown, fault, overlooked=overlooked, second=second, renewed=renewed if renewed.any() else None,
             between=location.blank, ago=shot.restless.ago, leaps=shot.restless.leaps,
         )  # fmt: skip
 
@@ -321,7 +324,9 @@ class Eraser:
             roi, decided = shot.outline.next(bounds, plate.frame_size, self.home)
         with timer("read"):
             if finding.imprint is not None:
-                plate.forget(motion, ops.resize(sent(finding.imprint), plate.frame_size), mistaken=True)
+                plate.forget(motion, ops.resize(sent(finding.imprint), plate.frame_size))
+            if finding.overlooked is not None:
+                plate.forget(motion, ops.resize(sent(finding.overlooked), plate.frame_size), mistaken=True)
             background, trust = known(plate, motion, second, roi)
         with timer("update"):
             image = self.home.picture(frame.image)

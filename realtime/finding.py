@@ -23,9 +23,10 @@ class Finding:
     motion: 3x3, anchor -> frame pixels; anchored: the plate is to move to this frame. exposure: of the frame relative
     to the plate. mask: (H, W) uint8, 255 = erase; keep: (H, W) uint8, 255 on what must stay though it touches the mask.
     changed: (h, w) uint8, 255 where the frame shows other background than the plate; foreign: 255 on what is neither
-    erased nor background; standing: 255 where that stands still; imprint: 255 where the plate holds what was no
-    background after all; of any size, None where there is nothing. patience: frames in a row before the plate believes
-    what the mask leaves free. displaced: objects to be drawn elsewhere; things, fault: as in `realtime.result.Result`.
+    erased nor background; standing: 255 where that stands still; imprint: 255 where the plate holds what is erased from
+    this frame on; overlooked: 255 where it holds what should have been erased before; of any size, None where there is
+    nothing. patience: frames in a row before the plate believes what the mask leaves free. displaced: objects to be
+    drawn elsewhere; things, fault: as in `realtime.result.Result`.
     second: of a background at two distances, what lies at the other; renewed: (h, w) uint8, as in `Evidence`, None
     where nothing is; ago, leaps: (h, w) uint8, as those of `Restless`, not stored.
     """
@@ -44,6 +45,7 @@ class Finding:
     displaced: list[Displaced]
     things: tuple[Thing, ...] = ()
     fault: str | None = None
+    overlooked: np.ndarray | None = None
     between: bool = False
     second: Second | None = None
     renewed: np.ndarray | None = None
@@ -98,10 +100,11 @@ class Finding:
             patience=patience,
             displaced=[Displaced(record[name], *record[name.replace("matte", "by")].tolist()) for name in mattes],
             fault=record["fault"].tobytes().decode() if "fault" in record else None,
+            overlooked=record.get("overlooked"),
             between=bool(between),
             second=Second.restored(record),
             renewed=record.get("renewed"),
         )
 
 
-_OPTIONAL = "keep", "foreign", "standing", "imprint", "renewed"
+_OPTIONAL = "keep", "foreign", "standing", "imprint", "overlooked", "renewed"

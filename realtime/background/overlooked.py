@@ -37,6 +37,10 @@ class Overlooked:
         self._votes: np.ndarray | None = None
         self._flow = dense_flow()
 
+    def forget(self) -> None:
+        """Start anew: the next frame is not looked at, or a step is missing."""
+        self._votes = None
+
     def step(
         self, view: View, step: np.ndarray, matte: np.ndarray, expected: np.ndarray, seen: np.ndarray
     ) -> np.ndarray | None:

@@ -276,8 +276,9 @@ class Plate:
         return (self._invented - invented) * self._guess_age > WORN * self._invented
 
     def forget(self, motion: np.ndarray, mask: np.ndarray, *, mistaken: bool = False) -> None:
-        """Forget what a frame shows where mask, (H, W) uint8, is set: that is background no more, or never was if it is
-        mistaken, and no frame that waits should show it.
+        """Forget what a frame shows where mask, (H, W) uint8, is set: that is background no more.
+
+        mistaken: it never was, and no frame that waits should show it.
         """
         self.changes += 1
         self.mistakes += mistaken

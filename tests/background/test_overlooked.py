@@ -5,10 +5,12 @@ import pytest
 
 from realtime import ops
 from realtime.background.overlooked import Overlooked
+from realtime.edits import Erase
 from realtime.eraser import Eraser
 from realtime.motion.glance import View
+from realtime.selection import Selection
 from realtime.settings import Settings
-from tests.realtime.fakes import PaintingFiller, late_segmenter
+from tests.realtime.fakes import PaintingFiller, colour_segmenter, late_segmenter
 from tests.realtime.pictures import disc, frame, look, psnr, put, texture
 
 HEIGHT, WIDTH = 180, 320
@@ -127,6 +129,22 @@ def test_frames_that_wait_do_not_show_the_mistake_either():
     within = disc(HEIGHT, WIDTH, 160, 90, 36)
     results = erased([with_somebody(SOMEBODY)] * 60, late=10, lookahead=30)
     assert all(share(greenish(result), within) > 0.95 for result in results[14:])
+
+
+def test_frames_that_wait_go_on_showing_what_is_chosen_only_after_them():
+    thing, walkers = disc(HEIGHT, WIDTH, 160, 90, 20), [disc(HEIGHT, WIDTH, 40 + 6 * i, 90, 24) for i in range(36)]
+    scene = put(ROOM, thing, (40, 200, 200))
+    core, waiting, results = Eraser(colour_segmenter(), PaintingFiller(GREEN), Selection(classes=())), [], []
+    core.edit(Erase(40, 90))
+    for index, walker in enumerate(walkers):
+        if index == 32:
+            core.edit(Erase(160, 90))
+        waiting.append(core.observe(frame(put(scene, walker, (230, 30, 20)), index)))
+        if len(waiting) > 20:
+            results.append(core.render(waiting.pop(0)))
+    results += [core.render(each) for each in waiting]
+    assert all(psnr(result.image, scene, thing) > 35 for result in results[14:32])
+    assert share(greenish(results[35]), ops.shrink(thing, 4)) == 1
 
 
 def test_what_stood_in_the_open_for_long_comes_back_when_it_is_masked_by_mistake():
