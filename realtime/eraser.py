@@ -353,6 +353,7 @@ class Eraser:
 
     def render(self, pending: Pending) -> Result:
         """Erase in an observed frame, with what the plate has learnt up to now."""
+        self._hindsight.release(pending)
         frame, finding, hole, timer = pending.frame, pending.finding, pending.hole, pending.timer
         alpha, inside, made_of = (np.zeros(frame.image.shape[:2], np.uint8) for _ in range(3))
         result = Result(

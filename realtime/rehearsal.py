@@ -17,7 +17,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -38,6 +38,13 @@ from realtime.tracking.film import Scraps
 from realtime.tracking.hindsight import FRAMES, Hindsight
 
 
+@dataclass
+class _Watched:
+    """A frame of the first pass."""
+
+    finding: Finding
+
+
 class Rehearsal:
     """What the first pass leaves to the second, in a folder that must exist and is left to the caller.
 
@@ -50,8 +57,8 @@ class Rehearsal:
         self._bounds = [bound for shot in shots for bound in (shot.start, shot.end)]
         self._stretch: int | None = None  # that is watched, counting shots and what is between them
         self._ledger = Ledger(folder / "findings")
-        self._hindsight: Hindsight[Pending] = Hindsight()
-        self._watched: deque[Pending] = deque()  # the latest ones, which it may yet add to
+        self._hindsight: Hindsight[_Watched] = Hindsight()
+        self._watched: deque[_Watched] = deque()  # the latest frames, which it may yet add to
         self._shots: list[ShotMemory | Crossing] = []
         self._scraps = Scraps(folder / "returns")
         self._returns: list[Returns] = []  # of each of the shots
@@ -89,8 +96,8 @@ class Rehearsal:
             self._edge = Edge(memory, pending.epoch, pending.motion, finding.exposure, finding.mask)
             if finding.cut:
                 self._end_crossings(self._edge)
-        self._hindsight.add(frame.image, pending)
-        self._watched.append(pending)
+        self._watched.append(_Watched(finding))
+        self._hindsight.add(frame.image, self._watched[-1])
         while len(self._watched) > FRAMES + 1:
             self._ledger.append(self._watched.popleft().finding.arrays())
         return pending
@@ -100,8 +107,8 @@ class Rehearsal:
         self._end_shot()
         self._end_second()
         self._hindsight.end()
-        for pending in self._watched:
-            self._ledger.append(pending.finding.arrays())
+        for watched in self._watched:
+            self._ledger.append(watched.finding.arrays())
         self._watched.clear()
         self._ledger.close()
 

@@ -1,7 +1,7 @@
 """Somebody who was found late is carried back: the first frames that show them are erased too, if they still wait.
 
-A network needs a few frames of somebody who comes in before it finds them. What is new in a frame's mask is moved back
-by optical flow into the frames before, for as long as these show the same there.
+A network needs a few frames of somebody who comes in before it finds them, and misses a limb now and then. What is new
+in a frame's mask is moved back by optical flow into the frames before, for as long as these show the same there.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ from realtime.ops import HOST, Home
 
 FRAMES = 5  # that somebody is carried back by, at most
 SIZE = 320  # pixels of the longer side at which flow is computed
-NEAR = 0.05  # share of the height: what is new lies further than this from what was masked before
+NEAR = 0.05  # share of the height: what is new reaches further than this beyond what was masked before
+WIDE = 0.02  # share of the height: there it is as wide as a limb
 SMALLEST = 0.001  # share of the picture that is somebody
 SAME = 14.0  # grey levels by which two frames may differ where they show the same, in the median
 SHRINKS = 0.3  # share of their size that somebody keeps from frame to frame, at least
@@ -77,6 +78,11 @@ class Hindsight(Generic[T]):
         self._waiting.append(_Waiting(held, image, lambda: fetched()[0]))
         return changed
 
+    def release(self, held: T) -> None:
+        """The oldest frame is not to be added to any more, if it is this one's."""
+        if self._waiting and self._waiting[0].held is held:
+            self._waiting.popleft()
+
     def end(self) -> list[T]:
         """No more will come of this shot. Returns the same."""
         changed = self._told()
@@ -119,13 +125,12 @@ class Hindsight(Generic[T]):
 
 
 def _new(mask: np.ndarray, before: np.ndarray) -> np.ndarray:
-    """The parts of a (h, w) uint8 mask that do not hang together with that of the frame before."""
-    near = ops.grow_square(before, max(2, round(NEAR * mask.shape[0])))
-    _, labels, stats, _ = cv2.connectedComponentsWithStats(mask)
-    new = stats[:, cv2.CC_STAT_AREA] >= SMALLEST * mask.size
-    new[np.unique(labels[near > 0])] = False
-    new[0] = False
-    return np.negative(new[labels].view(np.uint8)) & mask
+    """The parts of a (h, w) uint8 mask that reach far beyond that of the frame before, as far as they are new."""
+    height = mask.shape[0]
+    far = ops.opened(mask & ~ops.grow_square(before, max(2, round(NEAR * height))), max(1, round(WIDE * height / 2)))
+    if not far.any():
+        return far
+    return ops.select_parts(mask & ~ops.grow_square(before, 1), far, least=round(SMALLEST * mask.size))
 
 
 def _reduced(image: np.ndarray) -> tuple[int, int]:
