@@ -20,6 +20,9 @@ NOTHING = Selection(classes=())
 ROOM = (texture(HEIGHT, WIDTH) * 0.6 + 60).astype(np.uint8)
 
 
+STANDING_LEFT = disc(HEIGHT, WIDTH, 100, 90, 24)
+
+
 def walk(index, step=6, start=40):
     """A disc that walks from left to right, as a mask."""
     return disc(HEIGHT, WIDTH, start + step * index, 90, 24)
@@ -68,6 +71,26 @@ def test_somebody_who_was_found_late_is_erased_from_the_frames_that_wait_too(loo
     for result, mask in list(zip(results, masks, strict=True))[10 + shown :]:
         assert psnr(result.image, ROOM, mask) > 40
     assert not any(result.hole.any() for result in results[:9])
+
+
+def test_a_limb_that_was_missed_is_erased_from_the_frames_that_wait_too():
+    arm = np.zeros((HEIGHT, WIDTH), np.uint8)
+    arm[84:96, 120:190] = 255
+    segmenter = red_segmenter()
+    run_whole, sizes = segmenter.engine.run, segmenter.engine.sizes
+
+    def without_arm(image):
+        found = run_whole(image)
+        if len(sizes) <= 12:
+            found["matte"][..., found["matte"].shape[-1] * 125 // WIDTH :] = 0
+        return found
+
+    segmenter.engine.run = without_arm
+    core = eraser(Selection(), segmenter, dilate=2, segment_interval=0)
+    results = run(core, [put(ROOM, STANDING_LEFT | arm)] * 24, lookahead=15)
+    erased = [(result.hole[arm > 0] > 0).mean() for result in results]
+    assert max(erased[:6]) < 0.2
+    assert min(erased[9:]) > 0.95
 
 
 def test_the_past_is_shown_before_the_future():
