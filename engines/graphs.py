@@ -29,7 +29,7 @@ from onnx.reference import ReferenceEvaluator
 from engines.cache import write_whole
 from engines.card import TOLERANCES, Card, load_card
 from engines.command import exit_code_of
-from engines.half import half_errors, set_nodes, with_readers, worst_layers
+from engines.half import half_errors, is_full, set_nodes, with_readers, worst_layers
 from engines.half_graph import compute_in_half, renamed
 from engines.interface import GUIDANCE, OBJECT
 from engines.models import UNGUIDED
@@ -77,8 +77,9 @@ def gpu_graph(content: bytes, precision: str, in_full: Collection[str] = (), par
     """The graph of a model.onnx (its bytes) without branches; its weights refer to that file.
 
     precision: "fp16", "mixed" or "fp32", of the arithmetic; inputs and outputs are FP32. in_full: of "mixed", the names
-    of the nodes in FP32. part: UNGUIDED for the network without the object's part. Of each If the first branch is
-    taken, which must give what the If gives, whatever its condition (`engines.export.only_if_guided` makes such ones).
+    of the nodes in FP32, besides those that always are (`engines.half.FULL`). part: UNGUIDED for the network without
+    the object's part. Of each If the first branch is taken, which must give what the If gives, whatever its condition
+    (`engines.export.only_if_guided` makes such ones).
     """
     model = onnx.load_model_from_string(content)
     graph = model.graph
@@ -88,7 +89,7 @@ def gpu_graph(content: bytes, precision: str, in_full: Collection[str] = (), par
     _fold_numbers(model)
     _drop_unused(graph)
     if precision != "fp32":
-        compute_in_half(model, in_full)
+        compute_in_half(model, {*in_full, *(node.name for node in graph.node if is_full(node))})
         helper.set_model_props(model, {FP32_LAYERS: "\n".join(in_full)} if in_full else {})
     _drop_unused(graph)
     _share_weights(graph, content)

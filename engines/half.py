@@ -18,6 +18,7 @@ from engines.onnx_engine import OnnxEngine
 
 # Operators that round nothing anew; of a Cast, those that make FP32 of weights that are stored in FP16.
 EXACT = ("Constant", "Reshape", "Transpose", "Identity", "Slice", "Split", "Concat", "Clip", "Relu")
+FULL = "_in_full"  # the end of the names of modules that compute in FP32 in every graph
 SPLIT = np.array(2**13 + 1, np.float32)  # leaves 11 of FP32's 24 bits
 LARGEST = np.array(np.finfo(np.float16).max, np.float32)
 Arrays = Mapping[str, np.ndarray]
@@ -66,8 +67,14 @@ def rounding_layers(model: onnx.ModelProto) -> list[str]:
         for node in graph.node
         if kinds.get(node.output[0]) == TensorProto.FLOAT
         and node.op_type not in EXACT
+        and not is_full(node)
         and not (node.op_type == "Cast" and node.input[0] in stored)
     ]
+
+
+def is_full(node: onnx.NodeProto) -> bool:
+    """Whether a node is of a module that computes in FP32 in every graph."""
+    return any(scope.endswith(FULL) for scope in node.name.split("/"))
 
 
 def with_readers(model: onnx.ModelProto, layers: Iterable[str], most: int) -> list[str]:

@@ -26,6 +26,7 @@ from engines.interface import HostEngine, cores
 from engines.models import Model
 
 Values = dict[str, Tensor | None]
+Answer = Tensor | tuple[Tensor, ...]
 TYPES = {1: torch.float32, 6: torch.int32, 7: torch.int64, 9: torch.bool, 10: torch.float16}  # onnx.TensorProto's
 
 
@@ -39,7 +40,7 @@ class OnnxGraph:
         self._device = device
         self._on_cpu = {name for node in graph.node if node.op_type == "Resize" for name in node.input[1:]}
         self._weights: Values = {item.name: self._constant(item.name, item) for item in graph.initializer}
-        self._steps: list[tuple[Callable[..., Tensor], list[str], str]] = []
+        self._steps: list[tuple[Callable[..., Answer], list[str], list[str]]] = []
         for node in graph.node:
             attributes = {item.name: helper.get_attribute_value(item) for item in node.attribute}
             if node.op_type == "Constant":
@@ -47,14 +48,15 @@ class OnnxGraph:
             elif node.op_type not in OPERATORS:
                 raise EngineError(f"{path}: torch can't run {node.op_type} here; choose another --runtime")
             else:
-                self._steps.append((partial(OPERATORS[node.op_type], attributes), list(node.input), node.output[0]))
+                self._steps.append((partial(OPERATORS[node.op_type], attributes), list(node.input), list(node.output)))
 
     @torch.inference_mode()
     def __call__(self, **inputs: Tensor) -> dict[str, Tensor]:
         """Tensors on the graph's device in, tensors there out."""
         values: Values = {**self._weights, **inputs, "": None}
-        for operator, names, result in self._steps:
-            values[result] = operator(*(values[name] for name in names))
+        for operator, names, results in self._steps:
+            answer = operator(*(values[name] for name in names))
+            values |= zip(results, (answer,) if isinstance(answer, Tensor) else answer, strict=True)
         outputs = {}
         for name in self.outputs:
             output = values[name]
@@ -220,7 +222,8 @@ def _unsqueeze(attributes: dict[str, Any], x: Tensor, axes: Tensor) -> Tensor:
     return x
 
 
-OPERATORS: dict[str, Callable[..., Tensor]] = {
+OPERATORS: dict[str, Callable[..., Answer]] = {
+    "Abs": lambda attributes, x: torch.abs(x),
     "Add": lambda attributes, a, b: a + b,
     "AveragePool": _average_pool,
     "BatchNormalization": _batch_normalization,
@@ -242,6 +245,7 @@ OPERATORS: dict[str, Callable[..., Tensor]] = {
     "Mod": lambda attributes, a, b: torch.remainder(a, b),
     "Mul": lambda attributes, a, b: a * b,
     "Pad": _pad,
+    "Reciprocal": lambda attributes, x: torch.reciprocal(x),
     "ReduceL2": partial(_reduce, torch.linalg.vector_norm),
     "ReduceMax": partial(_reduce, torch.amax),
     "ReduceMean": partial(_reduce, torch.mean),
@@ -253,6 +257,7 @@ OPERATORS: dict[str, Callable[..., Tensor]] = {
     "Sigmoid": lambda attributes, x: torch.sigmoid(x),
     "Slice": _slice,
     "Softmax": lambda attributes, x: torch.softmax(x, attributes.get("axis", -1)),
+    "Split": lambda attributes, x, sizes: x.split(sizes.tolist(), attributes.get("axis", 0)),
     "Sqrt": lambda attributes, x: torch.sqrt(x),
     "Squeeze": _squeeze,
     "Sub": lambda attributes, a, b: a - b,

@@ -24,6 +24,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from engines.backbone import CHANNELS, Block, EfficientNetLite, Stage
+from engines.rim import Rim
 
 PLANES = 3  # of the guidance: previous matte, positive clicks, negative clicks
 KEY = 32  # channels that pixels are compared by
@@ -195,6 +196,7 @@ class Segmenter(nn.Module):
         super().__init__()
         self.encoder = EfficientNetLite()
         self.context = Context()
+        self.classes = classes
         self.decoder = Decoder(classes)
         self.looks = SIZES[size].looks
         self.guide = Guide(classes)
@@ -251,18 +253,21 @@ class Segmenter(nn.Module):
 
 
 class Matte(nn.Module):
-    """What is exported: the mattes in [0, 1], that of the classes `without_doubt`; the object's is 0 where nothing
-    guides to it.
+    """What is exported: the mattes in [0, 1], that of the classes `without_doubt`, and of `sharp` with its rim along
+    the picture's edges; the object's is 0 where nothing guides to it.
     """
 
     def __init__(self, network: Segmenter) -> None:
         super().__init__()
         self.network = network
+        self.rim_in_full = Rim(network.classes) if network.looks == 2 else None
 
     def forward(self, image: Tensor, guidance: Tensor) -> tuple[Tensor, Tensor]:
         classes, thing = self.network(image, guidance)
         guided = (guidance.amax((1, 2, 3), keepdim=True) > 0).float()
-        return torch.sigmoid(without_doubt(classes)), torch.sigmoid(steadfast(thing, guidance)) * guided
+        classes = without_doubt(classes)
+        matte = torch.sigmoid(classes) if self.rim_in_full is None else self.rim_in_full(image, classes)
+        return matte, torch.sigmoid(steadfast(thing, guidance)) * guided
 
 
 def steadfast(logits: Tensor, guidance: Tensor) -> Tensor:

@@ -1,0 +1,66 @@
+"""Draws the rims of mattes along the edges of their picture, as the last step of a network.
+
+The guided filter (He, Sun and Tang, "Guided Image Filtering", ECCV 2010), with a colour guide: near each pixel the
+matte is a linear function of colour. It rounds off what is thin, such as arms; so a matte takes from it only where it
+is unsure itself. (`realtime.refine` does the same on the full picture, for what is to have sharp rims there.)
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+RADIUS = 4  # of the neighbourhood, pixels of the matte
+PRIOR = 2e-4  # of the fitted line, against noise; colours lie in [0, 1]
+UNSURE = 2.0  # how fast the filter's answer counts where the matte leaves 0 and 1
+
+
+class Rim(nn.Module):
+    """image (N, 3, H, W) in [0, 1], logits (N, classes, H/2, W/2) -> mattes in [0, 1] with their rims along edges.
+
+    In FP32 in all graphs (`engines.half.FULL`): it takes differences of squares.
+    """
+
+    def __init__(self, classes: int) -> None:
+        super().__init__()
+        self.classes = classes
+
+    def forward(self, image: Tensor, logits: Tensor) -> Tensor:
+        matte = torch.sigmoid(logits)
+        guide = F.avg_pool2d(image, 2)
+        red, green, blue = guide.split(1, 1)
+        pairs = torch.cat([guide * red, guide[:, 1:] * green, blue * blue], 1)  # rr rg rb gg gb bb
+        planes = torch.cat([guide, pairs, matte, *(matte * channel for channel in (red, green, blue))], 1)
+        (r, g, b, rr, rg, rb, gg, gb, bb), of_matte = self._split(_mean(planes))
+        mean, *with_colour = of_matte
+        # The covariances of the colours, symmetric, and of each with the matte.
+        rr, gg, bb = rr - r * r + PRIOR, gg - g * g + PRIOR, bb - b * b + PRIOR
+        rg, rb, gb = rg - r * g, rb - r * b, gb - g * b
+        vr, vg, vb = (each - channel * mean for each, channel in zip(with_colour, (r, g, b), strict=True))
+        # The line's slopes, by the inverse of the covariances (Cramer's rule).
+        c0, c1, c2 = gg * bb - gb * gb, gb * rb - rg * bb, rg * gb - gg * rb
+        c3, c4, c5 = rr * bb - rb * rb, rg * rb - rr * gb, rr * gg - rg * rg
+        one = 1 / (rr * c0 + rg * c1 + rb * c2)
+        slopes = [
+            (c0 * vr + c1 * vg + c2 * vb) * one,
+            (c1 * vr + c3 * vg + c4 * vb) * one,
+            (c2 * vr + c4 * vg + c5 * vb) * one,
+        ]
+        offset = mean - slopes[0] * r - slopes[1] * g - slopes[2] * b
+        slope_r, slope_g, slope_b, offset = _mean(torch.cat([*slopes, offset], 1)).split(self.classes, 1)
+        along = (slope_r * red + slope_g * green + slope_b * blue + offset).clamp(0, 1)
+        unsure = ((1 - (2 * matte - 1).abs()) * UNSURE).clamp(max=1)
+        return matte + (along - matte) * unsure
+
+    def _split(self, planes: Tensor) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
+        """Nine planes of the guide's, and four of the mattes."""
+        ours, theirs = planes.split([9, 4 * self.classes], 1)
+        return ours.split(1, 1), theirs.split(self.classes, 1)
+
+
+def _mean(planes: Tensor) -> Tensor:
+    """The mean of each neighbourhood, as far as it lies in the picture; of (N, C, h, w)."""
+    side = 2 * RADIUS + 1
+    rows = F.avg_pool2d(planes, (1, side), 1, (0, RADIUS), count_include_pad=False)
+    return F.avg_pool2d(rows, (side, 1), 1, (RADIUS, 0), count_include_pad=False)
