@@ -286,10 +286,11 @@ class Eraser:
                 self._finder.expect(coming)
         # Masks from outside are exact, those of a network may miss the object for a moment.
         patience = 1 if found.matte is None else PATIENCE
+        mattes = None if found.matte is None else ops.at_least(found.matte, masks.ON)
         return Finding(
             shot.new, motion, anchored, exposure, mask, keep, changed, found.foreign, standing, imprint, patience,
             displaced, shown, fault, overlooked=overlooked, second=second, renewed=renewed if renewed.any() else None,
-            between=location.blank, ago=shot.restless.ago, leaps=shot.restless.leaps,
+            between=location.blank, found=mattes, ago=shot.restless.ago, leaps=shot.restless.leaps,
         )  # fmt: skip
 
     def learn(self, frame: Frame, finding: Finding, timer: StageTimer | None = None) -> Pending:

@@ -28,7 +28,8 @@ class Finding:
     nothing. patience: frames in a row before the plate believes what the mask leaves free. displaced: objects to be
     drawn elsewhere; things, fault: as in `realtime.result.Result`.
     second: of a background at two distances, what lies at the other; renewed: (h, w) uint8, as in `Evidence`, None
-    where nothing is; ago, leaps: (h, w) uint8, as those of `Restless`, not stored.
+    where nothing is; found: (h, w) uint8, 255 on the objects that were found, None where masks come from outside; ago,
+    leaps: (h, w) uint8, as those of `Restless`; these three are not stored.
     """
 
     cut: bool
@@ -49,6 +50,7 @@ class Finding:
     between: bool = False
     second: Second | None = None
     renewed: np.ndarray | None = None
+    found: np.ndarray | None = None
     ago: np.ndarray | None = None
     leaps: np.ndarray | None = None
 
@@ -64,7 +66,7 @@ class Finding:
         return replace(self, mask=self.mask | enlarged)
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """All but `things`, `ago` and `leaps`, of no use later, to be stored; of a finding that was `fetched`."""
+        """All but `things`, `found`, `ago` and `leaps`, of no use later, to be stored; it must have been `fetched`."""
         record = {
             "flags": np.array([self.cut, self.anchored, self.patience, self.between]),
             "motion": self.motion,

@@ -98,7 +98,7 @@ class Rehearsal:
                 self._end_crossings(self._edge)
         self._watched.append(_Watched(finding))
         self._hindsight.add(frame.image, self._watched[-1])
-        while len(self._watched) > FRAMES + 1:
+        while len(self._watched) > FRAMES:
             self._ledger.append(self._watched.popleft().finding.arrays())
         return pending
 
@@ -106,7 +106,6 @@ class Rehearsal:
         """The first pass is over."""
         self._end_shot()
         self._end_second()
-        self._hindsight.end()
         for watched in self._watched:
             self._ledger.append(watched.finding.arrays())
         self._watched.clear()

@@ -7,7 +7,6 @@ in a frame's mask is moved back by optical flow into the frames before, for as l
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Generic, Protocol, TypeVar
@@ -40,27 +39,20 @@ T = TypeVar("T", bound=Held)
 
 @dataclass
 class _Waiting(Generic[T]):
-    """A frame that may yet be added to. image: (H, W, 3) uint8 BGR; masked: gives its mask, (h, w) uint8, small."""
+    """A frame that may yet be added to. image: (H, W, 3) uint8 BGR; mask: (h, w) uint8, what was found in it, small."""
 
     held: T
     image: np.ndarray
-    masked: Callable[[], np.ndarray]
-
-    @cached_property
-    def mask(self) -> np.ndarray:
-        return self.masked()
+    mask: np.ndarray
 
     @cached_property
     def gray(self) -> np.ndarray:
         """The picture, (h, w) uint8, small."""
-        return cv2.cvtColor(ops.resize(self.image, _reduced(self.image)), cv2.COLOR_BGR2GRAY)
+        return cv2.cvtColor(ops.resize(self.image, self.mask.shape), cv2.COLOR_BGR2GRAY)
 
 
 class Hindsight(Generic[T]):
-    """Adds to the masks of frames what later ones tell. State: the latest frames.
-
-    A frame tells when the next one is there, so that a device which makes the masks is not waited for.
-    """
+    """Adds to the masks of frames what later ones tell. State: the latest frames."""
 
     def __init__(self, home: Home = HOST) -> None:
         """home: where the findings' masks are."""
@@ -70,33 +62,24 @@ class Hindsight(Generic[T]):
 
     def add(self, image: np.ndarray, held: T) -> list[T]:
         """The next frame, (H, W, 3) uint8 BGR, and its finding's holder. Returns those whose finding is another now."""
-        changed = self._told()
-        if held.finding.cut:
+        finding, size = held.finding, _reduced(image)
+        if finding.cut or finding.found is None:  # masks from outside are meant so
             self._waiting.clear()
-        small = ops.at_least(ops.resize(held.finding.mask, _reduced(image)), 128)
-        fetched = self._home.fetch_later(small)
-        self._waiting.append(_Waiting(held, image, lambda: fetched()[0]))
-        return changed
+        if finding.found is None:
+            return []
+        self._waiting.append(_Waiting(held, image, ops.at_least(ops.resize(finding.found, size), 128)))
+        # Who was just chosen is erased from then on.
+        return [] if len(self._waiting) == 1 or finding.imprint is not None else self._carry_back()
 
     def release(self, held: T) -> None:
         """The oldest frame is not to be added to any more, if it is this one's."""
         if self._waiting and self._waiting[0].held is held:
             self._waiting.popleft()
 
-    def end(self) -> list[T]:
-        """No more will come of this shot. Returns the same."""
-        changed = self._told()
-        self._waiting.clear()
-        return changed
-
-    def _told(self) -> list[T]:
-        """What the latest frame changes in those before."""
+    def _carry_back(self) -> list[T]:
+        """Look for somebody new in the latest frame, and for the same in those before."""
         waiting, changed = list(self._waiting), list[T]()
-        if len(waiting) < 2 or waiting[-1].mask.shape != waiting[-2].mask.shape:
-            return changed
-        # Masks from outside are meant so, and who was just chosen is erased from then on.
-        finding = waiting[-1].held.finding
-        if finding.patience == 1 or finding.imprint is not None:
+        if waiting[-1].mask.shape != waiting[-2].mask.shape:
             return changed
         somebody = _new(waiting[-1].mask, waiting[-2].mask)
         for later, earlier in zip(waiting[:0:-1], waiting[-2::-1], strict=True):
