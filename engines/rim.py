@@ -17,23 +17,18 @@ UNSURE = 2.0  # how fast the filter's answer counts where the matte leaves 0 and
 
 
 class Rim(nn.Module):
-    """image (N, 3, H, W) in [0, 1], logits (N, classes, H/2, W/2) -> mattes in [0, 1] with their rims along edges.
+    """image (N, 3, H, W) in [0, 1], logits (M, C, H/2, W/2) -> mattes (M, C, H/2, W/2) in [0, 1], rims along edges.
 
-    In FP32 in all graphs (`engines.half.FULL`): it takes differences of squares.
+    N is M or one. In FP32 in all graphs (`engines.half.FULL`): it takes differences of squares.
     """
-
-    def __init__(self, classes: int) -> None:
-        super().__init__()
-        self.classes = classes
 
     def forward(self, image: Tensor, logits: Tensor) -> Tensor:
         matte = torch.sigmoid(logits)
         guide = F.avg_pool2d(image, 2)
         red, green, blue = guide.split(1, 1)
         pairs = torch.cat([guide * red, guide[:, 1:] * green, blue * blue], 1)  # rr rg rb gg gb bb
-        planes = torch.cat([guide, pairs, matte, *(matte * channel for channel in (red, green, blue))], 1)
-        (r, g, b, rr, rg, rb, gg, gb, bb), of_matte = self._split(_mean(planes))
-        mean, *with_colour = of_matte
+        r, g, b, rr, rg, rb, gg, gb, bb = _mean(torch.cat([guide, pairs], 1)).split(1, 1)
+        mean, *with_colour = (_mean(plane) for plane in (matte, matte * red, matte * green, matte * blue))
         # The covariances of the colours, symmetric, and of each with the matte.
         rr, gg, bb = rr - r * r + PRIOR, gg - g * g + PRIOR, bb - b * b + PRIOR
         rg, rb, gb = rg - r * g, rb - r * b, gb - g * b
@@ -42,21 +37,13 @@ class Rim(nn.Module):
         c0, c1, c2 = gg * bb - gb * gb, gb * rb - rg * bb, rg * gb - gg * rb
         c3, c4, c5 = rr * bb - rb * rb, rg * rb - rr * gb, rr * gg - rg * rg
         one = 1 / (rr * c0 + rg * c1 + rb * c2)
-        slopes = [
-            (c0 * vr + c1 * vg + c2 * vb) * one,
-            (c1 * vr + c3 * vg + c4 * vb) * one,
-            (c2 * vr + c4 * vg + c5 * vb) * one,
-        ]
-        offset = mean - slopes[0] * r - slopes[1] * g - slopes[2] * b
-        slope_r, slope_g, slope_b, offset = _mean(torch.cat([*slopes, offset], 1)).split(self.classes, 1)
-        along = (slope_r * red + slope_g * green + slope_b * blue + offset).clamp(0, 1)
+        slope_r = (c0 * vr + c1 * vg + c2 * vb) * one
+        slope_g = (c1 * vr + c3 * vg + c4 * vb) * one
+        slope_b = (c2 * vr + c4 * vg + c5 * vb) * one
+        offset = mean - slope_r * r - slope_g * g - slope_b * b
+        along = _mean(slope_r) * red + _mean(slope_g) * green + _mean(slope_b) * blue + _mean(offset)
         unsure = ((1 - (2 * matte - 1).abs()) * UNSURE).clamp(max=1)
-        return matte + (along - matte) * unsure
-
-    def _split(self, planes: Tensor) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
-        """Nine planes of the guide's, and four of the mattes."""
-        ours, theirs = planes.split([9, 4 * self.classes], 1)
-        return ours.split(1, 1), theirs.split(self.classes, 1)
+        return matte + (along.clamp(0, 1) - matte) * unsure
 
 
 def _mean(planes: Tensor) -> Tensor:

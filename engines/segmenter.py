@@ -196,7 +196,6 @@ class Segmenter(nn.Module):
         super().__init__()
         self.encoder = EfficientNetLite()
         self.context = Context()
-        self.classes = classes
         self.decoder = Decoder(classes)
         self.looks = SIZES[size].looks
         self.guide = Guide(classes)
@@ -253,21 +252,22 @@ class Segmenter(nn.Module):
 
 
 class Matte(nn.Module):
-    """What is exported: the mattes in [0, 1], that of the classes `without_doubt`, and of `sharp` with its rim along
-    the picture's edges; the object's is 0 where nothing guides to it.
+    """What is exported: the mattes in [0, 1], that of the classes `without_doubt`; the object's is 0 where nothing
+    guides to it. Those of `sharp` have their rims along the picture's edges.
     """
 
     def __init__(self, network: Segmenter) -> None:
         super().__init__()
         self.network = network
-        self.rim_in_full = Rim(network.classes) if network.looks == 2 else None
+        self.rim_in_full = Rim() if network.looks == 2 else None
 
     def forward(self, image: Tensor, guidance: Tensor) -> tuple[Tensor, Tensor]:
         classes, thing = self.network(image, guidance)
         guided = (guidance.amax((1, 2, 3), keepdim=True) > 0).float()
-        classes = without_doubt(classes)
-        matte = torch.sigmoid(classes) if self.rim_in_full is None else self.rim_in_full(image, classes)
-        return matte, torch.sigmoid(steadfast(thing, guidance)) * guided
+        classes, thing = without_doubt(classes), steadfast(thing, guidance)
+        if self.rim_in_full is None:
+            return torch.sigmoid(classes), torch.sigmoid(thing) * guided
+        return self.rim_in_full(image, classes), self.rim_in_full(image, thing) * guided
 
 
 def steadfast(logits: Tensor, guidance: Tensor) -> Tensor:
