@@ -167,8 +167,8 @@ def only_if_guided(model: onnx.ModelProto) -> None:
     """Put what only the object needs into an If node, so that frames without guidance don't pay for it."""
     graph = model.graph
     for_matte, for_object = needed(graph, "matte"), needed(graph, "object")
-    branch = [node for node in graph.node if node.output[0] in for_object - for_matte]
-    rest = [node for node in graph.node if node.output[0] in for_matte]
+    rest = [node for node in graph.node if for_matte & {*node.output}]
+    branch = [node for node in graph.node if not for_matte & {*node.output} and for_object & {*node.output}]
     inner = [weight for weight in graph.initializer if weight.name in for_object - for_matte]
     outer = [weight for weight in graph.initializer if weight.name in for_matte]
     guided = [

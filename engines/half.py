@@ -73,8 +73,8 @@ def rounding_layers(model: onnx.ModelProto) -> list[str]:
 
 
 def is_full(node: onnx.NodeProto) -> bool:
-    """Whether a node is of a module that computes in FP32 in every graph; the exporter numbers its second call."""
-    return any(scope.rstrip("_0123456789").endswith(FULL) for scope in node.name.split("/"))
+    """Whether a node is of a module that computes in FP32 in every graph."""
+    return any(scope.endswith(FULL) for scope in node.name.split("/"))
 
 
 def with_readers(model: onnx.ModelProto, layers: Iterable[str], most: int) -> list[str]:

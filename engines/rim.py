@@ -17,33 +17,35 @@ UNSURE = 2.0  # how fast the filter's answer counts where the matte leaves 0 and
 
 
 class Rim(nn.Module):
-    """image (N, 3, H, W) in [0, 1], logits (M, C, H/2, W/2) -> mattes (M, C, H/2, W/2) in [0, 1], rims along edges.
+    """image (N, 3, H, W) in [0, 1], logits (M, C, H/2, W/2) each -> their mattes in [0, 1], with rims along edges.
 
     N is M or one. In FP32 in all graphs (`engines.half.FULL`): it takes differences of squares.
     """
 
-    def forward(self, image: Tensor, logits: Tensor) -> Tensor:
-        matte = torch.sigmoid(logits)
+    def forward(self, image: Tensor, *logits: Tensor) -> tuple[Tensor, ...]:
         guide = F.avg_pool2d(image, 2)
         red, green, blue = guide.split(1, 1)
         pairs = torch.cat([guide * red, guide[:, 1:] * green, blue * blue], 1)  # rr rg rb gg gb bb
         r, g, b, rr, rg, rb, gg, gb, bb = _mean(torch.cat([guide, pairs], 1)).split(1, 1)
-        mean, *with_colour = (_mean(plane) for plane in (matte, matte * red, matte * green, matte * blue))
-        # The covariances of the colours, symmetric, and of each with the matte.
+        # The covariances of the colours, symmetric, and the inverse of their matrix (Cramer's rule).
         rr, gg, bb = rr - r * r + PRIOR, gg - g * g + PRIOR, bb - b * b + PRIOR
         rg, rb, gb = rg - r * g, rb - r * b, gb - g * b
-        vr, vg, vb = (each - channel * mean for each, channel in zip(with_colour, (r, g, b), strict=True))
-        # The line's slopes, by the inverse of the covariances (Cramer's rule).
         c0, c1, c2 = gg * bb - gb * gb, gb * rb - rg * bb, rg * gb - gg * rb
         c3, c4, c5 = rr * bb - rb * rb, rg * rb - rr * gb, rr * gg - rg * rg
         one = 1 / (rr * c0 + rg * c1 + rb * c2)
-        slope_r = (c0 * vr + c1 * vg + c2 * vb) * one
-        slope_g = (c1 * vr + c3 * vg + c4 * vb) * one
-        slope_b = (c2 * vr + c4 * vg + c5 * vb) * one
-        offset = mean - slope_r * r - slope_g * g - slope_b * b
-        along = _mean(slope_r) * red + _mean(slope_g) * green + _mean(slope_b) * blue + _mean(offset)
-        unsure = ((1 - (2 * matte - 1).abs()) * UNSURE).clamp(max=1)
-        return matte + (along.clamp(0, 1) - matte) * unsure
+
+        def drawn(matte: Tensor) -> Tensor:
+            mean, *with_colour = (_mean(plane) for plane in (matte, matte * red, matte * green, matte * blue))
+            vr, vg, vb = (each - channel * mean for each, channel in zip(with_colour, (r, g, b), strict=True))
+            slope_r = (c0 * vr + c1 * vg + c2 * vb) * one
+            slope_g = (c1 * vr + c3 * vg + c4 * vb) * one
+            slope_b = (c2 * vr + c4 * vg + c5 * vb) * one
+            offset = mean - slope_r * r - slope_g * g - slope_b * b
+            along = _mean(slope_r) * red + _mean(slope_g) * green + _mean(slope_b) * blue + _mean(offset)
+            unsure = ((1 - (2 * matte - 1).abs()) * UNSURE).clamp(max=1)
+            return matte + (along.clamp(0, 1) - matte) * unsure
+
+        return tuple(drawn(torch.sigmoid(each)) for each in logits)
 
 
 def _mean(planes: Tensor) -> Tensor:

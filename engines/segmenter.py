@@ -267,7 +267,8 @@ class Matte(nn.Module):
         classes, thing = without_doubt(classes), steadfast(thing, guidance)
         if self.rim_in_full is None:
             return torch.sigmoid(classes), torch.sigmoid(thing) * guided
-        return self.rim_in_full(image, classes), self.rim_in_full(image, thing) * guided
+        matte, thing = self.rim_in_full(image, classes, thing)
+        return matte, thing * guided
 
 
 def steadfast(logits: Tensor, guidance: Tensor) -> Tensor:

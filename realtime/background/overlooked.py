@@ -51,7 +51,7 @@ class Overlooked:
         view should show it; seen: (h, w) uint8, 255 where that is SEEN; step: 3x3, pixels of the frame before -> this
         frame's.
         """
-        size = _reduced(view.size, CELLS)
+        size = view.reduced(CELLS)
         matte, known = ops.resize(matte, size), ops.at_least(ops.resize(seen, size), 255)
         same = known & ~masks.unlike(ops.resize(view.color, size), ops.resize(expected, size))
         sure = ops.at_least(matte, SURE) & same
@@ -83,7 +83,7 @@ class Overlooked:
 
     def _is_the_same(self, view: View, expected: np.ndarray, region: Region, part: np.ndarray) -> bool:
         """Whether view and plate surely show one thing in a part, (h, w) uint8 with its region, though it may sway."""
-        size = _reduced(view.size, SIDE)
+        size = view.reduced(SIDE)
         scale = size[0] / part.shape[0]
         here = Region(*(round(bound * scale) for bound in region)).expanded_within(8, *size).slices
         picture, plate = (
@@ -111,9 +111,3 @@ def _compared(a: np.ndarray, b: np.ndarray, side: int) -> tuple[np.ndarray, np.n
     plain = TEXTURE**2
     alike = (np.minimum(*variances) > plain) & (correlation > ALIKE)
     return alike, (np.maximum(*variances) > plain) & (correlation < ALIKE / 2)
-
-
-def _reduced(size: tuple[int, int], side: int) -> tuple[int, int]:
-    """The (height, width) of a picture whose shorter side has at most `side` pixels."""
-    scale = min(1.0, side / min(size))
-    return round(size[0] * scale), round(size[1] * scale)

@@ -27,8 +27,7 @@ class Recent:
         step: 3x3, pixels of the frame before -> this frame's. Returns the picture, (h, w, 3) uint8; and the one `count`
         frames before it with the 3x3 matrix from its pixels to this one's, None where it is not known.
         """
-        scale = min(1.0, SIDE / min(view.size))
-        size = round(view.size[0] * scale), round(view.size[1] * scale)
+        size = view.reduced(SIDE)
         picture, motion = ops.resize(view.color, size), view.from_frame(step, size)
         if self._past and self._past[0][0].shape != picture.shape:
             self.forget()

@@ -49,6 +49,11 @@ class View:
         color = ops.resize(image, reduced) if factor > 1 else image
         return View(color, equalised(color), ops.scaling(size, reduced))
 
+    def reduced(self, side: int) -> tuple[int, int]:
+        """Its (h, w) with at most `side` pixels to the shorter side."""
+        scale = min(1.0, side / min(self.size))
+        return round(self.size[0] * scale), round(self.size[1] * scale)
+
     @cached_property
     def corners(self) -> np.ndarray:
         """Its corners, those of objects among them, sought when they are first asked for: (N, 2) float32 (x, y)."""
