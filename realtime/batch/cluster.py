@@ -37,6 +37,7 @@ class RayPool(Pool):
         self._seen = -LOOK_S
         self._room = 0
         self._running: dict[Any, int] = {}
+        self._asked: Any = None  # what the board was asked and has not answered yet
         try:
             if not self._slots():
                 wanted = "a GPU" if gpu else f"{threads} processors to spare"
@@ -72,11 +73,21 @@ class RayPool(Pool):
 
     def wait(self, seconds: float) -> list[Event]:
         ready, _ = self._ray.wait(list(self._running), timeout=seconds)
-        events: list[Event] = []
-        with suppress(self._ray.exceptions.RayError):  # without the board there is only less to see
-            told = self._ray.get(self._board.read.remote(), timeout=seconds)
-            events += [Told(key, *count) for key, count in told.items()]
-        return events + [self._result(reference, self._running.pop(reference)) for reference in ready]
+        told = self._told(seconds)
+        return told + [self._result(reference, self._running.pop(reference)) for reference in ready]
+
+    def _told(self, seconds: float) -> list[Event]:
+        """What is new on the board; an answer that takes longer is not lost, but told next time."""
+        if self._asked is None:
+            self._asked = self._board.read.remote()
+        try:
+            told = self._ray.get(self._asked, timeout=seconds)
+        except self._ray.exceptions.GetTimeoutError:
+            return []
+        except self._ray.exceptions.RayError:  # without the board there is only less to see
+            told = {}
+        self._asked = None
+        return [Told(key, *count) for key, count in told.items()]
 
     def _result(self, reference: Any, key: int) -> Event:
         try:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from realtime.batch import pieces
-from realtime.batch.cluster import RayPool
+from realtime.batch.cluster import RayPool, _Board
 from realtime.batch.run import erase_batch
+from realtime.batch.tasks import Told
 from realtime.errors import EraserError
-from tests.batch.pools import SlowPiece
+from tests.batch.pools import Sleep, SlowPiece
 from tests.batch.test_pieces import OPTIONS, assert_same_frames, at_one_go, source  # noqa: F401 - a fixture
 from tests.cli import media
 from tests.cli.command import ROOT
@@ -71,6 +73,27 @@ def test_a_node_that_dies_in_the_middle_costs_time_and_no_frame(cluster, source:
         "film.mkv",
         "short.mkv",
     ]
+
+
+class SlowBoard(_Board):
+    """Takes longer to answer than anybody waits."""
+
+    def read(self) -> dict[int, tuple[int, int | None]]:
+        told = super().read()
+        time.sleep(0.5)
+        return told
+
+
+def test_words_on_progress_that_come_late_are_not_lost(cluster, tmp_path):
+    started, _ = cluster
+    with RayPool(started.address, 1, gpu=False) as pool:
+        pool._board = ray.remote(num_cpus=0)(SlowBoard).remote()
+        pool.submit(7, tmp_path, Sleep())
+        events = []
+        until = time.monotonic() + 30
+        while not events and time.monotonic() < until:
+            events += pool.wait(0.1)
+    assert events == [Told(7, 1, 2)]
 
 
 def test_gpu_work_goes_to_nodes_with_a_gpu(cluster):
