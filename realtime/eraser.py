@@ -161,11 +161,13 @@ class Eraser:
 
         What no frame has shown stays as `result` shows it.
         """
-        if self._shot is None:
+        shot = self._shot
+        if shot is None:
             return result
         size = result.image.shape[:2]
         whole = Region(0, size[0], 0, size[1])
-        background, trust = self.home.fetch(*self._shot.plate.read(self._shot.registration.motion, whole))
+        background, trust = known(shot.plate, shot.registration.motion, shot.latest, whole)
+        background, trust = self.home.fetch(ops.to_uint8(shot.exposure.apply(background)), trust)
         image, everywhere = result.image.copy(), np.full(size, 255, np.uint8)
         ops.copy_where(background, ops.at_least(trust, GUESSED), image)
         return replace(
@@ -280,7 +282,8 @@ class Eraser:
         with timer("update"):
             changed = masks.changed(color, background, self.home.sent(outside) & seen)
             other = masks.unlike(view.color, expected) & sight.seen
-            renewed = shot.restless.step(view, exposure, outside, other, location.step)
+            known_open = outside if fault is None else np.zeros_like(outside)
+            renewed = shot.restless.step(view, exposure, known_open, other, location.step)
         if (coming := self._scout.next) is not None:
             with timer("segment"):
                 self._finder.expect(coming)
@@ -311,7 +314,8 @@ class Eraser:
             self.stats.anchors += 1
             plate.anchor(motion)
             motion = np.eye(3)
-        second = shot.layer(finding.second, motion)
+        shot.exposure, shot.latest = finding.exposure, shot.layer(finding.second, motion)
+        second = shot.latest
         self.stats.parallax += second is not None
         sent = self.home.sent
 
@@ -337,7 +341,7 @@ class Eraser:
                 evidence = replace(evidence, renewed=enlarged(finding.renewed))
             if finding.standing is not None:
                 evidence = replace(evidence, standing=enlarged(finding.standing) & ~covered.guard)
-            if not finding.between:
+            if not finding.between and finding.fault is None:
                 exposed = finding.exposure.remove(image)
                 if second is not None and finding.second is not None:
                     there = enlarged(finding.second.mask)
@@ -426,7 +430,7 @@ class Eraser:
         """The present shot, or a new one where there is none of this size."""
         if self._shot is None or self._shot.plate.frame_size != (height, width):
             if self._shot is not None:
-                self._finder.objects.strokes.follow(ops.scaling(self._shot.plate.frame_size, (height, width)))
+                self._finder.objects.rescale(self._shot.plate.frame_size, (height, width))
             if self._shot is not None and ops.same_shape(self._shot.plate.frame_size, (height, width)):
                 before = self._shot.plate
                 self._shot.resize(height, width)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
 import numpy as np
 
@@ -50,7 +50,8 @@ class Pending:
     @property
     def nbytes(self) -> int:
         """Memory that waiting costs; the frame's own planes are estimated by its size in BGR."""
-        arrays = [self.background, self.trust, self.frame.image, self.finding.mask]
+        found = (getattr(self.finding, each.name) for each in fields(self.finding))
+        arrays = [self.background, self.trust, self.frame.image, *(one for one in found if hasattr(one, "nbytes"))]
         if self.hole is not None:
             arrays += [self.hole.inside, self.hole.alpha]
         arrays += [thing.mask for thing in self.finding.things]

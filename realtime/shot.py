@@ -9,6 +9,7 @@ import numpy as np
 from realtime import masks, ops
 from realtime.background.along import Along
 from realtime.background.bystanders import Bystanders
+from realtime.background.exposure import NEUTRAL, Exposure
 from realtime.background.overlooked import Overlooked
 from realtime.background.parallax import Layer, Parallax, Second
 from realtime.background.plate import Plate
@@ -22,7 +23,8 @@ EDGE = 2  # pixels at the border of two layers that belong to either
 @dataclass
 class Shot:
     """plate: of the background, or of its main layer; new: no frame of it was learnt yet; second: the plate of the
-    second layer, None while the background lies at one distance."""
+    second layer, None while the background lies at one distance; exposure: of the latest frame; latest: that one's
+    second layer."""
 
     plate: Plate
     new: bool = True
@@ -35,6 +37,8 @@ class Shot:
     bystanders: Bystanders = field(default_factory=Bystanders)
     overlooked: Overlooked = field(default_factory=Overlooked)
     outline: Outline = field(default_factory=Outline)
+    exposure: Exposure = NEUTRAL
+    latest: Layer | None = None
 
     def foresee(self) -> None:
         """Read what the next frame is held against, if anything was learnt since that was done last."""
@@ -69,5 +73,5 @@ class Shot:
     def resize(self, height: int, width: int) -> None:
         """Go on with frames of another size that show the same view."""
         before, self.plate = self.plate.frame_size, self.plate.resized(height, width)
-        self.second, self.parallax, self.outline = None, Parallax(), Outline()
+        self.second, self.latest, self.parallax, self.outline = None, None, Parallax(), Outline()
         self.registration.resize(before, (height, width))

@@ -14,7 +14,7 @@ import numpy as np
 from realtime import masks, ops
 from realtime.background.leaps import strongest
 from realtime.background.recent import Recent
-from realtime.motion.flow import dense_flow
+from realtime.motion.flow import DenseFlow
 from realtime.motion.glance import View
 
 BEFORE = 2  # frames over which it is told: slow parts move too little in one, and what has just come free takes as many
@@ -32,8 +32,7 @@ class Along:
     """Tells what moves along with the objects of one shot. State: the latest pictures."""
 
     def __init__(self) -> None:
-        self._flow = dense_flow()
-        self._flow.setFinestScale(1)  # twice as fast as down to single pixels, and tells nearly as much
+        self._flow = DenseFlow(finest=1)
         self._recent = Recent(BEFORE)
 
     def forget(self) -> None:
@@ -65,7 +64,7 @@ class Along:
 
 
 def _moving(
-    flow: cv2.DISOpticalFlow, before: np.ndarray, motion: np.ndarray, after: np.ndarray, here: tuple[slice, slice]
+    flow: DenseFlow, before: np.ndarray, motion: np.ndarray, after: np.ndarray, here: tuple[slice, slice]
 ) -> np.ndarray:
     """Where a part of a (H, W, 3) uint8 picture moved otherwise than the camera: (h, w) uint8.
 
@@ -75,7 +74,7 @@ def _moving(
     size = now.shape[0], now.shape[1]
     resting = ops.warp(before, ops.translation(-here[1].start, -here[0].start) @ motion, size, cubic=False)
     gray_now, gray_resting = (cv2.cvtColor(each, cv2.COLOR_BGR2GRAY) for each in (now, resting))
-    back = flow.calc(gray_now, gray_resting, np.zeros((*size, 2), np.float32))
+    back = flow(gray_now, gray_resting)
     y, x = np.indices(size, dtype=np.float32)
     sources = x + back[..., 0], y + back[..., 1]
     moved = cv2.remap(resting, *sources, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)

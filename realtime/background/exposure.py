@@ -73,25 +73,19 @@ def fit_exposure(plate: np.ndarray, frame: np.ndarray) -> Exposure:
     return Exposure(gain[:, 0].astype(np.float32), offset[:, 0].astype(np.float32))
 
 
-def membrane(frame: np.ndarray, background: np.ndarray, ring: np.ndarray) -> np.ndarray:
-    """What must be added to the background so that it meets the frame on the ring around the hole.
+def corrected(frame: np.ndarray, background: np.ndarray, ring: np.ndarray) -> np.ndarray:
+    """The background as it meets the frame on the ring around the hole: (h, w, 3) uint8.
 
     frame: (h, w, 3) uint8; background: (h, w, 3) float32, already exposed; ring: (h, w) uint8, 255 where both show the
-    same real background. Returns (h, w, 3) float32, smooth, zero where the ring tells nothing.
-    A quarter-scale push-pull stand-in for the membrane of Perez et al., Poisson Image Editing, SIGGRAPH 2003.
+    same real background. What is added is smooth, and zero where the ring tells nothing: a quarter-scale push-pull
+    stand-in for the membrane of Perez et al., Poisson Image Editing, SIGGRAPH 2003.
     """
-    height, width = ring.shape
-    return ops.resize(_coarse_membrane(frame, background, ring), (height, width))
+    return ops.corrected(background, _membrane(frame, background, ring))
 
 
-def corrected(frame: np.ndarray, background: np.ndarray, ring: np.ndarray) -> np.ndarray:
-    """The background with its membrane, (h, w, 3) uint8; arguments as in `membrane`."""
-    return ops.corrected(background, _coarse_membrane(frame, background, ring))
-
-
-def _coarse_membrane(frame: np.ndarray, background: np.ndarray, ring: np.ndarray) -> np.ndarray:
-    """The membrane at a quarter of the size."""
-    # The membrane is smooth: every second pixel tells enough.
+def _membrane(frame: np.ndarray, background: np.ndarray, ring: np.ndarray) -> np.ndarray:
+    """What must be added, at a quarter of the size."""
+    # It is smooth: every second pixel tells enough.
     difference = ops.difference(frame, background, THINNED)
     weight = ops.usual(difference, ops.thinned(ring, THINNED), MAX_RESIDUAL)
     height, width = (max(1, -(-side // MEMBRANE_SCALE)) for side in ring.shape)

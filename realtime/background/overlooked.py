@@ -12,7 +12,7 @@ import numpy as np
 
 from realtime import masks, ops
 from realtime.background.recent import SIDE
-from realtime.motion.flow import dense_flow
+from realtime.motion.flow import DenseFlow
 from realtime.motion.glance import View
 from realtime.ops import Region
 
@@ -35,7 +35,7 @@ class Overlooked:
 
     def __init__(self) -> None:
         self._votes: np.ndarray | None = None
-        self._flow = dense_flow()
+        self._flow = DenseFlow()
 
     def forget(self) -> None:
         """Start anew: the next frame is not looked at, or a step is missing."""
@@ -89,7 +89,7 @@ class Overlooked:
         picture, plate = (
             cv2.cvtColor(ops.resize(each, size)[here], cv2.COLOR_BGR2GRAY) for each in (view.color, expected)
         )
-        flow = self._flow.calc(picture, plate, np.zeros((*picture.shape, 2), np.float32))
+        flow = self._flow(picture, plate)
         rows, columns = np.indices(picture.shape, dtype=np.float32)
         aligned = cv2.remap(plate, columns + flow[..., 0], rows + flow[..., 1], cv2.INTER_LINEAR)
         within = ops.at_least(ops.resize(part, size), 128)[here] > 0

@@ -316,9 +316,11 @@ class Plate:
         matrix = ops.translation(margin, margin) @ motion @ ops.translation(x, y)
         size = height + 2 * margin, width + 2 * margin
         color = ops.warp(self._color, matrix, size)
+        invented = ops.count(self.inventions())
         self._trust = ops.warp_levels(self._trust, matrix, size, SEEN)
         self._color = color
         self._glimpsed = ops.warp_mask(self._glimpsed, matrix, size)
+        self._invented *= ops.count(self.inventions()) / max(1, invented)  # guesses have worn as far as before
         self._age = self.home.zeros(size)
         self._origin = -margin, -margin
         self._rebased.append(motion.copy())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -45,7 +46,7 @@ def read_plate(path: str | os.PathLike[str], size: tuple[int, int] | None = None
             plate = Plate.restored(file, home)
     except OSError as error:
         raise EraserError(f"cannot read the plate {path}: {error.strerror or error}") from error
-    except (ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+    except (ValueError, TypeError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         reason = " ".join(str(error).split())
         raise EraserError(
             f"{path} is no plate that this program saved, or is damaged ({reason}): save it anew"

@@ -31,7 +31,6 @@ SAME = 20.0  # grey levels by which it may have changed since
 FADE = 15.0  # frames, at most, in which what showed last turns into what shows next
 OTHER = 12.0  # grey levels, averaged over what lies around, by which the two are other pictures, which never mix
 AROUND = 11  # pixels
-_NEAREST = cv2.INTER_NEAREST
 _NOTE = np.dtype([("x", np.int32), ("y", np.int32), ("turn", np.float32), ("back", np.float32), ("color", np.uint8, 3)])
 
 

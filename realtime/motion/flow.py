@@ -13,13 +13,22 @@ AROUND, WHOLE = 0.05, 0.25  # of an object's size, the root of its area: how far
 NOISE = 0.3  # pixels by which flow that was averaged over AROUND is still wrong
 PLAIN = 3.0  # squared grey levels a pixel: with less contrast than that, flow is mostly a guess
 SHARE = 0.01  # of an object that must be around for its flow to count
+LEAST = 16  # pixels of the shorter side: on some smaller pictures OpenCV's DIS fails, or crashes
 
 
-def dense_flow() -> cv2.DISOpticalFlow:
+class DenseFlow:
     """Computes flow between pictures as small as mattes: fast, but down to single pixels, which limbs take."""
-    dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
-    dis.setFinestScale(0)
-    return dis
+
+    def __init__(self, finest: int = 0) -> None:
+        """finest: how often the size is halved where it ends; 1 is twice as fast as 0, and tells nearly as much."""
+        self._dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
+        self._dis.setFinestScale(finest)
+
+    def __call__(self, there: np.ndarray, here: np.ndarray) -> np.ndarray:
+        """Two (h, w) uint8 pictures -> (h, w, 2) float32 (x, y): add it to a pixel of the first to get where the second
+        shows the same. Zero where they are too small."""
+        flow = np.zeros((*there.shape, 2), np.float32)
+        return flow if min(there.shape) < LEAST else self._dis.calc(there, here, flow)
 
 
 class Reduced:
@@ -45,14 +54,14 @@ class Reduced:
 class Step:
     """From one picture to the next, both of one size; the flow is computed when it is first asked for."""
 
-    def __init__(self, dis: cv2.DISOpticalFlow, before: Reduced, after: Reduced):
+    def __init__(self, flow: DenseFlow, before: Reduced, after: Reduced):
         """before, after: the two pictures."""
-        self._dis, self.before, self.after = dis, before, after
+        self._flow, self.before, self.after = flow, before, after
 
     @cached_property
     def backward(self) -> np.ndarray:
         """(h, w, 2) float32 (x, y): add it to a pixel of the second picture to get where it was in the first."""
-        return self._dis.calc(self.after.gray, self.before.gray, np.zeros((*self.after.size, 2), np.float32))
+        return self._flow(self.after.gray, self.before.gray)
 
     @cached_property
     def _sources(self) -> tuple[np.ndarray, np.ndarray]:
@@ -130,7 +139,7 @@ class Flow:
     """The optical flow of one shot. State: the latest picture."""
 
     def __init__(self) -> None:
-        self._dis = dense_flow()
+        self._flow = DenseFlow()
         self._latest: Reduced | None = None
 
     def step(self, picture: Reduced) -> Step | None:
@@ -138,4 +147,4 @@ class Flow:
         before, self._latest = self._latest, picture
         if before is None or before.size != picture.size:
             return None
-        return Step(self._dis, before, picture)
+        return Step(self._flow, before, picture)

@@ -108,7 +108,7 @@ def warp_levels(levels: np.ndarray, matrix: np.ndarray, size: tuple[int, int], h
 
 
 def resize(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    smaller = size[0] < image.shape[0]
+    smaller = size[0] <= image.shape[0] and size[1] <= image.shape[1]
     interpolation = cv2.INTER_AREA if smaller else cv2.INTER_LINEAR
     return cv2.resize(image, (size[1], size[0]), interpolation=interpolation)
 

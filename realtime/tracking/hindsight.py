@@ -16,7 +16,7 @@ import numpy as np
 
 from realtime import ops
 from realtime.finding import Finding
-from realtime.motion.flow import dense_flow
+from realtime.motion.flow import DenseFlow
 from realtime.ops import HOST, Home
 
 FRAMES = 5  # that somebody is carried back by, at most
@@ -58,7 +58,7 @@ class Hindsight(Generic[T]):
         """home: where the findings' masks are."""
         self._home = home
         self._waiting: deque[_Waiting[T]] = deque(maxlen=FRAMES + 1)
-        self._dis = dense_flow()
+        self._flow = DenseFlow()
 
     def add(self, image: np.ndarray, held: T) -> list[T]:
         """The next frame, (H, W, 3) uint8 BGR, and its finding's holder. Returns those whose finding is another now."""
@@ -96,11 +96,8 @@ class Hindsight(Generic[T]):
 
     def _moved_back(self, somebody: np.ndarray, earlier: _Waiting[T], later: _Waiting[T]) -> np.ndarray:
         """Where an earlier frame shows what a later one shows in a mask, (h, w) uint8; empty where it doesn't."""
-        height, width = somebody.shape
-        if min(height, width) < 16:
-            return np.zeros_like(somebody)
-        flow = self._dis.calc(earlier.gray, later.gray, np.zeros((height, width, 2), np.float32))
-        rows, columns = np.indices((height, width), dtype=np.float32)
+        flow = self._flow(earlier.gray, later.gray)
+        rows, columns = np.indices(somebody.shape, dtype=np.float32)
         to = columns + flow[..., 0], rows + flow[..., 1]
         before = ops.at_least(cv2.remap(somebody, *to, cv2.INTER_LINEAR), 128)
         differs = cv2.absdiff(cv2.remap(later.gray, *to, cv2.INTER_LINEAR), earlier.gray)[before > 0]

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -20,11 +20,24 @@ from realtime.edits import Add, Clear, Edit, Erase, EraseBox, Move, Paint, Peopl
 from realtime.masks import ON
 from realtime.tracking.parts import Parts, part_at, value_at
 from realtime.tracking.strokes import Strokes, covered, place
-from realtime.tracking.track import Click, Track
+from realtime.tracking.touch import Touch
+from realtime.tracking.track import Click, Role, Track
 
 REACH = 0.02  # share of the picture's height by which a click may miss a matte
 CLICK_RADIUS = 0.03  # share of the height around a click that it surely speaks of
 HISTORY = 100  # edits that can be taken back
+
+
+@dataclass
+class _Wish:
+    """What the user wanted of a track before an edit; the clicks are the track's own, which go on with it."""
+
+    track: Track
+    role: Role
+    dx: float
+    dy: float
+    touches: tuple[Touch, ...]
+    clicks: tuple[Click, ...]
 
 
 @dataclass(frozen=True)
@@ -34,7 +47,7 @@ class _Moment:
     people: bool
     current: Track | None
     strokes: tuple[int, ...]
-    tracks: tuple[tuple[Track, Track, tuple[Click, ...]], ...]  # each, a copy of its fields, its clicks (no copies)
+    wishes: tuple[_Wish, ...]
 
 
 class Objects:
@@ -71,7 +84,7 @@ class Objects:
         if isinstance(edit, Undo):
             self._undo()
             return
-        self._history = [*self._history[-HISTORY:], self._moment()]
+        self._history = [*self._history, self._moment()][-HISTORY:]
         desk = _Desk(self, size, matte_size, matte, parts, time)
         match edit:
             case Erase(x, y, number):
@@ -116,21 +129,22 @@ class Objects:
     def fit(self, size: tuple[int, int]) -> None:
         """Bring all mattes to (h, w) = `size`, after the picture's or the network's size has changed."""
         for track in self.tracks:
-            before = track.matte.shape
-            if before != size:
-                track.matte, track.others = ops.resize(track.matte, size), None
-                track.usual *= size[0] * size[1] / (before[0] * before[1])
-                for click in track.clicks:
-                    click.x, click.y = click.x * size[1] / before[1], click.y * size[0] / before[0]
-                for touch in track.touches:
-                    touch.fit(size)
+            if track.matte.shape != size:
+                track.fit(size)
+
+    def rescale(self, before: tuple[int, int], after: tuple[int, int]) -> None:
+        """Go on with frames of (H, W) = `after` that show what those of `before` showed."""
+        self.strokes.follow(ops.scaling(before, after))
+        placed: list[Track | _Wish] = [*self.tracks, *(wish for moment in self._history for wish in moment.wishes)]
+        for each in placed:
+            each.dx, each.dy = each.dx * after[1] / before[1], each.dy * after[0] / before[0]
 
     def tidy(self) -> None:
         """Forget what no undo can bring back, and those kept whose track is lost: who is not surely known goes."""
         for track in self.tracks:
             if track.role == "keep" and track.state != "followed":
                 track.role = "none"
-        revivable = {id(track) for moment in self._history[-HISTORY:] for track, _, _ in moment.tracks}
+        revivable = {id(wish.track) for moment in self._history for wish in moment.wishes}
         self.tracks = [track for track in self.tracks if track.role != "none" or id(track) in revivable]
 
     def choose(self, track: Track, number: int | None = None) -> None:
@@ -148,24 +162,24 @@ class Objects:
         return self._current
 
     def _moment(self) -> _Moment:
-        tracks = tuple((track, replace(track), tuple(track.clicks)) for track in self.tracks)
-        return _Moment(self.people, self._current, self.strokes.active, tracks)
+        wishes = (_Wish(t, t.role, t.dx, t.dy, t.touches, tuple(t.clicks)) for t in self.tracks)
+        return _Moment(self.people, self._current, self.strokes.active, tuple(wishes))
 
     def _undo(self) -> None:
         if not self._history:
             return
         moment = self._history.pop()
         self.people, self._current, self.strokes.active = moment.people, moment.current, moment.strokes
-        known = {id(track) for track, _, _ in moment.tracks}
+        known = {id(wish.track) for wish in moment.wishes}
         for track in self.tracks:
             if id(track) not in known:
                 track.role = "none"
-        for track, before, clicks in moment.tracks:
-            track.role, track.dx, track.dy = before.role, before.dx, before.dy
-            track.touches = before.touches
-            if [id(click) for click in track.clicks] != [id(click) for click in clicks]:
+        for wish in moment.wishes:
+            track = wish.track
+            track.role, track.dx, track.dy, track.touches = wish.role, wish.dx, wish.dy, wish.touches
+            if [id(click) for click in track.clicks] != [id(click) for click in wish.clicks]:
                 # Seen anew with the clicks of then, where they have been carried to meanwhile.
-                track.clicks, track.fresh = list(clicks), True
+                track.clicks, track.fresh = list(wish.clicks), True
                 track.matte = np.zeros_like(track.matte)
 
 

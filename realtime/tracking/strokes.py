@@ -85,9 +85,10 @@ def draw(mask: np.ndarray, stroke: Stroke, way: np.ndarray) -> None:
         return
     points = ops.transform_points(way, np.array(stroke.points, np.float64))
     points = np.rint(np.clip(points, -1e5, 1e5)).astype(np.int32)
-    cv2.polylines(mask, [points.reshape(-1, 1, 2)], False, color, max(1, round(2 * stroke.radius)))
+    radius = stroke.radius * abs(np.linalg.det(way[:2, :2] / way[2, 2])) ** 0.5
+    cv2.polylines(mask, [points.reshape(-1, 1, 2)], False, color, max(1, round(2 * radius)))
     for x, y in points[[0, -1]]:
-        cv2.circle(mask, (int(x), int(y)), max(1, round(stroke.radius)), color, -1)
+        cv2.circle(mask, (int(x), int(y)), max(1, round(radius)), color, -1)
 
 
 def covered(stroke: Stroke, size: tuple[int, int], matte_size: tuple[int, int]) -> np.ndarray:

@@ -87,6 +87,19 @@ class Track:
     def moved(self) -> bool:
         return self.dx != 0.0 or self.dy != 0.0
 
+    def fit(self, size: tuple[int, int]) -> None:
+        """Go on at mattes of (h, w) = `size`."""
+        to_new = ops.scaling((self.matte.shape[0], self.matte.shape[1]), size)
+        (wider, taller, _), (right, down) = to_new.diagonal().tolist(), to_new[:2, 2].tolist()
+        self.matte, self.others = ops.resize(self.matte, size), None
+        self.usual *= wider * taller
+        self.place = self.place[0] * wider + right, self.place[1] * taller + down
+        self.drift, self.speed = ((x * wider, y * taller) for x, y in (self.drift, self.speed))
+        for click in self.clicks:
+            click.x, click.y = click.x * wider + right, click.y * taller + down
+        for touch in self.touches:
+            touch.fit(size)
+
     def carry(self, step: Step) -> None:
         """Go along with the picture; the hole of a lost object stays with the background (see `settle`)."""
         if self.state == "followed":

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from realtime import ops
 from realtime.background.along import Along
@@ -113,3 +114,9 @@ def test_what_somebody_carries_is_erased_with_them_before_anything_shows_what_is
     assert share(result.hole, body(WALK[-1])) == 1
     assert share(result.hole, bag(WALK[-1])) > 0.9
     assert share(result.hole, ~ops.grow_square(body(WALK[-1]) | bag(WALK[-1]), TRAIL + 4)) == 0
+
+
+@pytest.mark.parametrize("height", [1, 2, 5, 10])
+def test_a_strip_at_the_pictures_edge_does_no_harm(height):
+    strips = [box(x, HEIGHT - height, 130, height) for x in (20, 22, 24)]
+    told([worn(ROOM, strip, x) for strip, x in zip(strips, (20, 22, 24), strict=True)], strips)

@@ -288,6 +288,24 @@ def test_slivers_at_its_rim_make_a_guess_no_younger():
     assert np.array_equal(plate.worn(np.eye(3), region, hole[region.slices]), left[region.slices])
 
 
+@pytest.mark.parametrize("zoom", [0.78, 1.3])
+def test_a_new_anchor_wears_no_guess_and_makes_none_younger(zoom):
+    hole, picture = disc(HEIGHT, WIDTH, 80, 45, 20), texture(HEIGHT, WIDTH)
+    plate = learnt(picture, ~hole)
+    plate.write_guess(np.zeros((HEIGHT, WIDTH, 3), np.float32), np.eye(3), FRAME, hole)
+    for _ in range(30):
+        plate.update(picture, np.eye(3), evidence(~hole))
+    motion = ops.translation(80, 45) @ np.diag([zoom, zoom, 1.0]) @ ops.translation(-80, -45)
+    there = look(hole, motion, HEIGHT, WIDTH)
+    there = (there > 0).astype(np.uint8) * 255
+    plate.anchor(motion)
+    assert not plate.worn(np.eye(3), FRAME, there).any()
+    left = there.copy()
+    left[:, :75] = 0
+    plate.update(look(picture, motion, HEIGHT, WIDTH), np.eye(3), evidence(~left))
+    assert plate.worn(np.eye(3), FRAME, left).any()
+
+
 def test_a_stored_plate_comes_back_with_all_that_was_seen_and_nothing_that_was_invented():
     seen, glimpsed = disc(HEIGHT, WIDTH, 50, 45, 30), disc(HEIGHT, WIDTH, 110, 45, 15)
     plate = learnt(texture(HEIGHT, WIDTH), seen, glimpsed)

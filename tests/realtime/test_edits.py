@@ -25,6 +25,7 @@ from realtime.edits import (
     TimedEdit,
     Undo,
     check_edits,
+    in_force,
     parse_box,
     parse_click,
     parse_time,
@@ -95,6 +96,22 @@ def test_edits_scale_with_the_picture_edges_aligned(tmp_path):
         Move(199.5, 199.5, 20, -40),
         Paint(((3.5, 3.5), (7.5, 11.5)), 8, True),
     ]
+
+
+def test_clicks_at_the_edge_of_a_picture_lie_in_a_smaller_one_too(tmp_path):
+    path = tmp_path / "selection.json"
+    corners = [Erase(x, y) for x in (0, 1279) for y in (0, 719)]
+    write_selection(path, 1280, 720, [TimedEdit(0, edit) for edit in corners])
+    check_edits(read_selection(path, 640, 360), 360, 640)
+
+
+def test_what_was_taken_back_is_not_in_force():
+    first, second, third = (TimedEdit(time, Erase(time, time)) for time in (1, 2, 3))
+    undo, clear = TimedEdit(4, Undo()), TimedEdit(4, Clear())
+    assert in_force([first, second, undo, third]) == [first, third]
+    assert in_force([first, clear, third]) == [third]
+    assert in_force([first, clear, undo, third]) == [first, third]
+    assert in_force([undo, first]) == [first]
 
 
 def test_edits_are_sorted_by_time_and_keep_their_order_within_a_moment(tmp_path):

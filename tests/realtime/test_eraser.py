@@ -336,6 +336,14 @@ def test_the_smallest_pictures_do_not_fail(shape):
         assert core.step(frame(texture(*shape, seed=index // 2), index), mask).image.shape == (*shape, 3)
 
 
+def test_a_frame_that_waits_counts_all_its_pictures():
+    core = eraser(Selection(), red_segmenter(), segment_interval=0)
+    pending = [core.observe(frame(put(ROOM, walk(index)), index)) for index in range(3)][-1]
+    parts = [pending.frame.image, pending.background, pending.trust, pending.hole.alpha, pending.hole.inside]
+    found = [getattr(pending.finding, name) for name in ("mask", "keep", "changed", "found", "ago", "leaps")]
+    assert pending.nbytes >= sum(each.nbytes for each in (*parts, *found) if each is not None)
+
+
 def test_the_memory_of_a_long_pan_is_bounded():
     world = texture(HEIGHT + 20, WIDTH * 6)
     core, sizes = eraser(), []

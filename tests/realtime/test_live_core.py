@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from realtime.background.plate import GUESSED, SEEN
-from realtime.edits import Erase, People
+from realtime.edits import Erase, Move, Paint, People, Undo
 from realtime.eraser import Eraser
 from realtime.errors import EraserError
 from realtime.selection import Selection
@@ -73,6 +73,23 @@ def test_after_a_fault_the_person_has_not_become_background():
     result = run(core, [OCCUPIED])[-1]
     assert result.fault is None
     assert psnr(result.image, ROOM, PERSON) > 40
+
+
+@pytest.mark.parametrize("before", [0, 3])
+def test_what_is_shown_while_the_network_fails_has_not_become_background(before):
+    core = eraser(fail_open=True)
+    run(core, [OCCUPIED] * before)
+    works, core.segmenter.engine.run = core.segmenter.engine.run, broken
+    assert run(core, [OCCUPIED])[-1].fault is not None
+    core.segmenter.engine.run = works
+    assert not any(shows_red(result.image) for result in run(core, [OCCUPIED] * 3))
+
+
+def test_when_no_more_frames_come_the_background_is_as_bright_as_the_last_one():
+    core = eraser()
+    brighter = np.clip(ROOM * 1.3, 0, 255).astype(np.uint8)
+    result = run(core, [ROOM, *(np.clip(ROOM * (1 + 0.03 * i), 0, 255).astype(np.uint8) for i in range(10)), brighter])
+    assert psnr(core.backdrop(result[-1]).image, brighter, np.full((HEIGHT, WIDTH), 255, np.uint8)) > 35
 
 
 def test_erasing_one_person_leaves_what_is_known_behind_another():
@@ -154,6 +171,11 @@ def test_a_plate_of_another_size_or_a_broken_file_is_refused(tmp_path):
     for name in ("bad.npz", "text.npz"):
         with pytest.raises(EraserError, match="damaged"):
             core.load_plate(tmp_path / name)
+    whole = (tmp_path / "room.npz").read_bytes()
+    for place in range(200, len(whole) - 400, len(whole) // 60):
+        (tmp_path / "bad.npz").write_bytes(whole[:place] + bytes(40) + whole[place + 40 :])
+        with pytest.raises(EraserError, match="damaged"):
+            core.load_plate(tmp_path / "bad.npz")
     with pytest.raises(EraserError, match=r"gone\.npz: No such file"):
         core.load_plate(tmp_path / "gone.npz")
     assert psnr(run(core, [OCCUPIED])[-1].image, ROOM, PERSON) > 40
@@ -167,6 +189,20 @@ def test_objects_go_on_at_another_frame_size():
     result = run(core, [big] * 2)[-1]
     assert result.hole[180, 320]
     assert result.things[0].number == 1
+
+
+def test_what_was_painted_and_moved_stays_in_place_when_the_frames_change_their_size():
+    core = Eraser(None, PaintingFiller(), Selection(()), Settings(dilate=0))
+    run(core, [ROOM])
+    core.edit(Move(160, 90, 100, -20))
+    core.edit(Paint(((20.0, 20.0), (60.0, 20.0)), 8.0, True))
+    before = run(core, [OCCUPIED] * 3)[-1]
+    small = run(core, [np.ascontiguousarray(OCCUPIED[::2, ::2])] * 3)[-1]
+    assert small.things[0].moved == (50, -10)
+    assert np.count_nonzero(small.hole[:, 20]) == pytest.approx(np.count_nonzero(before.hole[:, 40]) / 2, abs=2)
+    core.edit(Undo())
+    core.edit(Undo())
+    assert not run(core, [OCCUPIED] * 3)[-1].hole.any()
 
 
 @pytest.mark.parametrize("sizes", [[2], [2, 1], [2, 3]])

@@ -89,3 +89,9 @@ def test_a_mask_is_warped_conservatively():
     assert half[10, 6:15].all()
     assert not half[10, :6].any()
     assert not half[10, 15:].any()
+
+
+def test_a_picture_that_gets_narrower_alone_is_averaged():
+    columns = np.zeros((8, 40), np.uint8)
+    columns[:, ::4] = 200
+    assert (ops.resize(columns, (8, 10)) == 50).all()

@@ -9,7 +9,7 @@ import pytest
 from realtime import ops
 from realtime.background.imprint import imprint
 from realtime.edits import Paint
-from realtime.motion.flow import Flow, Reduced
+from realtime.motion.flow import DenseFlow, Flow, Reduced
 from realtime.motion.glance import View
 from realtime.motion.sight import Sight
 from realtime.refine import place, sharpened
@@ -49,6 +49,13 @@ def test_flow_carries_mattes_and_points_with_the_picture():
     assert iou(step.matte(matte(at(80))) >= 0.5, at(83) > 0) > 0.95
     assert step.point(80, 48) == pytest.approx((83, 48), abs=0.5)
     assert flow.step(Reduced(world, (40, 60))) is None
+
+
+@pytest.mark.parametrize("finest", [0, 1])
+@pytest.mark.parametrize("size", [(1, 1), (8, 8), (10, 130), (15, 100), (9, 640), (130, 10)])
+def test_pictures_too_small_for_flow_stay_where_they_are(size, finest):
+    picture = texture(*size)[..., 0]
+    assert not DenseFlow(finest)(picture, np.roll(picture, 2, 1)).any()
 
 
 def test_an_outline_goes_with_its_object_and_not_with_what_passes_behind_it():
@@ -238,3 +245,15 @@ def test_the_plate_forgets_an_object_that_stood_there_but_not_what_is_behind_one
     stale = imprint(at(80), at(80), view, expected, Sight(expected, view.contrast, known, known))
     assert bool(stale[48, 80]) == forgotten
     assert not stale[:20].any()
+
+
+def test_an_object_that_stands_still_has_no_speed_when_mattes_change_their_size():
+    matte = np.zeros((144, 256), np.float32)
+    matte[60:100, 100:140] = 1
+    lab = np.full((144, 256, 3), 100, np.uint8)
+    track = Track(1, matte)
+    track.begin(matte, lab, 0.0)
+    track.fit((72, 128))
+    assert track.matte.shape == (72, 128)
+    track.look(track.matte, lab[:72, :128], 0.1)
+    assert np.abs([*track.drift, *track.speed]).max() < 1e-3

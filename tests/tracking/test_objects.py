@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import weakref
+
 import cv2
 import numpy as np
 import pytest
@@ -12,6 +14,7 @@ from realtime.edits import Add, Clear, Erase, EraseBox, Move, Paint, People, Res
 from realtime.eraser import Eraser
 from realtime.selection import Box, Selection
 from realtime.settings import Pace, Settings
+from realtime.tracking.objects import HISTORY
 from tests.realtime.fakes import PaintingFiller, colour_segmenter, red_segmenter
 from tests.realtime.pictures import disc, frame, look, psnr, put, texture
 
@@ -158,6 +161,19 @@ def test_undo_takes_edits_back_one_by_one_and_clear_all_of_them():
     for _ in range(9):
         core.edit(Undo())
     assert erased() == (False, False)
+
+
+def test_as_many_edits_are_taken_back_as_are_remembered_and_their_mattes_are_not_kept():
+    picture, core = scene((at(80, 90), BLUE)), eraser()
+    run(core, [picture] * 2, {0: [Erase(80, 90)]})
+    matte = weakref.ref(core._finder.objects.tracks[0].matte)
+    for _ in range(HISTORY - 1):
+        core.edit(People(False))
+    run(core, [picture] * 3)
+    assert matte() is None
+    for _ in range(HISTORY):
+        core.edit(Undo())
+    assert not run(core, [picture] * 4)[-1].hole.any()
 
 
 @every
