@@ -18,12 +18,11 @@ from typing import Any
 from engines.card import TOLERANCES
 from engines.choice import Place, lack_of
 from engines.errors import EngineError
-from engines.interface import cores
+from engines.interface import CHANNELS, cores
 from engines.models import Model, find_model
 from engines.parity import PROBE, Arrays, compare, load_probe, random_inputs
 
 Run = Callable[[Arrays], Arrays]
-CHANNELS = {"image": 3, "mask": 1, "guidance": 3}
 
 
 class Timed:

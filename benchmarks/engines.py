@@ -26,7 +26,7 @@ from benchmarks.machine import describe_machine, graphics
 from benchmarks.tables import markdown_table, number
 from benchmarks.targets import Target
 from engines.card import TASKS
-from engines.command import exit_code_of
+from engines.command import exit_code_of, height_by_width
 from engines.errors import EngineError
 from engines.interface import cores
 from engines.models import available_models, find_model
@@ -79,7 +79,11 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--task", choices=TASKS, help="this one alone")
     parser.add_argument("--model", metavar="MODEL", help="a name or path (default: every model that is shipped)")
     parser.add_argument(
-        "--size", type=_size, action="append", metavar="HxW", help="of the input, may be repeated (default: the card's)"
+        "--size",
+        type=height_by_width,
+        action="append",
+        metavar="HxW",
+        help="of the input, may be repeated (default: the card's)",
     )
     parser.add_argument("--only", action="append", metavar="WORD", help="rows that hold this word; may be repeated")
     parser.add_argument(
@@ -91,13 +95,6 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--threads", type=int, default=cores(), help="of the CPU (default: all)")
     parser.add_argument("--out", type=Path, default=Path("build/engines"), metavar="FOLDER")
     return parser.parse_args(arguments)
-
-
-def _size(text: str) -> tuple[int, int]:
-    height, _, width = text.partition("x")
-    if not (height.isdigit() and width.isdigit()):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a size; give HEIGHTxWIDTH, such as 288x512")
-    return int(height), int(width)
 
 
 def _interpreter(text: str) -> tuple[str, str]:

@@ -42,11 +42,16 @@ def classical() -> list[Method]:
 
 
 def networks(models: Sequence[str], threads: int) -> list[Method]:
-    """Each model on whole pictures, and as the eraser uses it: on crops, with the texture of the surroundings."""
+    """Each model on whole pictures, and as the eraser uses it: on crops, with the texture of the surroundings.
+
+    They are named after their cards, or as they were given, where two cards have one name.
+    """
+    engines = {model: load_engine(model, "filler", device="cpu", threads=threads) for model in models}
+    names = [engine.card.name for engine in engines.values()]
     methods = []
-    for model in models:
-        engine = load_engine(model, "filler", device="cpu", threads=threads)
-        name, eraser = engine.card.name, NetworkFiller(engine)
+    for model, engine in engines.items():
+        name = engine.card.name if names.count(engine.card.name) == 1 else model
+        eraser = NetworkFiller(engine)
         methods.append(Method(name, _alone(engine, pasted=True), _alone(engine, pasted=False)))
         methods.append(Method(f"{name}, as erased", eraser.fill))
     return methods

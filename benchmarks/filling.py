@@ -62,6 +62,8 @@ def run_all(options: argparse.Namespace) -> None:
     """Measure what `options` ask for; print and write tables, JSON, pictures and the page."""
     if options.side < LEAST:
         raise EngineError(f"--side takes at least {LEAST} pixels, not {options.side}")
+    if options.limit is not None and options.limit < 1:
+        raise EngineError(f"--limit takes 1 or more, not {options.limit}")
     data = data_folder()
     ratings = None if options.ratings is None else read_ratings(options.ratings)
     backgrounds = _spread(read_backgrounds(data, "val", lambda name: True, LONGEST), options.limit)

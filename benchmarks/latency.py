@@ -18,6 +18,7 @@ import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
+from fractions import Fraction
 from itertools import islice
 from pathlib import Path
 
@@ -157,9 +158,16 @@ def _frames(path: str, count: int) -> Iterator[Frame]:
         yield from islice(source, count)
 
 
+def _end_of(path: str, count: int) -> float | None:
+    """Seconds after which a video has shown so many frames, by its rate; None where nobody knows that."""
+    with open_source(path) as source:
+        rate = source.info.rate
+    return float((count - Fraction(1, 2)) / rate) if rate else None
+
+
 def measure_whole(path: str, output: Path, options: argparse.Namespace) -> Whole:
     """Erase the file as a user would: decode, segment, erase with lookahead 1 s, encode with x264."""
-    end = options.frames / FPS if options.video else None
+    end = _end_of(path, options.frames) if options.video else None
     report = erase_video(
         path,
         output,

@@ -16,7 +16,7 @@ import numpy as np
 
 from benchmarks.sheets import contact_sheet, overlay
 from engines.command import exit_code_of
-from engines.pictures import write_picture
+from engines.pictures import check_name, write_picture
 from engines.runtime import DEFAULT_SEGMENTER
 from realtime.errors import EraserError
 from realtime.segment import Segmenter, load_segmenter
@@ -33,7 +33,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("out", type=Path, metavar="PICTURE", help="the sheet to write")
     parser.add_argument("--model", default=DEFAULT_SEGMENTER, help="a segmenter's name, folder or .onnx file")
     options = parser.parse_args(arguments)
-    return exit_code_of(lambda: write_picture(options.out, limits_sheet(load_segmenter(options.model))))
+    return exit_code_of(lambda: _write(options.out, options.model))
+
+
+def _write(out: Path, model: str) -> None:
+    check_name(out)
+    write_picture(out, limits_sheet(load_segmenter(model)))
 
 
 def limits_sheet(segmenter: Segmenter) -> np.ndarray:

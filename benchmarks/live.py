@@ -226,7 +226,7 @@ def measure(clip: Path, size: str, options: argparse.Namespace) -> Run:
 
     def watch(live: Live) -> None:
         if window:
-            show(meter.over(live), "benchmarks.live", people=True)
+            show(meter.over(live), "benchmarks.live")
         else:
             Watcher(lambda line: None).watch(meter.over(live))
 

@@ -19,11 +19,13 @@ from pathlib import Path
 
 from benchmarks.machine import describe_machine
 from benchmarks.tables import markdown_table, number
-from benchmarks.work import FrameWork, Layer, layers_of
 from engines.card import TASKS
-from engines.command import exit_code_of
+from engines.command import exit_code_of, optional
 from engines.models import find_model
 from engines.runtime import DEFAULT_FILLER, DEFAULT_SEGMENTER
+
+with optional(__name__):
+    from benchmarks.work import FrameWork, Layer, layers_of
 
 COUNTED = Path(__file__).parent / "results" / "estimates" / "frame_work.json"
 LIKELY = 1 / 3  # of the peaks that small networks and pixel operations are supposed to reach

@@ -17,13 +17,13 @@ import onnxruntime
 from onnx import helper
 
 from engines.errors import EngineError
+from engines.interface import CHANNELS
 from engines.models import Model
 from engines.parity import random_inputs
 
 PRODUCTS = ("Conv", "ConvTranspose", "Gemm", "MatMul")
 MOVERS = ("Resize", "Concat", "AveragePool", "MaxPool", "GlobalAveragePool", "Transpose", "Pad", "Softmax")
 SUMS = ("ReduceMean", "ReduceSum", "ReduceMax", "ReduceL2")
-CHANNELS = {"image": 3, "guidance": 3, "mask": 1}
 
 
 @dataclass(frozen=True)

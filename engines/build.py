@@ -22,11 +22,11 @@ from typing import Any
 from engines.cache import EngineCache, Key, write_whole
 from engines.card import TASKS, Card
 from engines.choice import lack_of
-from engines.command import exit_code_of
+from engines.command import exit_code_of, height_by_width
 from engines.errors import EngineError
 from engines.gpu import find_gpus
 from engines.guided import GuidedEngine
-from engines.interface import GUIDANCE, Engine
+from engines.interface import CHANNELS, GUIDANCE, Engine
 from engines.models import UNGUIDED, Model, available_models, find_model, find_models
 from engines.parity import PROBE, Probe, judge, load_probe, random_inputs
 from engines.tensorrt_build import Job, Range, build_plan, tensorrt_module, version_of
@@ -37,7 +37,6 @@ MAKERS = {"int8": "python -m calib.precision", "mixed": "python -m engines.graph
 DEFAULT = ("fp16", "fp32")  # what can be built of any model
 OBJECTS = 8  # that are guided to in one picture; more take several runs
 STRETCH = 4  # the largest side of a picture over the shorter side of the size that the card recommends
-CHANNELS = {"image": 3, "mask": 1, GUIDANCE: 3}
 _log = logging.getLogger(__name__)
 
 
@@ -129,7 +128,7 @@ def _built_last(shop: _Shop, model: Model) -> TensorRtEngine | None:
     """The newest engine of the cache that was built from this model's files for this GPU and TensorRT."""
     entries = [entry for entry in shop.cache.entries()[0] if entry.key.task == model.card.task]
     entries = [entry for entry in entries if not (entry.refused or entry.facts.get("aside"))]
-    for entry in sorted(entries, key=lambda entry: entry.path.stat().st_mtime, reverse=True):
+    for entry in sorted(entries, key=lambda entry: entry.written, reverse=True):
         if entry.key.precision in model.card.graphs or entry.key.precision in DEFAULT:
             making = _Making(shop, model, Options(), entry.key.precision)
             if replace(entry.key, shapes=making.key.shapes, options=making.key.options) == making.key:
@@ -287,13 +286,6 @@ def _show_progress(share: float) -> None:
         print(f"\r{share:4.0%}", end="\r" if share < 1 else "\r    \r", file=sys.stderr, flush=True)
 
 
-def _size(text: str) -> tuple[int, int]:
-    height, _, width = text.partition("x")
-    if not (height.isdigit() and width.isdigit()):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a size; give HEIGHTxWIDTH, such as 288x512")
-    return int(height), int(width)
-
-
 def main(arguments: list[str] | None = None) -> int:
     """Build; returns the exit code: 0 done, 1 failed."""
     parser = argparse.ArgumentParser(prog="python -m engines.build", description="Build TensorRT engines.")
@@ -302,7 +294,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--task", choices=TASKS, help="of a name that several have (default: all of them)")
     parser.add_argument("--precision", choices=PRECISIONS, default="fp16", help="default: fp16")
     parser.add_argument(
-        "--shape", type=_size, nargs="+", default=[], metavar="HxW",
+        "--shape", type=height_by_width, nargs="+", default=[], metavar="HxW",
         help="what to build for: one size; from one to another; or smallest, usual and largest (default: the card's)",
     )  # fmt: skip
     parser.add_argument("--workspace", type=int, metavar="MIB", help="for a layer (default: half of the GPU's memory)")

@@ -15,6 +15,7 @@ import logging
 import os
 import secrets
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -75,12 +76,16 @@ class Key:
 
 @dataclass(frozen=True)
 class Entry:
-    """An engine of the cache. facts: what was found out when it was built: seconds, parity, layers by precision."""
+    """An engine of the cache. facts: what was found out when it was built: seconds, parity, layers by precision.
+
+    size: bytes of its file. written: when, in seconds since 1970.
+    """
 
     path: Path
     key: Key
     facts: dict[str, Any]
     size: int
+    written: float
 
     @property
     def refused(self) -> str:
@@ -161,7 +166,7 @@ def _read(path: Path) -> tuple[Entry, bytes]:
         raise ValueError("not an engine of this version")
     try:
         values = json.loads(head[len(MAGIC) :])
-        entry = Entry(path, Key(**values["key"]), dict(values["facts"]), len(content))
+        entry = Entry(path, Key(**values["key"]), dict(values["facts"]), len(content), path.stat().st_mtime)
         whole = values["bytes"], values["sha256"]
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError("its first line can't be read") from error
@@ -213,9 +218,12 @@ def _remove(cache: EngineCache, names: list[str], stale: bool, everything: bool)
     if stale:
         entries = stale_among(entries)
     chosen = [*(entry.path for entry in entries), *damaged]
+    parts = cache.folder.glob(".*.part")  # as `write_whole` names them
     if everything:
-        chosen += cache.folder.glob("timing-*.cache")
-    elif not stale:
+        chosen += [*cache.folder.glob("timing-*.cache"), *parts]
+    elif stale:
+        chosen += filter(_is_left, parts)
+    else:
         chosen = [path for path in chosen if path.stem in names]
     if missing := set(names) - {path.stem for path in chosen}:
         raise EngineError(f"there is no engine {sorted(missing)[0]!r}; `python -m engines.cache list` names them")
@@ -224,6 +232,14 @@ def _remove(cache: EngineCache, names: list[str], stale: bool, everything: bool)
         print(f"removed {path.name}")
     if not chosen:
         print(f"nothing to remove in {cache.folder}")
+
+
+def _is_left(part: Path) -> bool:
+    """Whether a part of a file is of a writer that was killed: it has been there longer than any build takes."""
+    try:
+        return time.time() - part.stat().st_mtime > PATIENCE
+    except OSError:  # the file is whole by now
+        return False
 
 
 def stale_among(entries: list[Entry]) -> list[Entry]:
@@ -252,7 +268,9 @@ def main(arguments: list[str] | None = None) -> int:
     info.add_argument("name", help="or how it begins")
     remove = commands.add_parser("remove", help="delete engines; they are built again when they are needed")
     remove.add_argument("name", nargs="*")
-    remove.add_argument("--stale", action="store_true", help="those of another GPU, TensorRT or state of a model")
+    remove.add_argument(
+        "--stale", action="store_true", help="those of another GPU, TensorRT or state of a model, and parts of files"
+    )
     remove.add_argument("--all", action="store_true")
     given = parser.parse_args(arguments)
     cache = EngineCache()

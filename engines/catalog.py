@@ -19,9 +19,14 @@ CLASSICS = (
 NAMES = (*OURS, *CLASSICS)
 
 
-def make_task(name: str, data: Path, **options: Any) -> Task:
-    """The task of a name; options: what its `options` name. EngineError for others, and where torch is missing."""
+def make_task(name: str, data: Path, seed: int = 0, **options: Any) -> Task:
+    """The task of a name, its network's first weights drawn with `seed`; options: what its `options` name.
+
+    EngineError for others, and where torch is missing.
+    """
     try:
+        import torch
+
         from engines import tasks
         from engines.classics import tasks as classics
     except ImportError as error:
@@ -35,6 +40,7 @@ def make_task(name: str, data: Path, **options: Any) -> Task:
     kind = next(kind for kind in kinds if kind.name == name)
     if unknown := sorted(options.keys() - kind.options):
         raise EngineError(f"{name} takes no --{unknown[0].replace('_', '-')}; leave it out")
+    torch.manual_seed(seed)
     made: Task = kind(data, **options)
     return made
 

@@ -21,21 +21,25 @@ from datetime import date
 from pathlib import Path
 
 import numpy as np
-import onnx
-import torch
-from onnx import TensorProto, helper, numpy_helper
-from torch import nn
 
 from engines.card import Card
 from engines.catalog import NAMES, recipe_of
-from engines.command import exit_code_of
+from engines.command import add_data_option, exit_code_of, optional
 from engines.errors import EngineError
-from engines.graphs import add_graphs, needed
+from engines.interface import CHANNELS
 from engines.models import FILES
-from engines.recipes import Recipe
 from engines.runtime import Engine, load_engine
-from engines.segmenter import SIZES, Segmenter
-from engines.training import load_weights
+
+with optional(__name__):
+    import onnx
+    import torch
+    from onnx import TensorProto, helper, numpy_helper
+    from torch import nn
+
+    from engines.graphs import add_graphs, needed
+    from engines.recipes import Recipe
+    from engines.segmenter import SIZES, Segmenter
+    from engines.training import load_weights
 
 OPSET = 17
 TOLERANCE = 0.02  # largest difference to torch in FP32, of outputs in [0, 1]; what rounding weights to FP16 may cost
@@ -78,7 +82,7 @@ def export(
         outputs=recipe.outputs,
         multiple=recipe.multiple,
         sizes=recipe.sizes,
-        licence="Apache-2.0",
+        licence=recipe.licence,
         training_data=tuple({"source": source, "licence": licence} for source, licence in recipe.data.items()),
         metrics={},
         sha256=hashlib.sha256(model).hexdigest(),
@@ -212,8 +216,8 @@ def probe(recipe: Recipe, count: int, height: int, width: int) -> dict[str, np.n
     rng = np.random.default_rng(0)
     height, width = (-(-side // recipe.multiple) * recipe.multiple for side in (height, width))
     inputs = {}
-    for name, channels in recipe.channels.items():
-        coarse = rng.random((count, channels, height // 16, width // 16), np.float32)
+    for name in recipe.inputs:
+        coarse = rng.random((count, CHANNELS[name], height // 16, width // 16), np.float32)
         inputs[name] = np.ascontiguousarray(coarse.repeat(16, 2).repeat(16, 3))
         if name == "mask":
             inputs[name][:] = 0
@@ -258,8 +262,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("task", choices=NAMES, metavar="NETWORK", help=", ".join(NAMES))
     parser.add_argument("checkpoint", type=Path)
     parser.add_argument("--out", type=Path, required=True, help="folder of the model; its name is the model's name")
-    data = os.environ.get("ERASER_DATA")
-    parser.add_argument("--data", type=Path, default=data, required=data is None, help="default: $ERASER_DATA")
+    add_data_option(parser)
     parser.add_argument("--size", choices=tuple(SIZES), default="swift", help="of ours: which was trained")
     parser.add_argument(
         "--object-from", type=Path, metavar="CHECKPOINT", help="segmenter: of a training with --only object"

@@ -22,19 +22,22 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import onnx
-from onnx import TensorProto, helper, numpy_helper
-from onnx.reference import ReferenceEvaluator
 
 from engines.cache import write_whole
 from engines.card import TOLERANCES, Card, load_card
-from engines.command import exit_code_of
-from engines.half import half_errors, is_full, set_nodes, with_readers, worst_layers
-from engines.half_graph import compute_in_half, renamed
+from engines.command import exit_code_of, optional
 from engines.interface import GUIDANCE, OBJECT
 from engines.models import UNGUIDED
 from engines.onnx_engine import OnnxEngine
 from engines.parity import PROBE, load_probe, save_probe
+
+with optional(__name__):
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+    from onnx.reference import ReferenceEvaluator
+
+    from engines.half import half_errors, is_full, set_nodes, with_readers, worst_layers
+    from engines.half_graph import compute_in_half, renamed
 
 PRECISIONS = ("fp32", "fp16", "mixed")
 REST = 0.25  # of FP16's error that the mixed graph may keep

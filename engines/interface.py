@@ -17,6 +17,7 @@ from engines.errors import EngineError
 
 GUIDANCE = "guidance"  # the one input that may be left out, and that may hold more than the image does
 OBJECT = "object"  # the one output with an entry for each of the guidance's objects
+CHANNELS = {"image": 3, "mask": 1, GUIDANCE: 3}  # of whatever inputs a network has
 
 
 @dataclass(frozen=True)

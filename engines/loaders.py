@@ -21,7 +21,9 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import zlib
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -36,6 +38,7 @@ from engines.errors import EngineError
 VOC_PERSON, VOC_UNSURE = 15, 255
 CAMVID_PEOPLE = (9, 10)
 PERSON = "person"
+CALLED_PERSON = re.compile(rf"{PERSON}(?![a-z])")  # person_poly too, but no personal_bag
 
 
 def read_format(spec: str, side: int = LONGEST_SIDE) -> list[Picture]:
@@ -91,13 +94,18 @@ def read_coco(file: Path, side: int = LONGEST_SIDE) -> list[Picture]:
         raise EngineError(f"{file} is not a COCO instances file: it lacks {error}") from error
     if not people:
         raise EngineError(f"{file} has no category named {PERSON}")
+    for name, count in Counter(item["file_name"] for item in content["images"]).items():
+        if count > 1:
+            raise EngineError(f"{file} lists {name} {count} times; each picture may have one entry")
+    if strangers := annotations.keys() - {item["id"] for item in images.values()}:
+        raise EngineError(f"{file} has people in a picture with the id {strangers.pop()}, which it does not list")
 
     def read(path: Path) -> Picture:
         item = images[path]
         found = path if path.exists() else file.parent / "images" / item["file_name"]
         sure, unsure = np.zeros((2, item["height"], item["width"]), bool)
         for annotation in annotations.get(item["id"], []):
-            mask = _coco_mask(annotation["segmentation"], item["height"], item["width"])
+            mask = _coco_mask(annotation.get("segmentation"), item["height"], item["width"])
             (unsure if annotation.get("iscrowd") else sure)[mask] = True
         return _picture(found, sure, side, unsure=unsure & ~sure)
 
@@ -111,7 +119,7 @@ def read_supervisely(folder: Path, side: int = LONGEST_SIDE) -> list[Picture]:
         content = json.loads((path.parent.parent / "ann" / f"{path.name}.json").read_text())
         mask = np.zeros((content["size"]["height"], content["size"]["width"]), np.uint8)
         for item in content["objects"]:
-            if item["classTitle"].lower().startswith(PERSON):
+            if CALLED_PERSON.match(item["classTitle"].lower()):
                 _draw_supervisely(mask, item)
         return _picture(path, mask > 0, side)
 
@@ -200,30 +208,43 @@ def _unpack(packed: str | bytes) -> list[int]:
 
 
 def _coco_mask(segmentation: Any, height: int, width: int) -> np.ndarray:
+    if not segmentation:
+        raise ValueError("somebody in it has no outline; boxes alone are read from the format boxes")
     if isinstance(segmentation, dict):
         if list(segmentation["size"]) != [height, width]:
             raise ValueError(f"its run lengths are for {segmentation['size']}, not {[height, width]}")
         return decode_rle(segmentation["counts"], height, width)
     mask = np.zeros((height, width), np.uint8)
     for polygon in segmentation:
-        cv2.fillPoly(mask, [np.asarray(polygon, np.float32).reshape(-1, 2).round().astype(np.int32)], 1)
+        cv2.fillPoly(mask, [_corners(polygon)], 1)
     return mask > 0
+
+
+def _corners(polygon: Any) -> np.ndarray:
+    """(n, 2) int32: x and y of a polygon's corners; ValueError where it has fewer than three."""
+    corners = np.asarray(polygon, np.float32).reshape(-1, 2).round().astype(np.int32)
+    if len(corners) < 3:
+        raise ValueError(f"a polygon of it has {len(corners)} corners")
+    return corners
 
 
 def _draw_supervisely(mask: np.ndarray, item: dict[str, Any]) -> None:
     """Draw an object over the mask: a zlib-packed PNG at its origin, or a polygon whose holes are cut out."""
+    if item.get("geometryType") not in (None, "bitmap", "polygon"):
+        raise ValueError(f"an object of it is a {item['geometryType']}, neither a bitmap nor a polygon")
     if item.get("bitmap"):
         data = np.frombuffer(zlib.decompress(base64.b64decode(item["bitmap"]["data"])), np.uint8)
         bitmap = cv2.imdecode(data, cv2.IMREAD_UNCHANGED)
         if bitmap is None:
             raise ValueError("a bitmap of it can't be decoded")
         x, y = item["bitmap"]["origin"]
-        part = mask[y : y + bitmap.shape[0], x : x + bitmap.shape[1]]
-        part[(bitmap if bitmap.ndim == 2 else bitmap[..., -1])[: part.shape[0], : part.shape[1]] > 0] = 1
+        shape = (bitmap if bitmap.ndim == 2 else bitmap[..., -1])[max(0, -y) :, max(0, -x) :]
+        part = mask[max(0, y) :, max(0, x) :][: shape.shape[0], : shape.shape[1]]
+        part[shape[: part.shape[0], : part.shape[1]] > 0] = 1
     elif "points" in item:
         drawn = np.zeros_like(mask)
         for points, value in [(item["points"]["exterior"], 1), *((p, 0) for p in item["points"]["interior"])]:
-            cv2.fillPoly(drawn, [np.asarray(points, np.float32).round().astype(np.int32)], value)
+            cv2.fillPoly(drawn, [_corners(points)], value)
         mask[drawn > 0] = 1
     else:
         raise ValueError("an object of it is neither a bitmap nor a polygon")

@@ -6,7 +6,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from engines.errors import EngineError
@@ -50,12 +50,14 @@ def hold(path: Path) -> int:
 
 @contextmanager
 def locked(path: Path, timeout: float, waiting: Callable[[], None] = lambda: None) -> Iterator[None]:
-    """Hold the lock of `path` (an empty file that is made and stays) inside the block, where the disk knows locks.
+    """Hold the lock of `path` (an empty file that is made and stays) inside the block, where the disk knows locks
+    and the folder can be written.
 
     timeout: seconds to wait for another process; EngineError after that. waiting: called once if there is one.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.touch()
+    with suppress(OSError):  # then there is nothing to hold below
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
     end = time.monotonic() + timeout
     told = False
     held: list[int] = []

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 PUBLISHED = "maskrcnn"  # the model whose weights are a .pth file that others publish
 GUIDANCE, OBJECT = "guidance", "object"  # as in engines.interface, which needs NumPy
 UNGUIDED = ".unguided"
+ANY = "model"  # in place of a task, where none is named
 FILES = {"onnx": "model.onnx", "torch": "model.pt"}  # of a model's folder, by what runs it
 
 
@@ -71,8 +72,9 @@ def available_models(task: str) -> list[str]:
 
 
 def model_names(task: str) -> str:
-    """The same as a text."""
-    return ", ".join(available_models(task)) or "(none)"
+    """The same as a text; of all tasks for ANY."""
+    tasks = TASKS if task == ANY else (task,)
+    return ", ".join(dict.fromkeys(name for task in tasks for name in available_models(task))) or "(none)"
 
 
 def find_model(model: str | Path, task: str) -> Model:
@@ -86,7 +88,7 @@ def find_model(model: str | Path, task: str) -> Model:
 def find_models(model: str | Path) -> list[Model]:
     """All models that a name or path may mean, whatever they are for."""
     tasks = [task for task in TASKS if str(model) in available_models(task)]
-    return [_locate(model, task) for task in tasks] or [_locate(model, "model")]
+    return [_locate(model, task) for task in tasks] or [_locate(model, ANY)]
 
 
 def _weights() -> Traversable:

@@ -40,13 +40,13 @@ class Recipe:
     wrap: Callable[[Any], nn.Module]
     inputs: dict[str, str]
     outputs: dict[str, str]
-    channels: dict[str, int]
     sizes: tuple[tuple[int, int], ...]  # (height, width) to run at, the default first
     classes: tuple[str, ...]
     data: dict[str, str]
     measure: Callable[[Engine, Path], dict[str, float]]
     notes: str
     role: str
+    licence: str = "Apache-2.0"  # of the weights
     multiple: int = 32
     largest: int = 8_000_000  # bytes of the file
     runtime: str = "onnx"
@@ -106,7 +106,6 @@ RECIPES = {
             "matte": "float32 (N, 1, H/2, W/2) in [0, 1], a channel per class",
             "object": "float32 (M, 1, H/2, W/2) in [0, 1], the guided object; 0 where the guidance is all zero",
         },
-        channels={"image": 3, "guidance": 3},
         sizes=(SIZES["swift"].picture,),
         classes=("person",),
         data={
@@ -135,7 +134,6 @@ RECIPES = {
             "mask": "float32 (N, 1, H, W), 1 in the hole, 0 elsewhere",
         },
         outputs={"image_filled": "float32 (N, 3, H, W); pixels outside the hole are the input's"},
-        channels={"image": 3, "mask": 1},
         sizes=((256, 256), (512, 512)),
         classes=(),
         data={

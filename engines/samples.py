@@ -17,6 +17,7 @@ from engines.closeups import before, behind_faces, close_up, find_heads
 from engines.data import Picture, cut_things
 from engines.guidance import distort, guide
 from engines.holes import HoleMaker, blob, box, grow, pole, random_hole, silhouettes, strokes
+from engines.measure import AREA, working_size
 
 SEGMENTER_SHAPES = ((224, 256), (256, 256), (224, 384), (288, 288), (320, 224), (288, 416), (416, 288), (288, 512))
 SHARP_SHAPES = ((352, 384), (384, 384), (352, 608), (448, 448), (512, 352), (448, 640), (640, 448), (448, 800))
@@ -29,6 +30,8 @@ FILLER_SHAPES = ((128, 128), (160, 160), (192, 192), (192, 192), (256, 256), (25
 SHARP_FILLER_SHAPES = ((384, 384),)  # few photos have more rows
 APART = 0.02  # of the shorter side: how far holes keep off people, whose masks are rough
 LEAST_HOLE = 0.01  # of the picture: less teaches little
+PLAIN_FACES = 0.2  # of whole pictures: how many are close-ups instead
+PLAIN_LIGHT = 0.3  # how much of the light's usual changes whole pictures see
 TRIES = 8  # at a sample whose hole people leave room for
 
 
@@ -80,6 +83,9 @@ class SegmenterSamples(Dataset[tuple[Tensor, Tensor, Tensor, Tensor]]):
     what lies between the boxes, and clothes without anybody in them. A third are made larger, and cut down to what lies
     around the object that is meant. things: cut-outs of animals and of what else is nobody; they are pasted as often as
     what a teacher named in the pictures, and fill two fifths of the pictures of nobody.
+
+    plain: how often a batch is nothing of that, but whole pictures with masks, as a segmenter that runs at `area`
+    pixels sees them; a fifth of these are close-ups, as they stand there.
     """
 
     def __init__(
@@ -93,6 +99,8 @@ class SegmenterSamples(Dataset[tuple[Tensor, Tensor, Tensor, Tensor]]):
         batch: int,
         seed: int = 0,
         shapes: Sequence[tuple[int, int]] = SEGMENTER_SHAPES,
+        plain: float = 0.0,
+        area: int = AREA,
     ) -> None:
         self.cutouts = [one for picture in (*people, *cutouts) for one in augment.apart(picture)]
         self.people = [picture for picture in people if picture.trusted]
@@ -102,16 +110,23 @@ class SegmenterSamples(Dataset[tuple[Tensor, Tensor, Tensor, Tensor]]):
         self.things = [pictures for pictures in (cut_things([*backgrounds, *boxed]), things) if pictures]
         self.boxed = [with_lone_people(picture) for picture in boxed]
         self.heads = find_heads([*people, *cutouts])
+        self.faces = find_heads(self.people)
         self.batch = batch
         self.seed = seed
         self.shapes = shapes
+        self.plain = plain
+        self.sizes = [working_size(*_shape(picture), area) for picture in self.people]
 
     def __len__(self) -> int:
         return 1 << 40
 
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        shape = _shape_of_batch(self.shapes, self.seed, index // self.batch)
         rng = np.random.default_rng((self.seed, 0, index))
+        size = self._plain_size(index // self.batch)
+        if size is not None:
+            canvas = self._whole(rng, size)
+            return self._sample(rng, canvas, self._meant(rng, canvas, LEAST_OBJECT), worn=False)
+        shape = _shape_of_batch(self.shapes, self.seed, index // self.batch)
         closer = rng.random() < CLOSER
         larger = rng.uniform(1.4, 2.4) if closer else 1.0
         canvas = self._canvas(rng, (round(shape[0] * larger), round(shape[1] * larger)))
@@ -119,12 +134,23 @@ class SegmenterSamples(Dataset[tuple[Tensor, Tensor, Tensor, Tensor]]):
         if closer:
             part = around(rng, canvas.objects[meant], shape) if meant is not None else (slice(None), slice(None))
             canvas.cut(part, shape)
+        return self._sample(rng, canvas, meant)
+
+    def _plain_size(self, batch: int) -> tuple[int, int] | None:
+        """The size of a batch of whole pictures; None where the batch is none."""
+        rng = np.random.default_rng((self.seed, 2, batch))
+        return self.sizes[int(rng.integers(len(self.sizes)))] if rng.random() < self.plain else None
+
+    def _sample(
+        self, rng: np.random.Generator, canvas: Canvas, meant: int | None, *, worn: bool = True
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """The canvas as it is learnt from; worn: by all that a camera may do to it, not by a little light alone."""
         thing, guidance = self._guidance(rng, canvas, meant)
         planes = [canvas.image, canvas.label, guidance, thing]
         if rng.random() < 0.5:
             planes = [np.ascontiguousarray(plane[:, ::-1]) for plane in planes]
         image, label, guidance, thing = planes
-        image = augment.wear(rng, augment.light(rng, image))
+        image = augment.wear(rng, augment.light(rng, image)) if worn else augment.light(rng, image, PLAIN_LIGHT)
         return (
             to_tensor(image),
             torch.from_numpy(label)[None],
@@ -200,11 +226,18 @@ class SegmenterSamples(Dataset[tuple[Tensor, Tensor, Tensor, Tensor]]):
         """A cut-out of what is nobody, from each source as often."""
         return _any_of(rng, self.things[int(rng.integers(len(self.things)))])
 
+    def _whole(self, rng: np.random.Generator, size: tuple[int, int]) -> Canvas:
+        """A picture that is seen at `size` (H, W), or a face in one."""
+        if self.faces and rng.random() < PLAIN_FACES:
+            image, mask = close_up(rng, self.faces, size)
+            return Canvas(image, mask, (mask > UNKNOWN).astype(np.uint8))
+        picture = _any_of(rng, [each for each, its in zip(self.people, self.sizes, strict=True) if its == size])
+        image, both = augment.resize(picture.image, _with_people(picture), size)
+        return Canvas(image, np.ascontiguousarray(both[..., 0]), both[..., 1])
+
     def _real(self, rng: np.random.Generator, shape: tuple[int, int]) -> Canvas:
         picture = _any_of(rng, self.people)
-        assert picture.mask is not None
-        _, people = cv2.connectedComponents((picture.mask > UNKNOWN).astype(np.uint8), ltype=cv2.CV_16U)
-        both = _beside(picture.mask, people.clip(max=SHARED - 1).astype(np.uint8))
+        both = _with_people(picture)
         if rng.random() < 0.35:
             image, both = augment.resize(picture.image, both, shape)
         else:
@@ -334,12 +367,23 @@ def _somebody(picture: Picture) -> np.ndarray:
     return picture.mask
 
 
+def _shape(picture: Picture) -> tuple[int, int]:
+    return picture.image.shape[0], picture.image.shape[1]
+
+
 def _shape_of_batch(shapes: Sequence[tuple[int, int]], seed: int, number: int) -> tuple[int, int]:
     return shapes[int(np.random.default_rng((seed, 1, number)).integers(len(shapes)))]
 
 
 def _any_of(rng: np.random.Generator, pictures: Sequence[Picture]) -> Picture:
     return pictures[int(rng.integers(len(pictures)))]
+
+
+def _with_people(picture: Picture) -> np.ndarray:
+    """(H, W, 2) uint8: a picture's mask, and the pieces of it, numbered."""
+    assert picture.mask is not None
+    _, people = cv2.connectedComponents((picture.mask > UNKNOWN).astype(np.uint8), ltype=cv2.CV_16U)
+    return _beside(picture.mask, people.clip(max=SHARED - 1).astype(np.uint8))
 
 
 def _beside(label: np.ndarray, things: np.ndarray | None) -> np.ndarray:

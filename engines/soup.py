@@ -13,12 +13,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
-from torch import Tensor
-
-from engines.command import exit_code_of
+from engines.command import exit_code_of, optional
 from engines.errors import EngineError
-from engines.training import read_checkpoint, write_checkpoint
+
+with optional(__name__):
+    import torch
+    from torch import Tensor
+
+    from engines.training import read_checkpoint, write_checkpoint
 
 MEAN = "the mean of the weights after "  # begins a line of a history
 KEPT = ("task", "rival", "step", "elapsed", "seed")  # of the first checkpoint

@@ -11,13 +11,12 @@ folder of its own in --out and resumes there; `study.md` sets the figures side b
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from pathlib import Path
 from typing import Any
 
 from engines.catalog import NAMES, make_task
-from engines.command import exit_code_of
+from engines.command import add_data_option, exit_code_of
 from engines.errors import EngineError
 
 OF_THE_PLAN = {"rate": float, "batch": int, "seed": int}
@@ -29,8 +28,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m engines.study", description="Train once per value of a setting")
     parser.add_argument("network", choices=NAMES, metavar="NETWORK", help=", ".join(NAMES))
     parser.add_argument("--vary", required=True, metavar="NAME=A,B,...")
-    data = os.environ.get("ERASER_DATA")
-    parser.add_argument("--data", type=Path, default=data, required=data is None, help="default: $ERASER_DATA")
+    add_data_option(parser)
     parser.add_argument("--out", type=Path, default=Path("build/study"), metavar="FOLDER")
     parser.add_argument("--steps", type=int, help="length of each training; reproducible")
     parser.add_argument("--minutes", type=float, help="length of each training")
@@ -49,7 +47,7 @@ def study(network: str, vary: str, data: Path, out: Path, **plan: Any) -> str:
     settings = [(value, *_setting(name, value)) for value in values.split(",")]
     found = {}
     for value, for_task, for_plan in settings:
-        task = make_task(network, data, **for_task)
+        task = make_task(network, data, for_plan.get("seed", 0), **for_task)
         from engines.training import Plan, read_figures, train
 
         print(f"{network}: {name}={value}", flush=True)

@@ -53,11 +53,12 @@ class SegmenterTask:
 
     size: "swift" or "sharp". labels: the folder that `engines.teach` wrote, if any. also: more pictures, as
     FORMAT:PATH (`engines.loaders`). only: what of the network learns (`engines.segmenter.PARTS`), if not all of it;
-    people are found as before while the object's part learns, and the other way round.
+    people are found as before while the object's part learns, and the other way round. plain: how often a batch is of
+    whole pictures, as they are (`engines.samples.SegmenterSamples`).
     """
 
     name = "segmenter"
-    options = frozenset({"size", "labels", "also", "only"})
+    options = frozenset({"size", "labels", "also", "only", "plain"})
     goal = "iou"
     rival = None
     habits = Habits()
@@ -70,9 +71,13 @@ class SegmenterTask:
         labels: Path | None = None,
         also: Sequence[str] = (),
         only: str | None = None,
+        plain: float = 0.0,
         pretrained: bool = True,
     ) -> None:
+        if not 0 <= plain <= 1:
+            raise EngineError(f"--plain takes a share from 0 to 1, not {plain:g}")
         self.data = data
+        self.plain = plain
         self.size = size
         self.labels = labels
         self.also = also
@@ -85,7 +90,17 @@ class SegmenterTask:
 
     def samples(self, batch: int, seed: int) -> Dataset[Any]:
         shapes = SHARP_SHAPES if self.size == "sharp" else SEGMENTER_SHAPES
-        return segmenter_samples(self.data, batch, seed, labels=self.labels, also=self.also, shapes=shapes)
+        height, width = SIZES[self.size].picture
+        return segmenter_samples(
+            self.data,
+            batch,
+            seed,
+            labels=self.labels,
+            also=self.also,
+            shapes=shapes,
+            plain=self.plain,
+            area=height * width,
+        )
 
     def groups(self, rate: float) -> list[dict[str, Any]]:
         return _encoder_slowly(self.network, rate)
@@ -132,9 +147,11 @@ def segmenter_samples(
     labels: Path | None = None,
     also: Sequence[str] = (),
     shapes: Sequence[tuple[int, int]] = SEGMENTER_SHAPES,
+    plain: float = 0.0,
+    area: int = measure.AREA,
 ) -> SegmenterSamples:
     """What a segmenter of people learns from; labels, also: as `SegmenterTask` takes them."""
-    people = read_people(data, "train", learns_from)
+    people = read_people(data, "train", learns_from, measure.SIDE if plain else LONGEST_SIDE)
     backgrounds = read_backgrounds(data, "train", learns_from)
     boxed = read_boxes(data, held=False)
     if labels is not None:
@@ -148,7 +165,16 @@ def segmenter_samples(
         else:
             things += cut_things([picture])
     return SegmenterSamples(
-        people, read_cutouts(data), backgrounds, boxed, things, batch=batch, seed=seed, shapes=shapes
+        people,
+        read_cutouts(data),
+        backgrounds,
+        boxed,
+        things,
+        batch=batch,
+        seed=seed,
+        shapes=shapes,
+        plain=plain,
+        area=area,
     )
 
 

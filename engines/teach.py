@@ -15,7 +15,6 @@ Animals are what EfficientNet-Lite0 calls so, as its package ships it, with Imag
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -24,7 +23,7 @@ import cv2
 import numpy as np
 
 from engines.augment import UNKNOWN
-from engines.command import exit_code_of
+from engines.command import add_data_option, exit_code_of
 from engines.data import Picture, learns_from, read_backgrounds, read_boxes
 from engines.errors import EngineError
 from engines.holes import grow
@@ -140,8 +139,7 @@ def _somebody(matte: np.ndarray, outside: np.ndarray) -> np.ndarray:
 def main(arguments: list[str] | None = None) -> int:
     """Parse, label, return the exit code: 0 done, 1 failed."""
     parser = argparse.ArgumentParser(prog="python -m engines.teach", description=__doc__.splitlines()[0])
-    data = os.environ.get("ERASER_DATA")
-    parser.add_argument("--data", type=Path, default=data, required=data is None, help="default: $ERASER_DATA")
+    add_data_option(parser)
     parser.add_argument("--out", type=Path, required=True, help="folder of the labels")
     parser.add_argument("--segmenter", default=DEFAULT_SEGMENTER, metavar="MODEL", help="who finds the people")
     options = parser.parse_args(arguments)

@@ -8,18 +8,15 @@ import sys
 from pathlib import Path
 
 from engines.catalog import NAMES, make_task
-from engines.command import exit_code_of
+from engines.command import add_data_option, exit_code_of
 from engines.errors import EngineError
-
-DATA_VARIABLE = "ERASER_DATA"
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Parse, train, return the exit code: 0 done, 1 failed, 130 interrupted (the checkpoint stays)."""
     parser = argparse.ArgumentParser(prog="python -m engines.train", description=__doc__)
     parser.add_argument("task", choices=NAMES, metavar="NETWORK", help=", ".join(NAMES))
-    data = os.environ.get(DATA_VARIABLE)
-    parser.add_argument("--data", type=Path, default=data, required=data is None, help=f"default: ${DATA_VARIABLE}")
+    add_data_option(parser)
     parser.add_argument("--out", type=Path, required=True, help="folder of the checkpoint and the log; resumes there")
     parser.add_argument("--steps", type=int, help="length; reproducible")
     parser.add_argument("--minutes", type=float, help="length; the schedule follows the clock")
@@ -60,6 +57,13 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--only", choices=("matte", "object"), help="segmenter: train what finds people, or what finds a guided object"
     )
+    parser.add_argument(
+        "--plain",
+        type=float,
+        default=0.0,
+        metavar="SHARE",
+        help="segmenter: of the batches, whole pictures as they are",
+    )
     parser.add_argument("--judge-every", type=float, metavar="MINUTES", help="evaluate now and then, keep best.pt")
     parser.add_argument("--patience", type=int, default=3, help="evaluations without a better figure before it stops")
     parser.add_argument("--half", action="store_true", default=None, help="bfloat16 on a CPU too, if it computes in it")
@@ -69,10 +73,10 @@ def main(arguments: list[str] | None = None) -> int:
     return exit_code_of(lambda: _train(**options))
 
 
-def _train(task: str, data: Path, **options: object) -> None:
+def _train(task: str, data: Path, seed: int, **options: object) -> None:
     given = {
         name: options.pop(name)
-        for name in ("size", "labels", "also", "only", "weigh", "side", "with_people", "imagenet", "noise")
+        for name in ("size", "labels", "also", "only", "plain", "weigh", "side", "with_people", "imagenet", "noise")
     }
     asked = [
         f"{name} {' '.join(value) if isinstance(value, list) else value}"
@@ -80,10 +84,10 @@ def _train(task: str, data: Path, **options: object) -> None:
         if value and name != "labels"
     ]
     given["weigh"] = dict(_weight(text) for text in given["weigh"])  # type: ignore[attr-defined]
-    made = make_task(task, data, **{name: value for name, value in given.items() if value})
+    made = make_task(task, data, seed, **{name: value for name, value in given.items() if value})
     from engines.training import Plan, train
 
-    train(made, Plan(**options, asked=asked), lambda line: print(line, flush=True))  # type: ignore[arg-type]
+    train(made, Plan(**options, seed=seed, asked=asked), lambda line: print(line, flush=True))  # type: ignore[arg-type]
 
 
 def _weight(text: str) -> tuple[str, float]:

@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import copy
 import csv
+import io
 import math
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -23,13 +25,16 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
 from engines.card import load_card
+from engines.catalog import recipe_of
 from engines.errors import EngineError
+from engines.lock import locked
 from engines.muon import MuonAdamW
 from engines.unfold import unfold
 
 WARM_UP = 50  # steps from a tenth of the learning rate to all of it
 LOG_EVERY = 20  # steps
 MEASURED = 8  # batches that a model's normalisations get their statistics from
+LEAST = {"steps": 1, "pictures": 1, "batch": 1, "threads": 1, "patience": 1, "workers": 0, "seed": 0}  # of a plan
 
 
 @dataclass(frozen=True)
@@ -110,19 +115,41 @@ def train(task: Task, plan: Plan, say: Callable[[str], None] = print) -> Path:
     """Train until the plan's end, resume from `out`/checkpoint.pt where it exists; return the checkpoint's path.
 
     Writes `out`/log.csv (a line each 20 steps; `python -m engines.plot` draws it). EngineError when the plan or the
-    checkpoint does not fit.
+    checkpoint does not fit, or another training works in `out`.
     """
+    _check(plan)
+
+    def refuse() -> None:
+        raise EngineError(f"another training works in {plan.out}; wait for it, or give another --out")
+
+    plan.out.mkdir(parents=True, exist_ok=True)
+    with locked(plan.out / ".lock", math.inf, refuse):
+        return _train(task, plan, say)
+
+
+def _check(plan: Plan) -> None:
+    """EngineError for a plan that makes no sense."""
     if [plan.steps, plan.minutes, plan.pictures].count(None) != 2:
         raise EngineError("say how long to train: either --steps, --minutes or --pictures")
+    for name, least in LEAST.items():
+        value = getattr(plan, name)
+        if value is not None and value < least:
+            raise EngineError(f"--{name} takes {least} or more, not {value}")
+    for name in ("minutes", "rate"):
+        value = getattr(plan, name)
+        if value is not None and not value > 0:
+            raise EngineError(f"--{name} takes more than 0, not {value:g}")
     if plan.remember and (plan.start is None or not plan.start.is_dir()):
         raise EngineError("--remember mixes ImageNet's weights into a model's; name its folder with --from")
     if not 0 <= plan.remember <= 1:
         raise EngineError(f"--remember takes a share from 0 to 1, not {plan.remember:g}")
-    if plan.threads:
+
+
+def _train(task: Task, plan: Plan, say: Callable[[str], None]) -> Path:
+    if plan.threads is not None:
         torch.set_num_threads(plan.threads)
     device = torch.device(pick_device(plan.device))
     torch.manual_seed(plan.seed)
-    plan.out.mkdir(parents=True, exist_ok=True)
     path = plan.out / "checkpoint.pt"
     run = _Run(task, plan, device)
     if path.exists():
@@ -130,8 +157,9 @@ def train(task: Task, plan: Plan, say: Callable[[str], None] = print) -> Path:
         say(f"{task.name}: resuming at step {run.step}")
     elif plan.start is not None:
         say(f"{task.name}: {run.adopt(plan.start)}")
+    headed = _cut_log(plan.out / "log.csv", run.step)
     with (plan.out / "log.csv").open("a", newline="") as file:
-        _loop(run, path, csv.writer(file), file.flush, say)
+        _loop(run, path, csv.writer(file), file.flush, say, headed=headed)
     run.save(path)
     figures = task.evaluate(run.mean_network(run.network))
     run.save(path, figures)
@@ -151,24 +179,34 @@ def load_weights(path: Path, network: nn.Module, name: str) -> dict[str, Any]:
     return {key: state[key] for key in ("step", "elapsed", "seed", "figures", "history")}
 
 
-def read_checkpoint(path: Path) -> dict[str, Any]:
-    """All that a training wrote; EngineError where `path` is no checkpoint."""
+def read_checkpoint(path: Path, otherwise: str = "name one that `python -m engines.train` wrote") -> dict[str, Any]:
+    """All that a training wrote; EngineError where `path` is no checkpoint. otherwise: what to do then."""
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:
         raise EngineError(f"there is no checkpoint {path}; train one with `python -m engines.train`") from error
+    except OSError as error:
+        raise EngineError(f"{path} can't be read ({error.strerror}); {otherwise}") from error
     except Exception as error:  # torch raises many kinds for a damaged file
-        raise EngineError(f"{path} is not a readable checkpoint ({error}); remove it to start over") from error
+        raise EngineError(f"{path} is not a readable checkpoint; {otherwise}") from error
     if not isinstance(state, dict) or not {"task", "mean"} <= state.keys():
-        raise EngineError(f"{path} is not a checkpoint of this trainer; remove it to start over")
+        raise EngineError(f"{path} is not a checkpoint of this trainer; {otherwise}")
     return {"history": [], **state}
 
 
 def write_checkpoint(path: Path, state: Mapping[str, Any]) -> None:
-    """Write beside it, then rename: power loss leaves the old one or the new one."""
-    beside = path.with_suffix(".tmp")
-    torch.save(state, beside)
-    os.replace(beside, path)
+    """Write beside it, then rename: power loss leaves the old one or the new one. EngineError on a full disk."""
+    content, beside = io.BytesIO(), path.with_suffix(".tmp")
+    torch.save(state, content)  # to a file itself, torch would hide what is wrong with the disk
+    try:
+        with beside.open("wb") as file:
+            file.write(content.getbuffer())
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(beside, path)
+    except OSError as error:
+        beside.unlink(missing_ok=True)
+        raise EngineError(f"{path} can't be written ({error.strerror}); make room there, or name another") from error
 
 
 def read_figures(path: Path) -> dict[str, float]:
@@ -185,14 +223,30 @@ def pick_device(device: str) -> str:
     return device
 
 
-def _loop(run: _Run, path: Path, log: Any, flush: Callable[[], None], say: Callable[[str], None]) -> None:
+def _cut_log(path: Path, step: int) -> bool:
+    """Leave what a log tells of the time up to a step: the rest comes again. Whether there is any, after its header."""
+
+    def is_past(line: bytes) -> bool:
+        number = line.partition(b",")[0]
+        return line.endswith(b"\n") and number.isdigit() and int(number) <= step
+
+    with path.open("ab+") as file:
+        file.seek(0)
+        lines = file.readlines()
+        kept = list(takewhile(is_past, lines[1:]))
+        file.truncate(sum(map(len, [lines[0], *kept])) if kept else 0)
+    return bool(kept)
+
+
+def _loop(
+    run: _Run, path: Path, log: Any, flush: Callable[[], None], say: Callable[[str], None], *, headed: bool
+) -> None:
     saved = shown = time.monotonic()
     sums: dict[str, float] = {}
     count = 0
     batches = iter(run.batches())
-    headed = run.step >= LOG_EVERY
     judge = _Judge(run.plan.judge_every, run.plan.patience)
-    while run.progress() < 1:
+    while run.progress() < 1 and not judge.gives_up(run):
         started = time.monotonic()
         terms = run.advance(next(batches))
         run.elapsed += time.monotonic() - started
@@ -212,11 +266,12 @@ def _loop(run: _Run, path: Path, log: Any, flush: Callable[[], None], say: Calla
                 shown = time.monotonic()
                 left = run.elapsed / max(progress, 1e-6) * (1 - progress) / 60
                 say(f"{run.task.name}: step {run.step}, {progress:.1%}, {means}, {left:.1f} min left")
-        if time.monotonic() - saved > run.plan.save_every:
+        judged = judge.is_due()
+        if judged:
+            judge.look(run, path.with_name("best.pt"), say)
+        if judged or time.monotonic() - saved > run.plan.save_every:
             run.save(path)
             saved = time.monotonic()
-        if judge.is_due() and judge.says_stop(run, path.with_name("best.pt"), say):
-            break
 
 
 class _Judge:
@@ -226,24 +281,24 @@ class _Judge:
         self.every = every
         self.patience = patience
         self.last = time.monotonic()
-        self.best = -math.inf
-        self.worse = 0
 
     def is_due(self) -> bool:
         return self.every is not None and time.monotonic() - self.last >= 60 * self.every
 
-    def says_stop(self, run: _Run, path: Path, say: Callable[[str], None]) -> bool:
-        """Evaluate; True when the figure has not grown for `patience` times."""
+    def gives_up(self, run: _Run) -> bool:
+        """Whether the figure has not grown for `patience` times."""
+        return self.every is not None and run.worse >= self.patience
+
+    def look(self, run: _Run, path: Path, say: Callable[[str], None]) -> None:
+        """Evaluate, and keep what is better than all before."""
         figures = run.task.evaluate(run.mean_network(copy.deepcopy(run.network)))
         self.last = time.monotonic()
         figure = figures[run.task.goal]
-        say(f"{run.task.name}: step {run.step}, {run.task.goal} {figure:.4f}, best before {self.best:.4f}")
-        if figure > self.best:
-            self.best, self.worse = figure, 0
+        say(f"{run.task.name}: step {run.step}, {run.task.goal} {figure:.4f}, best before {run.best:.4f}")
+        run.worse += 1
+        if figure > run.best:
+            run.best, run.worse = figure, 0
             run.save(path, figures)
-        else:
-            self.worse += 1
-        return self.worse >= self.patience
 
 
 class _Run:
@@ -272,6 +327,7 @@ class _Run:
         self.before: list[str] = []  # the trainings that this one starts from, the oldest first
         self.step = 0
         self.elapsed = 0.0
+        self.best, self.worse = -math.inf, 0  # the best figure, and how many evaluations it is ago
 
     def _line(self) -> str:
         """This training in words, for the card of what it becomes."""
@@ -306,6 +362,7 @@ class _Run:
             self.task.samples(self.batch, self.plan.seed),
             batch_size=self.batch,
             sampler=_Endless(self.step * self.batch),
+            generator=torch.Generator(),  # the loader must not draw from what the loss draws from
             num_workers=workers,
             pin_memory=self.device.type == "cuda",
         )
@@ -362,6 +419,9 @@ class _Run:
             "step": self.step,
             "elapsed": self.elapsed,
             "seed": self.plan.seed,
+            "batch": self.batch,
+            "best": self.best,
+            "worse": self.worse,
             "figures": dict(figures or {}),
             "history": [*self.before, self._line()],
         }
@@ -382,13 +442,16 @@ class _Run:
         return f"{found} come from {path}"
 
     def _unfold(self, path: Path) -> str:
+        card = load_card(path / "card.json")
+        if card.task != recipe_of(self.task.name).role:
+            raise EngineError(f"{path} is a {card.task}, from which no {self.task.name} can start; name another model")
         batches = self.batches()
         first = [batch for batch, _ in zip(batches, range(MEASURED), strict=False)]
 
         def run(number: int) -> None:
             self.task.loss([part.to(self.device) for part in first[number]], 0.0)
 
-        self.before = list(load_card(path / "card.json").history)
+        self.before = list(card.history)
         return f"{unfold(path, self.network, run, MEASURED, self.plan.remember)} convolutions"
 
     def _adopt_checkpoint(self, path: Path) -> str:
@@ -406,15 +469,18 @@ class _Run:
         return f"{len(fits)} of {len(known)} tensors"
 
     def restore(self, path: Path) -> None:
-        state = read_checkpoint(path)
-        if state["task"] != self.task.name or state.get("seed") != self.plan.seed:
-            raise EngineError(f"{path} is of another task or seed; remove it or give another --out")
+        state = read_checkpoint(path, "remove it to start over")
+        ours = {"task": self.task.name, "seed": self.plan.seed, "batch": self.batch}
+        for name, value in ours.items():
+            if state.get(name, value) != value:
+                raise EngineError(f"{path} is of {name} {state[name]}, not {value}; remove it or give another --out")
+        name, advice = self.task.name, f"go on with --from {path} and another --out"
+        if ("rival" in state) != (self.task.rival is not None):
+            raise EngineError(f"{path} is of a {name} with{'' if 'rival' in state else 'out'} a rival; {advice}")
         try:
             self.network.load_state_dict(state["network"])
             self.optimizer.load_state_dict(state["optimizer"])
         except (KeyError, RuntimeError, ValueError) as error:
-            name = self.task.name
-            advice = f"go on with --from {path} and another --out"
             raise EngineError(f"{path} is of a {name} of another size or version; {advice}") from error
         if self.task.rival is not None:
             assert self.rival_optimizer is not None
@@ -424,6 +490,7 @@ class _Run:
         torch.set_rng_state(state["random"])
         self.before = state["history"][:-1]
         self.step, self.elapsed = state["step"], state["elapsed"]
+        self.best, self.worse = state.get("best", -math.inf), state.get("worse", 0)
 
 
 def _step(optimizer: torch.optim.Optimizer, terms: Mapping[str, Tensor]) -> None:

@@ -42,6 +42,8 @@ def unfold(model: Path, network: nn.Module, run: Callable[[int], Any], rounds: i
     convs = {name: module for name, module in network.named_modules() if isinstance(module, nn.Conv2d)}
     found = {name: next((w for path, w in folded.items() if _is(path, name)), None) for name in convs}
     known = {name: weights for name, weights in found.items() if weights is not None}
+    if not known:
+        raise EngineError(f"{path} is of another network; it has none of this one's convolutions")
     for name, (weight, _) in known.items():
         if weight.shape != convs[name].weight.shape:
             raise EngineError(f"{path} is of another network; its {name} has another shape")

@@ -188,7 +188,11 @@ class DilateType(click.ParamType):
     "--start", type=TimeType(), metavar="TIME", help="Begin here: seconds or H:MM:SS. All streams are cut alike."
 )
 @click.option("--end", type=TimeType(), metavar="TIME", help="End before this: seconds or H:MM:SS.")
-@click.option("--codec", metavar="NAME", help="Video codec of the output.  [default: the input's, where possible]")
+@click.option(
+    "--codec",
+    metavar="NAME",
+    help="Video codec of the output.  [default: the input's if it is H.264, HEVC, VP9 or AV1 and OUTPUT can hold it]",
+)
 @click.option(
     "--hwaccel",
     type=click.Choice(["auto", "none"]),
@@ -273,8 +277,8 @@ def _selected(given: Mapping[str, Any]) -> str:
     from realtime.outputs import check_paths
     from realtime.select.session import Options, select
 
-    outputs = [given[name] for name in ("output", "preview", "save_mask", "report")]
-    check_paths([given["input"]], outputs, given["overwrite"])
+    outputs = [given[name] for name in ("output", "preview", "save_mask")]
+    check_paths([given["input"]], outputs, given["overwrite"], given["report"])
     file = Path(given["selection"] or Path(given["output"]).with_suffix(".selection.json"))
     models = {name: given[name] for name in ("segmenter", "device", "runtime")}
     done = select(given["input"], Options(file, start=given["start"], end=given["end"], **models))

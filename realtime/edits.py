@@ -178,11 +178,8 @@ def moved(edits: Iterable[TimedEdit]) -> dict[int, tuple[float, float]]:
     return total
 
 
-def settled(edits: Iterable[TimedEdit]) -> list[TimedEdit]:
-    """The edits by time, without those that were taken back; objects are numbered in the order of their choice.
-
-    What refines an object without saying which is told its number: of the one chosen last before, or else the first.
-    """
+def in_force(edits: Iterable[TimedEdit]) -> list[TimedEdit]:
+    """The edits without those that were taken back, in their order."""
     log: list[list[TimedEdit]] = [[]]  # what counts, after each edit
     for timed in edits:
         match timed.edit:
@@ -192,7 +189,15 @@ def settled(edits: Iterable[TimedEdit]) -> list[TimedEdit]:
                 log.append([])
             case _:
                 log.append([*log[-1], timed])
-    left = sorted(log[-1], key=lambda timed: timed.time)
+    return log[-1]
+
+
+def settled(edits: Iterable[TimedEdit]) -> list[TimedEdit]:
+    """The edits by time, without those that were taken back; objects are numbered in the order of their choice.
+
+    What refines an object without saying which is told its number: of the one chosen last before, or else the first.
+    """
+    left = sorted(in_force(edits), key=lambda timed: timed.time)
     taken = {timed.edit.number for timed in left if isinstance(timed.edit, Erase | EraseBox)}
     free = itertools.filterfalse(taken.__contains__, itertools.count(1))
     named = [
@@ -215,7 +220,7 @@ def check_edits(edits: Iterable[TimedEdit], height: int, width: int) -> None:
     for timed in edits:
         match timed.edit:
             case Erase(x, y) | Restore(x, y) | Add(x, y) | Subtract(x, y) | Move(x, y):
-                inside = 0 <= x <= width - 1 and 0 <= y <= height - 1
+                inside = -0.5 <= x < width - 0.5 and -0.5 <= y < height - 0.5
                 place = f"the click {x:g},{y:g}"
             case EraseBox(box):
                 inside = box.x < width and box.y < height and box.x + box.w > 0 and box.y + box.h > 0

@@ -102,7 +102,7 @@ def erase_video(
     """
     _check_request(input, lookahead, start, end, dilate)
     whole_shot = lookahead == WHOLE_SHOT
-    check_paths([input, mask, selection], [output, preview, save_mask, report], overwrite)
+    check_paths([input, mask, selection], [output, preview, save_mask], overwrite, report)
     sweep(Path(output).absolute().parent)
     chosen = mask is not None or selection is not None or bool(boxes) or bool(edits)
     wanted = Selection(_classes(target, chosen), tuple(boxes), tuple(keep_boxes))
@@ -234,6 +234,8 @@ def _check_request(
         raise UsageError(f"the start is {start:g} s: give 0 or more seconds")
     if start is not None and end is not None and end <= start:
         raise UsageError(f"the end ({end:g} s) is not after the start ({start:g} s)")
+    if end is not None and end <= 0:
+        raise UsageError(f"the end is {end:g} s: give more than 0 seconds")
     if dilate is not None and dilate < 0:
         raise UsageError(f"dilate is {dilate} px: give 0 or more")
 

@@ -21,7 +21,8 @@ class Frame:
     pts, time_base: presentation time in ticks of `time_base` seconds.
     native: the decoded frame with its own planes (any pixel format and depth, not rotated) where the source is a file;
         the sink writes the replaced pixels into these and leaves every other sample as it was decoded.
-    rotation: clockwise quarter turns (0 to 3) that were applied to `native` to get `image`.
+    rotation: clockwise quarter turns (0 to 3) that were applied to `native` to get `image`; 4 more where it was
+        mirrored, left to right, before.
     """
 
     image: np.ndarray

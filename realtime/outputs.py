@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from realtime.errors import EraserError, UsageError
+from realtime.media.image_source import replaced
 from realtime.media.opening import open_picture_sink, open_sink
 from realtime.media.video_source import VideoSource
 from realtime.preview import preview_size, side_by_side
@@ -21,16 +22,27 @@ if TYPE_CHECKING:
     from realtime.result import Result
 
 
-def check_paths(inputs: Iterable[str | Path | None], outputs: Iterable[str | Path | None], overwrite: bool) -> None:
-    """Refuse outputs that would destroy something, before any work is done."""
-    taken = {Path(path).resolve(): "an input" for path in inputs if path is not None}
-    for path in outputs:
+def check_paths(
+    inputs: Iterable[str | Path | None],
+    outputs: Iterable[str | Path | None],
+    overwrite: bool,
+    report: str | Path | None = None,
+) -> None:
+    """Refuse outputs that would destroy something, and a report that can't be one, before any work is done."""
+    given = [str(path) for path in inputs if path is not None]
+    taken = {Path(path).resolve(): "an input" for path in given}
+    if report is not None and Path(report).is_dir():
+        raise EraserError(f"{report} is a folder: give the report a file's name")
+    for path in (*outputs, report):
         if path is None:
             continue
         target = Path(path)
         if target.resolve() in taken:
             raise UsageError(f"{path} is {taken[target.resolve()]} of this job too: give the output another name")
         taken[target.resolve()] = "another output"
+        file = replaced(str(path), given)
+        if file is not None:
+            raise UsageError(f"{path} would replace {file}, an input of this job: give the output another name")
         if not target.parent.is_dir():
             raise EraserError(f"{target.parent} is not a folder: make it first, or put {target.name} elsewhere")
         if target.is_file() and not overwrite:
@@ -84,9 +96,9 @@ class Outputs:
         frame = result.frame
         if self._preview is not None:
             picture = side_by_side(frame.image, result.hole, result.image)
-            self._preview.write_image(picture, frame.pts, frame.time_base)
+            self._preview.write_image(picture, frame.index, frame.pts, frame.time_base)
         if self._masks is not None:
-            self._masks.write_image(result.hole, frame.pts, frame.time_base)
+            self._masks.write_image(result.hole, frame.index, frame.pts, frame.time_base)
 
     def finish(self) -> None:
         for sink in self._sinks:

@@ -144,8 +144,9 @@ class Report:
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> None:
-    """Replace the file `path` by `text` (UTF-8), whole or not at all; raises EraserError when that fails."""
-    write_bytes(path, text.encode())
+    """Replace the file `path` by JSON (UTF-8), whole or not at all; raises EraserError when that fails."""
+    # A file's name may be no UTF-8: what is none becomes JSON's escape of it (\udcff), so that every reader takes it.
+    write_bytes(path, text.encode(errors="backslashreplace"))
 
 
 def write_bytes(path: str | os.PathLike[str], content: bytes) -> None:

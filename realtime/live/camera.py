@@ -40,10 +40,14 @@ _BUFFERED = 1  # pictures that a camera's driver may keep: old ones must not pil
 
 
 class Capture(NamedTuple):
-    """A picture, (H, W, 3) uint8 BGR, and when it was captured, time.monotonic() in seconds."""
+    """A picture, (H, W, 3) uint8 BGR, and when it was captured, time.monotonic() in seconds.
+
+    time: of a file's picture, seconds from the file's beginning; None where it comes from elsewhere.
+    """
 
     image: np.ndarray
     captured: float
+    time: float | None = None
 
 
 class CameraLost(EraserError):
@@ -71,13 +75,15 @@ class Camera(ABC):
     """Pictures as they come.
 
     name: for messages. size: (width, height), pixels. rate: frames per second, None where unknown. still: it is one
-    picture that never changes. ended: there is nothing more to read.
+    picture that never changes. paced: it keeps its own time, so that a long wait for a picture is no fault. ended:
+    there is nothing more to read.
     """
 
     name: str
     size: tuple[int, int]
     rate: float | None = None
     still: bool = False
+    paced: bool = False
     ended: bool = False
 
     @abstractmethod
@@ -91,6 +97,8 @@ class Camera(ABC):
 
 class FileCamera(Camera):
     """A file, folder or sequence at its own pace, in real time: what is not taken in time is late, not slower."""
+
+    paced = True
 
     def __init__(self, source: Source, *, fps: float | None = None, loop: bool = False) -> None:
         """fps: for pictures that have no times of their own. loop: begin again at the end."""
@@ -120,8 +128,8 @@ class FileCamera(Camera):
         time.sleep(max(0.0, min(due - now, timeout)))
         if due - now > timeout:
             return None
-        image, self._next = self._next.image, None
-        return Capture(image, due)
+        frame, self._next = self._next, None
+        return Capture(frame.image, due, frame.time - float(self._source.origin))
 
     def _decode(self) -> Frame | None:
         """The next frame, from the beginning again after the last where the file is looped."""
@@ -285,7 +293,7 @@ def open_camera(request: CameraRequest, patience: float = FIRST_PATIENCE) -> Cam
         if camera.length is None:
             return camera
         camera.close()  # it has an end, so it is a file that lies elsewhere
-        return FileCamera(open_source(source), loop=request.loop)
+        return FileCamera(open_source(source), fps=request.fps, loop=request.loop)
     if re.fullmatch(r"\d+", source):
         return DeviceCamera(request, int(source))
     if source.startswith("/dev/"):

@@ -33,10 +33,10 @@ class Capturing:
         self._open = open
         self._patience = FIRST_PATIENCE
         self._camera = open(self._patience)
-        self.name, self.rate, self.still = self._camera.name, self._camera.rate, self._camera.still
-        self.size = self._camera.size
-        # Cameras are not punctual: only one that is clearly faster is thinned out.
-        self._period = 1 / fps if fps and self.rate and self.rate > 1.1 * fps else 0.0
+        self.name, self.rate, self.size = self._camera.name, self._camera.rate, self._camera.size
+        self.still, self.paced = self._camera.still, self._camera.paced
+        # Cameras are not punctual: only one that is clearly faster, or may be, is thinned out.
+        self._period = 1 / fps if fps and (self.rate is None or self.rate > 1.1 * fps) else 0.0
         self._due = self._latest = float("-inf")
         self._begun = False
         self._stop = threading.Event()

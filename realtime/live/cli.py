@@ -15,7 +15,6 @@ from realtime.options import EditType, model_options, version_option
 
 if TYPE_CHECKING:
     from realtime.edits import TimedEdit
-    from realtime.live.report import LiveReport
 
 NAME = "erase-live"
 NONE = "none"
@@ -157,25 +156,12 @@ def command(
         for package in ("realtime", "engines"):
             logging.getLogger(package).setLevel(logging.DEBUG)
     classes = () if target == NONE else classes_named(target)
-    report = erase_live(LiveOptions(source, classes=classes, edits=clicks + boxes, **options), tell=_tell)
-    _summarise(report)
+    erase_live(LiveOptions(source, classes=classes, edits=clicks + boxes, **options), tell=_tell)
     return 0
 
 
 def _tell(line: str) -> None:
     console.say(NAME, line)
-
-
-def _summarise(report: LiveReport) -> None:
-    for note in report.notes:
-        _tell(note)
-    latency = f", {report.latency.p50:.0f} ms from capture to present" if report.latency else ""
-    _tell(
-        f"{report.presented} pictures in {report.seconds:.1f} s: {report.fps:.1f} frames/s{latency}, "
-        f"{report.dropped} dropped"
-    )
-    for path in report.recorded:
-        _tell(f"recorded {path}")
 
 
 def run(arguments: list[str]) -> int:

@@ -30,6 +30,7 @@ class Control(Enum):
     CLEAN_PLATE = "clean plate"  # after a countdown, take the whole view for background
     SAVE_PLATE = "save plate"
     LOAD_PLATE = "load plate"
+    PEOPLE = "people"  # erase every person from now on, or no longer
     WRITE_SELECTION = "write selection"
     QUIT = "quit"
 

@@ -18,7 +18,7 @@ import math
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
@@ -28,7 +28,7 @@ from realtime import ops
 from realtime.background.plate import SEEN
 from realtime.channel import Stopped
 from realtime.crew import Crew
-from realtime.edits import TimedEdit
+from realtime.edits import People, TimedEdit, in_force, scaled
 from realtime.errors import EraserError
 from realtime.frame import Frame
 from realtime.live.control import Control, Shown, Status
@@ -85,14 +85,16 @@ class LiveLoop:
         *,
         fps: float,
         device: str,
+        people: bool = False,
         edits: Sequence[TimedEdit] = (),
         duration: float | None = None,
         blind: bool = False,
         places: Places = Places(),
     ) -> None:
-        """governor: None where the time that a frame takes does not matter. edits: what is to happen at which time of
-        the session, in order. fps: pictures per second that are due; device: what the networks run on, for the status.
-        duration: seconds after which to end. blind: nobody sees the pictures, so it also ends when recording fails.
+        """governor: None where the time that a frame takes does not matter. people: whether every person is erased from
+        the start. edits: what is to happen at which time of the file that is played, or else of the session, in order.
+        fps: pictures per second that are due; device: what the networks run on, for the status. duration: seconds
+        after which to end. blind: nobody sees the pictures, so it also ends when recording fails.
         """
         self.measures = Presented(fps)
         self.stages = StageTimes()
@@ -104,8 +106,10 @@ class LiveLoop:
         self._patience = max(STALLED, STALLED_FRAMES / fps)
         self._shown: Newest[Shown] = Newest()
         self._wishes: deque[Edit | Control] = deque()  # showing thread -> process thread
+        self._at_first = people
         self._planned: deque[TimedEdit] = deque(edits)
         self._log: list[TimedEdit] = []
+        self._size: tuple[int, int] | None = None  # (height, width) of the pictures that both speak of
         self._message, self._message_until = "", float("-inf")
         self._clean_at: float | None = None
         self._restless = 0  # times that a photo is to be erased again
@@ -221,8 +225,9 @@ class LiveLoop:
             self._first = capture.captured
         position = capture.captured - self._first
         frame = Frame(capture.image, self._number, round(position / TIME_BASE), TIME_BASE)
-        while self._planned and (self._capturing.still or self._planned[0].time <= position):
+        while self._planned and (self._capturing.still or self._planned[0].time <= self._time()):
             self._edit(self._planned.popleft().edit)
+        self._fit(frame.image.shape[:2])
         if self._clean_at is not None and begin >= self._clean_at:
             self._clean_at = None
             self._try(lambda: self._worker.learn_clean(frame), "clean plate taken")
@@ -247,10 +252,12 @@ class LiveLoop:
 
     def _look_for_a_stall(self) -> None:
         """Show the plate, and why, when the source has given nothing for a while."""
-        if self._capturing.still or self._last is None:
+        if self._capturing.still or self._capturing.paced or self._last is None:
             return
         now = time.monotonic()
         if now - self._last.captured > self._patience:
+            if self._clean_at is not None:
+                self._clean_at = now + COUNTDOWN  # or the first picture that comes back would be taken
             self._say(self._capturing.lost or f"{self._capturing.name} gives no pictures: the background is shown")
             backdrop = self._worker.backdrop()
             if backdrop is not None:
@@ -304,9 +311,29 @@ class LiveLoop:
         return done
 
     def _edit(self, edit: Edit) -> None:
-        position = 0.0 if self._last is None or self._first is None else self._last.captured - self._first
-        self._log.append(TimedEdit(0.0 if self._capturing.still else position, edit))
+        self._log.append(TimedEdit(self._time(), edit))
         self._try(lambda: self._worker.edit(edit))
+
+    def _time(self) -> float:
+        """Of the latest picture, in its file or else in the session: when what is edited takes effect."""
+        if self._capturing.still or self._last is None or self._first is None:
+            return 0.0
+        return self._last.captured - self._first if self._last.time is None else self._last.time
+
+    def _fit(self, size: tuple[int, ...]) -> None:
+        """Let what was done, and what is planned, speak of pictures of this size."""
+        height, width = size
+        if self._size is not None and self._size != size:
+            sx, sy = width / self._size[1], height / self._size[0]
+            for edits in (self._log, self._planned):
+                for place, timed in enumerate(edits):
+                    edits[place] = replace(timed, edit=scaled(timed.edit, sx, sy))
+        self._size = height, width
+
+    def _people(self) -> bool:
+        """Whether every person is erased."""
+        said = [timed.edit.erase for timed in in_force(self._log) if isinstance(timed.edit, People)]
+        return said[-1] if said else self._at_first
 
     def _control(self, control: Control) -> None:
         plate = self._places.plate
@@ -321,15 +348,19 @@ class LiveLoop:
                 self._try(lambda: self._worker.save_plate(plate), f"plate saved as {plate}")
             case Control.LOAD_PLATE:
                 self._try(self.load_plate, f"plate {plate} loaded")
+            case Control.PEOPLE:
+                self._edit(People(not self._people()))
             case Control.WRITE_SELECTION:
                 self._write_selection()
 
     def _write_selection(self) -> None:
-        if self._last is None:
+        if self._size is None:
             return
         path = time.strftime(self._places.selection)
-        height, width = self._last.image.shape[:2]
-        self._try(lambda: write_selection(path, width, height, self._log), f"selection written to {path}")
+        height, width = self._size
+        people = [TimedEdit(0.0, People(True))] if self._at_first else []
+        edits = [*people, *in_force(self._log)]
+        self._try(lambda: write_selection(path, width, height, edits), f"selection written to {path}")
 
 
 def _coverage(result: Result) -> float:

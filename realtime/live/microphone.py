@@ -90,7 +90,7 @@ class Microphone:
                     if self._stop.is_set():
                         return
                     self._sounds.append(Sound(frame, time.monotonic() - frame.samples / frame.sample_rate))
-            self.failure = f"{self.name} has ended"
+            self.failure = f"{self.name} has ended: the recording goes on without sound"
         except (av.error.FFmpegError, OSError) as error:
             self.failure = f"{self.name} has gone ({error}): the recording goes on without sound"
 
@@ -119,8 +119,10 @@ class SoundTrack:
                 self._fifo.write(part)
             behind = self._fifo.samples - frame.samples * RATE // frame.sample_rate
             due = round((begin - first) * RATE) - behind
-            if self._next is None or abs(due - self._next) > _DRIFT * RATE:
-                self._next = max(due, self._next or 0)
+            if self._next is None or due > self._next + _DRIFT * RATE:
+                self._next = max(due, 0)
+            elif due < self._next - _DRIFT * RATE:
+                self._fifo.read(min(self._next - due, self._fifo.samples))
             packets += self._encode(self._stream.codec_context.frame_size or 1024)
         return packets
 

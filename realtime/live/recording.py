@@ -111,6 +111,7 @@ class Recording:
         """The record thread."""
         try:
             for picture in self._pictures:
+                self._listen()
                 self._record(picture)
                 self._save(picture)
                 self._send(picture.image)
@@ -121,6 +122,12 @@ class Recording:
             self._finish()
             if self._virtual is not None:
                 self._virtual.close()
+
+    def _listen(self) -> None:
+        """Do without a microphone that has gone, and tell so."""
+        if self._microphone is not None and self._microphone.failure is not None:
+            self._messages.append(self._microphone.failure)
+            self._microphone = None
 
     def _record(self, picture: _Picture) -> None:
         if picture.part_of is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 
 from realtime.report import StageTime, write_text
@@ -48,6 +49,17 @@ class LiveReport:
     recorded: tuple[str, ...] = ()
     stages: dict[str, StageTime] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+
+    def lines(self) -> Iterator[str]:
+        """It in short, for the user."""
+        yield from self.notes
+        latency = f", {self.latency.p50:.0f} ms from capture to present" if self.latency else ""
+        yield (
+            f"{self.presented} pictures in {self.seconds:.1f} s: {self.fps:.1f} frames/s{latency}, "
+            f"{self.dropped} dropped"
+        )
+        for path in self.recorded:
+            yield f"recorded {path}"
 
     def write(self, path: str | os.PathLike[str]) -> None:
         """Write it as indented JSON, whole or not at all; raises EraserError when that fails."""

@@ -8,6 +8,7 @@ print(report.fps, report.latency.p90)
 from __future__ import annotations
 
 import gc
+import math
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -92,9 +93,11 @@ def erase_live(
 ) -> LiveReport:
     """Erase from a camera as it runs until the source ends, the duration has passed or the user quits.
 
-    watch: shows what the loop makes, in place of the window. tell: takes lines for the user when there is no window.
+    watch: shows what the loop makes, in place of the window. tell: takes lines for the user: how it goes when there is
+    no window, and what was done in the end.
 
-    Raises UsageError for requests that make no sense, EraserError when the job fails. What was recorded stays.
+    Raises UsageError for requests that make no sense, EraserError when the job fails. What was recorded stays. An
+    interrupted session (KeyboardInterrupt) is reported all the same.
     """
     _check(options, watched=watch is not None)
     request = CameraRequest(options.source, options.size, options.fps, options.backend, options.fourcc, options.loop)
@@ -141,6 +144,7 @@ def erase_live(
             None if capturing.still else _governor(rate, models, (height, width)),
             fps=rate,
             device=models.device,
+            people=bool(options.classes),
             edits=edits,
             duration=options.duration,
             blind=options.headless,
@@ -151,22 +155,32 @@ def erase_live(
         # What was loaded stays to the end: the collector need not walk through it again and again, between frames.
         gc.collect()
         gc.freeze()
+        stack.callback(gc.unfreeze)
         begin = time.monotonic()
-        loop.run(watch)
+        interrupted: KeyboardInterrupt | None = None
+        try:
+            loop.run(watch)
+        except KeyboardInterrupt as interrupt:
+            interrupted = interrupt
         report = _report(options, loop, capturing, recording, eraser, models, time.monotonic() - begin)
     if options.report is not None:
         report.write(options.report)
-    if recording.failure is not None:
+    if interrupted is None and recording.failure is not None:
         raise EraserError(recording.failure)
+    for line in report.lines():
+        tell(line)
+    if interrupted is not None:
+        raise interrupted
     return report
 
 
 def _check(options: LiveOptions, *, watched: bool) -> None:
     """Refuse what makes no sense before anything is opened."""
-    check_paths([options.selection], [options.record, options.report], options.overwrite)
+    inputs = [options.source, options.selection, options.plate]
+    check_paths(inputs, [options.record], options.overwrite, options.report)
     for what, value in (("fps", options.fps), ("duration", options.duration)):
-        if value is not None and not value > 0:
-            raise UsageError(f"the {what} is {value:g}: give more than 0")
+        if value is not None and not (math.isfinite(value) and value > 0):
+            raise UsageError(f"the {what} is {value:g}: give a number above 0")
     if options.headless and not watched and not (options.record or options.virtual_camera or options.report):
         raise UsageError("--headless shows nothing: add --record, --virtual-camera or --report")
     if options.headless and options.audio is not None and options.record is None:
@@ -194,7 +208,7 @@ def _watch(options: LiveOptions, capturing: Capturing, tell: Callable[[str], Non
         return Watcher(tell).watch
     from realtime.live.window import show
 
-    return lambda live: show(live, f"erase-live: {capturing.name}", bool(options.classes))
+    return lambda live: show(live, f"erase-live: {capturing.name}")
 
 
 def _recording(options: LiveOptions, stack: ExitStack, size: tuple[int, int], rate: float) -> Recording:

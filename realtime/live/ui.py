@@ -1,6 +1,6 @@
 """What a mouse or key event in the window means: a pure function of the event, the state and what is shown.
 
-    state = UiState.start(1280, 720, people=True)
+    state = UiState.start(1280, 720)
     state, wishes = react(state, Mouse(Action.LEFT_DOWN, 640, 300), result.things)
     state, wishes = react(state, Mouse(Action.LEFT_UP, 640, 300), result.things)  # wishes == [Erase(640, 300)]
 
@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from enum import Enum, Flag
 from typing import TYPE_CHECKING
 
-from realtime.edits import Add, Clear, Edit, Erase, EraseBox, Move, Paint, People, Restore, Subtract, Undo
+from realtime.edits import Add, Clear, Edit, Erase, EraseBox, Move, Paint, Restore, Subtract, Undo
 from realtime.live.control import Control
 from realtime.selection import Box
 from realtime.tracking.parts import deepest
@@ -136,15 +136,12 @@ class UiState:
     """The window's own state: how it looks at the picture, and what the user is in the middle of.
 
     width, height: of the picture, pixels; pixel: picture pixels per screen pixel; original: the source's frame is shown
-    instead of the view; divider: the first column of "after"; radius: of the brush, pixels; people: whether every
-    person is erased, at_first: whether they were at the start, before: what it was ahead of each edit that `u` can take
-    back; pointer: where the mouse is, None before it first moves; drag: what the pressed left button is doing.
+    instead of the view; divider: the first column of "after"; radius: of the brush, pixels; pointer: where the mouse
+    is, None before it first moves; drag: what the pressed left button is doing.
     """
 
     width: int
     height: int
-    people: bool
-    at_first: bool
     divider: float
     radius: float
     pixel: float = 1.0
@@ -154,12 +151,11 @@ class UiState:
     tool: Tool = Tool.SELECT
     pointer: Point | None = None
     drag: Drag | None = None
-    before: tuple[bool, ...] = ()
 
     @classmethod
-    def start(cls, width: int, height: int, people: bool) -> UiState:
+    def start(cls, width: int, height: int) -> UiState:
         """The state of a window that was just opened on a picture of this size."""
-        return cls(width, height, people, people, width / 2, max(2.0, BRUSH_START * height))
+        return cls(width, height, width / 2, max(2.0, BRUSH_START * height))
 
     def resized(self, width: int, height: int) -> UiState:
         """The state after the source's picture changed its size: what was under way is dropped."""
@@ -195,7 +191,7 @@ def react(state: UiState, event: Event, things: Sequence[Thing]) -> tuple[UiStat
         case Action.RIGHT_DOWN:
             if state.drag is not None or not state.holds(event.point):
                 return state, []
-            return _edited(state, Restore(*state.clipped(event.point)))
+            return state, [Restore(*state.clipped(event.point))]
         case Action.MOVE:
             return _follow(state, event), []
 
@@ -247,20 +243,20 @@ def _release(state: UiState, things: Sequence[Thing]) -> tuple[UiState, list[Wis
     drag, state = state.drag, replace(state, drag=None)
     match drag:
         case Stroke(points, erase):
-            return _edited(state, Paint(points, state.radius, erase))
+            return state, [Paint(points, state.radius, erase)]
         case Carry():
-            return _drop(state, drag, things)
+            return state, _drop(state, drag, things)
         case Choose(wandered=True):
             box = dragged_box(state, drag)
             plain = not drag.modifiers & (Modifier.SHIFT | Modifier.CTRL)
-            return _edited(state, EraseBox(box)) if box and plain else (state, [])
+            return state, [EraseBox(box)] if box and plain else []
         case Choose(start, modifiers=modifiers):
             click: Callable[[float, float], Edit] = Erase
             if Modifier.SHIFT in modifiers:
                 click = Add
             elif Modifier.CTRL in modifiers:
                 click = Subtract
-            return _edited(state, click(*state.clipped(start)))
+            return state, [click(*state.clipped(start))]
     return state, []
 
 
@@ -272,14 +268,14 @@ def dragged_box(state: UiState, drag: Choose) -> Box | None:
     return box if min(box.w, box.h) > CLICK_REACH * state.pixel else None
 
 
-def _drop(state: UiState, carry: Carry, things: Sequence[Thing]) -> tuple[UiState, list[Wish]]:
+def _drop(state: UiState, carry: Carry, things: Sequence[Thing]) -> list[Wish]:
     """A carried object is let go. It may have walked on since it was taken, so it is named by where it shows now."""
     dx, dy = carry.by
     if math.hypot(dx, dy) <= CLICK_REACH * state.pixel:
-        return state, []
+        return []
     thing = next((each for each in things if each.number == carry.number), None)
     place = carry.start if thing is None else _inner_point(thing)
-    return _edited(state, Move(*state.clipped(place if state.holds(place) else carry.start), dx, dy))
+    return [Move(*state.clipped(place if state.holds(place) else carry.start), dx, dy)]
 
 
 def _inner_point(thing: Thing) -> Point:
@@ -288,7 +284,10 @@ def _inner_point(thing: Thing) -> Point:
     return thing.roi.x0 + x + thing.moved[0], thing.roi.y0 + y + thing.moved[1]
 
 
-_CONTROLS = {
+_WISHES: dict[str, Wish] = {
+    "p": Control.PEOPLE,
+    "u": Undo(),
+    "c": Clear(),
     "b": Control.CLEAN_PLATE,
     "k": Control.SAVE_PLATE,
     "l": Control.LOAD_PLATE,
@@ -318,24 +317,4 @@ def _key(state: UiState, name: str) -> tuple[UiState, list[Wish]]:
         case "[" | "]":
             radius = state.radius * BRUSH_STEP if name == "]" else state.radius / BRUSH_STEP
             return replace(state, radius=min(max(radius, 1.0), BRUSH_MOST * state.height)), []
-        case "p":
-            return _edited(state, People(not state.people))
-        case "u":
-            return _edited(state, Undo())
-        case "c":
-            return _edited(state, Clear())
-    return state, [_CONTROLS[name]] if name in _CONTROLS else []
-
-
-def _edited(state: UiState, edit: Edit) -> tuple[UiState, list[Wish]]:
-    """The state after an edit; whether people are erased follows it, and those that are taken back."""
-    if isinstance(edit, Undo):
-        if state.before:
-            state = replace(state, people=state.before[-1], before=state.before[:-1])
-        return state, [edit]
-    people = state.people
-    if isinstance(edit, People):
-        people = edit.erase
-    elif isinstance(edit, Clear):
-        people = state.at_first
-    return replace(state, people=people, before=(*state.before, state.people)), [edit]
+    return state, [_WISHES[name]] if name in _WISHES else []

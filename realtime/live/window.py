@@ -1,7 +1,7 @@
 """The window: OpenCV's HighGUI, and nothing that could be decided without it.
 
     check_display()
-    show(loop, "erase-live: /dev/video0", people=True)
+    show(loop, "erase-live: /dev/video0")
 
 HighGUI belongs to the main thread: everything here has to be called from it. What an event means is in `ui`, what is
 drawn in `views`, `marks` and `hud`; the content is drawn at the window's own size, pixel by pixel.
@@ -93,11 +93,8 @@ def _connect() -> None:
         cv2.waitKey(_REST_MS)
 
 
-def show(loop: Live, title: str, people: bool) -> None:
-    """Show what the loop makes, and tell it what the user does, until it ends or the window is closed.
-
-    people: whether every person is erased from the start.
-    """
+def show(loop: Live, title: str) -> None:
+    """Show what the loop makes, and tell it what the user does, until it ends or the window is closed."""
     state: UiState | None = None
     shown: Shown | None = None
     changed = False
@@ -108,7 +105,7 @@ def show(loop: Live, title: str, people: bool) -> None:
                 shown = new
                 height, width = new.result.image.shape[:2]
                 if state is None:
-                    state = UiState.start(width, height, people)
+                    state = UiState.start(width, height)
                     window.open(width, height)
                 state = state.resized(width, height)
             if state is None or shown is None:

@@ -34,6 +34,7 @@ class Worker:
         self.scale = 1.0
         self._eraser = eraser
         self._full: tuple[int, int] | None = None  # (height, width) of the latest frame
+        self._edits: list[tuple[Edit, tuple[int, int] | None]] = []  # for the next frame, with the size they speak of
         self._latest: tuple[Frame, Result] | None = None  # that frame, and what the eraser made of it or its small copy
 
     def obey(self, level: Level) -> None:
@@ -44,8 +45,11 @@ class Worker:
     def step(self, frame: Frame) -> Result:
         """Erase in a frame."""
         full = frame.image.shape[:2]
-        self._full = full
         small = self._small(full)
+        for edit, made_in in self._edits:
+            height, width = made_in or full
+            self._eraser.edit(scaled(edit, small[1] / width, small[0] / height))
+        self._full, self._edits = full, []
         if small == full:
             result = self._eraser.step(frame)
             self._latest = frame, result
@@ -55,11 +59,8 @@ class Worker:
         return enlarged(result, frame)
 
     def edit(self, edit: Edit) -> None:
-        """As `Eraser.edit`, in pixels of the frame."""
-        if self._full is not None:
-            small = self._small(self._full)
-            edit = scaled(edit, small[1] / self._full[1], small[0] / self._full[0])
-        self._eraser.edit(edit)
+        """As `Eraser.edit`, in pixels of the latest frame; of the next one where there was none yet."""
+        self._edits.append((edit, self._full))
 
     def backdrop(self) -> Result | None:
         """What stands behind everything in the latest frame, as far as it is known; None before the first."""

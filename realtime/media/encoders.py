@@ -1,9 +1,10 @@
 """Which encoder and pixel format a video is written with.
 
-The output follows the input's codec where FFmpeg here has an encoder for it that suits the container and the size and
-takes every sample as it was decoded. Otherwise the nearest choice is taken in this order: another codec that holds the
-samples as they are; a format that holds them with room to spare (4:2:0 of odd size as 4:4:4 with every chroma sample
-repeated); and only then one that loses something. Whatever differs from the input is said in a note.
+The output follows the input's codec where that is H.264, HEVC, VP9 or AV1 and FFmpeg here has an encoder for it that
+suits the container and the size and takes every sample as it was decoded. Otherwise the nearest choice is taken in this
+order: another codec that holds the samples as they are; a format that holds them with room to spare (4:2:0 of odd size
+as 4:4:4 with every chroma sample repeated); and only then one that loses something. Whatever differs from the input is
+said in a note.
 """
 
 from __future__ import annotations
@@ -154,7 +155,8 @@ def choose_encoder(
     field_order: AVFieldOrder of interlaced pictures, 0 or 1 for others.
     lossless: every sample must come back from the decoder as it was given.
 
-    Raises EraserError where the container takes nothing that this FFmpeg can encode, UsageError for an unknown codec.
+    Raises EraserError where the container takes nothing that this FFmpeg can encode, UsageError for an unknown codec
+    and for a crf out of its range.
     """
     accepted = container.supported_codecs | _UNLISTED.get(container.format.name, set())
     wanted = shape_of(pixel_format)
@@ -168,6 +170,9 @@ def choose_encoder(
             notes = _notes(container, source_codec, codec_name, wanted, shape_of(held), asked=codec is not None)
             said = [_note_of_gpu(encoder)] if by_gpu else []
             return Choice(encoder, held, options, (*notes, *said))
+        usual = _options(encoder, None, first, field_order, lossless)
+        if crf is not None and _opens(container, encoder, held, width, height, usual):
+            raise UsageError(f"{_title(codec_name)} takes no --crf of {crf:g}. Choose a smaller one.")
     if codec is not None:
         raise EraserError(
             f"{_title(codec)} cannot be written into {_extension(container)} files ({wanted.text}, {width}x{height})."
@@ -369,10 +374,12 @@ def _notes(
     container: OutputContainer, source_codec: str, codec: str, wanted: Shape, held: Shape, *, asked: bool
 ) -> Iterator[str]:
     if codec != source_codec and not asked and source_codec:
-        yield (
-            f"The video is written as {_title(codec)}, since {wanted.text} {_title(source_codec)} in"
-            f" {_extension(container)} is not possible here."
-        )
+        written, given = _title(codec), _title(source_codec)
+        if source_codec in _FALLBACKS:
+            lacking = f"{wanted.text} {given} in {_extension(container)}"
+            yield f"The video is written as {written}, since {lacking} is not possible here."
+        else:
+            yield f"The video is written as {written} in place of {given}. --codec chooses another."
     if wanted.alpha and not held.alpha:
         yield f"The video's transparency is lost in {_extension(container)} files. Choose .mov or .mkv."
     if held.depth < wanted.depth:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import os
-import re
 from fractions import Fraction
 from pathlib import Path
 
 import av
 import numpy as np
 
-from realtime.errors import UsageError
-from realtime.media.image_source import ImageSource, is_pattern
-from realtime.media.pictures import depth_lost, encode_picture, is_picture, jpeg_metadata
+from realtime.errors import EraserError, UsageError
+from realtime.media.image_source import ImageSource, is_pattern, numbered_name, pattern_names, replaced
+from realtime.media.metadata import NOTHING, Metadata, read_metadata
+from realtime.media.pictures import encode_picture, is_picture, losses
 from realtime.media.planes import write_replaced
 from realtime.media.sink import PictureSink, Replaced
 from realtime.media.source import Source
@@ -32,43 +32,39 @@ class ImageSink(PictureSink):
         self._still = is_picture(output) and not is_pattern(output) and not os.path.isdir(output)
         self._pattern = os.path.basename(output) if is_pattern(output) else None
         self._output = output
-        self._next_index = source.first_index
         if self._still:
             if not source.info.still:
                 raise UsageError(
-                    f"{output} is one picture, and {source.path} has many frames. Name a sequence"
+                    f"{output} is one picture, and {source.path} is read as a video. Name a sequence"
                     f" ({_numbered(output)}) or end the name with / for a folder."
                 )
             self._target = Target(output, source_path=source.path, overwrite=overwrite)
         elif self._pattern is not None:
-            matches = re.compile(_pattern_to_regex(self._pattern)).fullmatch
-            same = isinstance(source, ImageSource) and is_pattern(source.path)
+            matches = pattern_names(self._pattern).fullmatch
+            _refuse_input(output, source)
             self._target = Target(
                 os.path.dirname(output) or ".",
-                source_path=os.path.dirname(source.path) or "." if same else None,
+                source_path=None,
                 overwrite=overwrite,
                 folder=True,
                 joins=lambda name: matches(name) is not None,
             )
         else:
-            self._target = Target(output, source_path=source.path, overwrite=overwrite, folder=True)
-        if isinstance(source, ImageSource):
-            lost = depth_lost(self._path(source.first_index).suffix, source.first.native)
-            if lost:
-                self.notes.append(f"The pictures' samples are written with {lost} bits less. Choose .png to keep them.")
+            _refuse_input(output, source)
+            self._target = Target(output, source_path=None, overwrite=overwrite, folder=True)
 
     def write(self, result: Replaced) -> None:
-        frame = result.frame
+        frame, metadata = result.frame, self._metadata(result.frame.index)
         # The planes of a video are YUV; only pictures have planes that a picture file takes as they are.
         native = frame.native if isinstance(self._source, ImageSource) else None
+        lost = losses(self._path(frame.index).suffix, native, metadata)
+        self.notes += [note for note in lost if note not in self.notes]
         if native is not None:
             native = write_replaced(native, result.image, result.alpha, result.roi, frame.rotation)
-        self._write(frame.index, result.image, native)
+        self._write(frame.index, result.image, native, metadata)
 
-    def write_image(self, image: np.ndarray, pts: int, time_base: Fraction) -> None:
-        index = pts if isinstance(self._source, ImageSource) else self._next_index
-        self._next_index = index + 1
-        self._write(index, image, None)
+    def write_image(self, image: np.ndarray, index: int, pts: int, time_base: Fraction) -> None:
+        self._write(index, image, None, self._metadata(index))
 
     def finish(self) -> None:
         self._target.commit()
@@ -76,11 +72,11 @@ class ImageSink(PictureSink):
     def abort(self) -> None:
         self._target.discard()
 
-    def _write(self, index: int, image: np.ndarray, native: av.VideoFrame | None) -> None:
+    def _metadata(self, index: int) -> Metadata:
+        return read_metadata(self._source.paths[index]) if isinstance(self._source, ImageSource) else NOTHING
+
+    def _write(self, index: int, image: np.ndarray, native: av.VideoFrame | None, metadata: Metadata) -> None:
         name = self._path(index)
-        metadata = b""
-        if isinstance(self._source, ImageSource) and name.suffix.lower() in (".jpg", ".jpeg", ".jpe"):
-            metadata = jpeg_metadata(self._source.paths[index])
         contents = encode_picture(name.suffix, image, native, metadata)
         try:
             path = self._target.temporary
@@ -93,7 +89,7 @@ class ImageSink(PictureSink):
         if self._still:
             return Path(self._output)
         if self._pattern is not None:
-            return Path(self._pattern % index)
+            return Path(numbered_name(self._pattern, index))
         if isinstance(self._source, ImageSource):
             return Path(self._source.paths[index].name)
         return Path(f"frame_{index:06}.png")
@@ -116,6 +112,7 @@ def _numbered(output: str) -> str:
     return f"{head}_%04d{extension}"
 
 
-def _pattern_to_regex(pattern: str) -> str:
-    head, tail = re.split(r"%0?\d*d", pattern)
-    return re.escape(head) + r"\d+" + re.escape(tail)
+def _refuse_input(output: str, source: Source) -> None:
+    file = replaced(output, [source.path])
+    if file is not None:
+        raise EraserError(f"{file} is of the input itself, and {output} would replace it. Choose another output.")

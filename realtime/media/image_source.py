@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
@@ -17,6 +17,8 @@ from realtime.media.source import Source, SourceInfo
 RATE = Fraction(25)  # pictures per second of a sequence, where a video is made of it or a time is given
 
 _NOTED_LOSSES = 5  # broken pictures that are named
+_MORE = "A picture's file holds further ones (an animation, pages); only the first is taken."
+_NUMBER = r"%0?\d*d"  # of a pattern
 
 
 class ImageSource(Source):
@@ -71,6 +73,8 @@ class ImageSource(Source):
                     f"{self.paths[index]} is {_size(picture)}, the pictures before it are {_size(self.first)}."
                     " Give pictures of one size."
                 )
+            if picture.more and _MORE not in self.notes:
+                self.notes.append(_MORE)
             yield Frame(picture.image, index, index, self.info.time_base, picture.native)
 
     def _first_readable(self, still: bool) -> Picture:
@@ -85,14 +89,14 @@ class ImageSource(Source):
 def open_images(path: str, start: float | None, end: float | None) -> ImageSource | None:
     """The pictures that `path` names; None where it names none (a video file, an address)."""
     if os.path.isdir(path):
-        paths = sorted((p for p in Path(path).iterdir() if _is_visible_picture(p)), key=natural_order)
+        paths = picture_files(path)
         if not paths:
             raise EraserError(
                 f"The folder {path} has no pictures in it. Give a folder of .png, .jpg, .tif or .webp files."
             )
         return ImageSource(path, paths, still=False, start=start, end=end)
     if is_pattern(path) and not os.path.exists(path):
-        paths = pattern_files(path)
+        paths = picture_files(path)
         if not paths:
             raise EraserError(f"No picture matches {path}. Check the folder and the number of digits.")
         return ImageSource(path, paths, still=False, start=start, end=end)
@@ -103,19 +107,35 @@ def open_images(path: str, start: float | None, end: float | None) -> ImageSourc
     return None
 
 
+def picture_files(path: str) -> list[Path]:
+    """The pictures of a folder or of a pattern, in their order; of any other path the file itself, there or not."""
+    if os.path.isdir(path):
+        return sorted((p for p in Path(path).iterdir() if _is_visible_picture(p)), key=natural_order)
+    if is_pattern(path) and not os.path.exists(path):
+        return pattern_files(path)
+    return [Path(path)]
+
+
+def replaced(output: str, inputs: Iterable[str]) -> Path | None:
+    """A file of `inputs` that writing to `output` may replace, None where there is none. Each of these paths names a
+    file, a pattern or a folder of pictures."""
+    there = {os.path.realpath(file): file for file in picture_files(output) if file.exists()}
+    if not there:
+        return None
+    own = (os.path.realpath(file) for path in inputs for file in picture_files(path))
+    return next((there[file] for file in own if file in there), None)
+
+
 def is_pattern(path: str) -> bool:
     """Is it a picture's path with one number in it, like img_%04d.png or img_%d.png?"""
     name = os.path.basename(path)
-    return is_picture(path) and len(re.findall(r"%0?\d*d", name)) == 1 and "://" not in path
+    return is_picture(path) and len(re.findall(_NUMBER, name)) == 1 and "://" not in path
 
 
 def pattern_files(pattern: str) -> list[Path]:
     """The files that a pattern names, by their number; numbering may start anywhere and leave gaps."""
     folder = Path(pattern).parent
-    head, number, tail = re.split(r"(%0?\d*d)", Path(pattern).name)
-    digits = re.fullmatch(r"%0(\d+)d", number)
-    count = rf"\d{{{digits[1]},}}" if digits else r"\d+"
-    match = re.compile(re.escape(head) + f"({count})" + re.escape(tail))
+    match = pattern_names(Path(pattern).name)
     numbered = []
     if folder.is_dir():
         for path in folder.iterdir():
@@ -125,9 +145,22 @@ def pattern_files(pattern: str) -> list[Path]:
     return [path for _, path in sorted(numbered)]
 
 
+def pattern_names(pattern: str) -> re.Pattern[str]:
+    """Matches the names that a pattern's name stands for; its group is the number."""
+    head, number, tail = re.split(f"({_NUMBER})", pattern)
+    digits = re.fullmatch(r"%0(\d+)d", number)
+    count = rf"\d{{{digits[1]},}}" if digits else r"\d+"
+    return re.compile(re.escape(head) + f"({count})" + re.escape(tail))
+
+
+def numbered_name(pattern: str, index: int) -> str:
+    """The name with this number in it."""
+    return re.sub(_NUMBER, lambda number: number[0] % index, pattern)
+
+
 def natural_order(path: Path) -> list[tuple[int, int | str]]:
     """Sort key by which img9 comes before img10."""
-    return [(0, int(part)) if part.isdigit() else (1, part.lower()) for part in re.split(r"(\d+)", path.name) if part]
+    return [(0, int(part)) if part.isdecimal() else (1, part.lower()) for part in re.split(r"(\d+)", path.name) if part]
 
 
 def _is_visible_picture(path: Path) -> bool:

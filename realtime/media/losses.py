@@ -41,6 +41,7 @@ class Losses:
         # Interlaced streams may hold a packet for each field, two for each frame.
         self._countable = field_order(stream) <= 1
         self._in_decoder: list[int] = []  # heap of presentation times
+        self._refused: list[int] = []  # times of packets that gave no frame, in a format without presentation times
         self._last_dts: int | None = None
         self._last_pts: int | None = None
 
@@ -62,10 +63,15 @@ class Losses:
     def refused(self, packet: Packet | None) -> None:
         """The decoder failed on a packet, or on what was left in it (None)."""
         self.seen |= packet is None or self._counts(packet.pts)
+        if not self._has_times and packet is not None and packet.dts in self._in_decoder:
+            self._in_decoder.remove(packet.dts)  # or the frames that follow would all take the time of the one before
+            heapq.heapify(self._in_decoder)
+            self._refused.append(packet.dts)
 
     def came(self, frame: av.VideoFrame, pts: int) -> tuple[int, bool]:
         """A frame came out. Returns how many are lost before it, and whether it is damaged itself."""
-        missing = 0
+        missing = sum(time < pts for time in self._refused)
+        self._refused = [time for time in self._refused if time > pts]
         while self._in_decoder and self._in_decoder[0] < pts:
             heapq.heappop(self._in_decoder)
             missing += 1
@@ -78,7 +84,7 @@ class Losses:
 
     def behind_the_last(self, end: Fraction | None, rate: Fraction | None) -> int:
         """How many frames are missing at the end of the file. end: where reading was to stop, s; rate: frames/s."""
-        stuck = len(self._in_decoder) if self.seen and self._countable else 0
+        stuck = len(self._in_decoder) + len(self._refused) if self.seen and self._countable else 0
         entries = self._stream.index_entries
         if has_full_index(self._container, self._stream) and self._last_dts is not None:
             stop = len(entries)

@@ -13,9 +13,12 @@ with open_source("in.mp4") as source:
 
 from __future__ import annotations
 
+import os
+
 from realtime.media.image_sink import ImageSink, names_pictures
-from realtime.media.image_source import open_images
+from realtime.media.image_source import ImageSource, open_images
 from realtime.media.nvdec import open_on_gpu
+from realtime.media.pictures import losses
 from realtime.media.sink import PictureSink, Sink
 from realtime.media.source import Source
 from realtime.media.video_sink import PictureVideo, VideoSink
@@ -48,9 +51,12 @@ def open_sink(
         return ImageSink(output, source, overwrite=overwrite)
     if isinstance(source, VideoSource):
         return VideoSink(output, source, codec=codec, crf=crf, overwrite=overwrite)
-    return PictureVideo(
+    sink = PictureVideo(
         output, source.info.width, source.info.height, source, codec=codec, crf=crf, overwrite=overwrite
     )
+    if isinstance(source, ImageSource):
+        sink.notes += losses(os.path.splitext(output)[1], source.first.native)
+    return sink
 
 
 def open_picture_sink(output: str, width: int, height: int, source: Source, *, overwrite: bool = False) -> PictureSink:

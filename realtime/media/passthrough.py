@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import TypedDict
 
 import av
 import av.error
+from av.audio.stream import AudioStream
 from av.container import InputContainer, OutputContainer
 from av.packet import Packet
 from av.stream import AttachmentStream, Disposition, Stream
@@ -100,9 +102,11 @@ class Copies:
         erased: Stream,
         output: OutputContainer,
         add_erased: Callable[[], None],
+        try_erased: Callable[[OutputContainer], object],
         cover: Callable[[int], bytes | None],
     ) -> None:
         """add_erased: adds the erased stream to `output`; called when its turn comes, so that the order stays.
+        try_erased: adds one like it to a container that is only tried out.
         cover: the contents of the cover picture that a stream of the source is."""
         self.notes: list[str] = []
         self._streams: dict[int, Stream] = {}
@@ -119,7 +123,11 @@ class Copies:
             elif _is_cover(stream) and output.format.name == "matroska":
                 _attach_cover(output, stream, cover(stream.index))
                 self.notes.append(_COVER_NOTE)
-            elif _takes(output, stream):
+            elif _is_cover(stream) and not _keeps_covers(output):
+                self.notes.append("The file's cover picture is left out: the output's tags have no place for it.")
+            elif _takes(output, stream) or (
+                stream.type == "audio" and stream.index > erased.index and _takes(output, stream, try_erased)
+            ):
                 copy = _add(output, stream)
                 copy.metadata.update(own_tags(stream.metadata))
                 copy.disposition = stream.disposition
@@ -217,6 +225,11 @@ def _is_cover(stream: Stream) -> bool:
     return bool(stream.disposition & Disposition.attached_pic)
 
 
+def _keeps_covers(output: OutputContainer) -> bool:
+    """QuickTime's tags hold no covers, in MOV files and in MP4 files that have such tags: the muxer drops them."""
+    return output.format.name != "mov" and "use_metadata_tags" not in output.container_options.get("movflags", "")
+
+
 def _attach_cover(output: OutputContainer, stream: Stream, picture: bytes | None) -> None:
     """Matroska keeps cover pictures as attachments."""
     kind = "png" if stream.codec_context is not None and stream.codec_context.name == "png" else "jpeg"
@@ -226,14 +239,18 @@ def _attach_cover(output: OutputContainer, stream: Stream, picture: bytes | None
         output.add_attachment(name, f"image/{kind}", picture)
 
 
-def _takes(output: OutputContainer, stream: Stream) -> bool:
-    """Does the container take this stream? Found by writing a header that holds it alone."""
+def _takes(
+    output: OutputContainer, stream: Stream, add_first: Callable[[OutputContainer], object] | None = None
+) -> bool:
+    """Does the container take this stream? Found by writing a header that holds it alone, or behind another one."""
     if isinstance(stream, AttachmentStream) and output.format.name != "matroska":
         return False
     if output.format.name == "mpegts" and stream.codec_context is not None and _codec(stream) not in _MPEGTS_CODECS:
         return False  # it would be written, and no player could tell what it is
 
     def begin(trial: OutputContainer) -> None:
+        if add_first is not None:
+            add_first(trial)
         _add(trial, stream)
         if stream.type in ("audio", "subtitle", "data"):
             trial.start_encoding()
@@ -244,7 +261,13 @@ def _takes(output: OutputContainer, stream: Stream) -> bool:
 def _add(output: OutputContainer, stream: Stream) -> Stream:
     if isinstance(stream, AttachmentStream):
         return output.add_attachment(stream.name or "attachment", stream.mimetype or "", stream.data)
-    return output.add_stream_from_template(stream, opaque=True)
+    copy = output.add_stream_from_template(stream, opaque=True)
+    if isinstance(stream, AudioStream) and isinstance(copy, AudioStream):
+        channels = stream.codec_context.layout.channels
+        if all(channel.name == "NONE" for channel in channels):  # MP4 takes no PCM whose layout is not said
+            with suppress(ValueError):  # not every number of channels has a usual layout
+                copy.codec_context.layout = f"{len(channels)}c"
+    return copy
 
 
 def _codec(stream: Stream) -> str | None:

@@ -15,6 +15,7 @@ yuvj full.
 from __future__ import annotations
 
 import re
+import struct
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -22,6 +23,8 @@ import av
 import cv2
 import numpy as np
 from av.video.reformatter import ColorRange
+
+from realtime.media.encoders import side_data
 
 # Formats whose planes can be written in place: one component a plane, or whole components side by side in a pixel.
 _PLANAR = re.compile(r"(yuv(a|j)?4[1-4][0-4]p|gbra?p|gray|ya)(8|9|10|12|14|16)?(le|be)?")
@@ -89,8 +92,26 @@ def to_writable(frame: av.VideoFrame) -> av.VideoFrame:
     return frame.reformat(format=name, src_colorspace=matrix_of(frame), dst_colorspace=matrix_of(frame), threads=1)
 
 
+def rotation_of(frame: av.VideoFrame) -> int:
+    """How a viewer turns the frame to show it, as `Frame.rotation`."""
+    matrix = side_data(frame, "DISPLAYMATRIX")
+    a, b, _, c, d = struct.unpack_from("5i", matrix) if matrix is not None else (1, 0, 0, 0, 1)
+    turns = round(-frame.rotation / 90) % 4  # FFmpeg's angle is that of the upper edge, counterclockwise
+    return turns if a * d >= b * c else 4 + (turns + 2) % 4  # a mirrored edge runs the other way
+
+
+def turned(picture: np.ndarray, rotation: int) -> np.ndarray:
+    """A view of a picture as it is stored, (H, W) or (H, W, C), the way a viewer shows it."""
+    return np.rot90(picture[:, ::-1] if rotation >= 4 else picture, -rotation)
+
+
+def _turned_back(picture: np.ndarray, rotation: int) -> np.ndarray:
+    stored = np.rot90(picture, rotation)
+    return stored[:, ::-1] if rotation >= 4 else stored
+
+
 def upright_image(frame: av.VideoFrame, rotation: int = 0) -> np.ndarray:
-    """The picture as a viewer shows it: (H, W, 3) uint8 BGR, turned by `rotation` clockwise quarter turns."""
+    """The picture as a viewer shows it: (H, W, 3) uint8 BGR, turned as `rotation` says (see `Frame.rotation`)."""
     fast = frame.format.name in _FAST_FORMATS and frame.width % 8 == 0 and frame.height % 2 == 0
     converted = _to_bgr(frame, _BILINEAR if fast else _SCALING)
     bgr: np.ndarray = converted.to_ndarray()
@@ -99,7 +120,7 @@ def upright_image(frame: av.VideoFrame, rotation: int = 0) -> np.ndarray:
         if any(bias):
             shifted = cv2.subtract(np.asarray(bgr, np.uint8), np.array([*bias, 0], float))
             bgr = cv2.threshold(shifted, 1, 0, cv2.THRESH_TOZERO)[1]  # black is exact, and stays so
-    upright = np.rot90(bgr, -rotation)
+    upright = turned(bgr, rotation)
     # Never the frame's own memory, into which the sink writes.
     return upright.copy() if converted is frame else np.ascontiguousarray(upright)
 
@@ -146,13 +167,13 @@ def write_replaced(
     alpha: (H, W) uint8, upright; a sample is written where alpha > 0, a chroma sample where alpha > 0 in any pixel that
         it covers. An alpha channel of the video itself is never written.
     roi: (y0, y1, x0, x1), the rows and columns outside which alpha is 0; None when nothing was replaced.
-    rotation: clockwise quarter turns from `native` to `image`.
+    rotation: from `native` to `image`, as `Frame.rotation`.
     """
     if roi is None:
         return native
     native.make_writable()
     height, width = native.height, native.width
-    upright_in_native = np.rot90(image, rotation), np.rot90(alpha, rotation)
+    upright_in_native = _turned_back(image, rotation), _turned_back(alpha, rotation)
     y0, y1, x0, x1 = _rotate_roi(roi, rotation, height, width)
     # On the chroma grid (up to 4 pixels a sample), and a little wider than what is written.
     y0, x0 = max(0, (y0 - _MARGIN) // 4 * 4), max(0, (x0 - _MARGIN) // 4 * 4)
@@ -348,9 +369,10 @@ def range_of(frame: av.VideoFrame) -> ColorRange:
 def _rotate_roi(roi: tuple[int, int, int, int], rotation: int, height: int, width: int) -> tuple[int, int, int, int]:
     """The box of the upright picture in the native one, of `height` x `width`."""
     y0, y1, x0, x1 = roi
-    return {
+    y0, y1, x0, x1 = {
         0: (y0, y1, x0, x1),
         1: (height - x1, height - x0, y0, y1),
         2: (height - y1, height - y0, width - x1, width - x0),
         3: (x0, x1, width - y1, width - y0),
-    }[rotation]
+    }[rotation % 4]
+    return (y0, y1, width - x1, width - x0) if rotation >= 4 else (y0, y1, x0, x1)

@@ -58,5 +58,5 @@ class PictureSink(Sink):
     """A sink that also takes pictures which are no results: previews, masks."""
 
     @abstractmethod
-    def write_image(self, image: np.ndarray, pts: int, time_base: Fraction) -> None:
-        """Write (H, W, 3) uint8 BGR or (H, W) uint8, the first one's kind throughout, for this time of the source."""
+    def write_image(self, image: np.ndarray, index: int, pts: int, time_base: Fraction) -> None:
+        """Write (H, W, 3) uint8 BGR or (H, W) uint8, the first one's kind throughout, for this frame of the source."""

@@ -32,6 +32,7 @@ class SourceInfo:
     interlaced: the pictures hold two fields each.
     still: the source is one picture that has no duration.
     codec, pixel_format: as FFmpeg names them.
+    pixel_aspect: width of a pixel of `Frame.image` over its height.
     """
 
     width: int
@@ -44,6 +45,7 @@ class SourceInfo:
     still: bool = False
     codec: str = ""
     pixel_format: str = "bgr24"
+    pixel_aspect: Fraction = Fraction(1)
 
 
 class Source(ABC):

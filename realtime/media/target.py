@@ -34,7 +34,7 @@ class Target:
     ) -> None:
         """Check that `output` may and can be written, and make the temporary. Raises EraserError where not.
 
-        source_path: the input, which must not be overwritten.
+        source_path: the input where it is a file, which must not be overwritten.
         folder: the output is a folder of pictures rather than a file.
         joins: the pictures go into a folder that may hold other files; says of a name whether it is one of theirs.
         """
@@ -98,18 +98,15 @@ def _check_free(
 ) -> None:
     if not os.path.lexists(final):
         return
-    is_input = source_path is not None and os.path.exists(source_path) and os.path.samefile(final, source_path)
     mode = final.stat().st_mode
     if folder:
         if not stat.S_ISDIR(mode):
             raise EraserError(f"{output} is a file, and a folder is to be written. Choose another name.")
         taken = next((name for name in os.listdir(final) if joins is None or joins(name)), None)
-        if taken is not None and is_input:
-            raise EraserError(f"The folder {output} is the input itself. Choose another one for the output.")
         if taken is not None and not overwrite:
             raise EraserError(f"The folder {output} holds {taken} already. Choose another one or pass --overwrite.")
         return
-    if is_input:
+    if source_path is not None and os.path.exists(source_path) and os.path.samefile(final, source_path):
         raise EraserError(f"{output} is the input itself. Choose another name for the output.")
     if not stat.S_ISREG(mode):
         raise EraserError(f"{output} is not a regular file. Choose another name for the output.")

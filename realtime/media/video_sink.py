@@ -13,6 +13,7 @@ import numpy as np
 from av.codec.context import Flags as CodecFlags
 from av.container import OutputContainer
 from av.packet import Packet
+from av.video.reformatter import ColorRange
 from av.video.stream import VideoStream
 
 from realtime.errors import EraserError, UsageError
@@ -31,6 +32,8 @@ _WITH_ROTATION = _MOV_FAMILY | {"matroska", "webm"}
 # PyAV cannot give a Matroska track its pixels' aspect ratio; these encoders write it into their own headers.
 _ASPECT_IN_STREAM = {"matroska", "webm"}
 _WITH_ASPECT = {"libx264", "libx264rgb", "libx265"}
+_KINDS = {".qt": "mov", ".divx": "avi", ".ogm": "ogv"}  # extensions that FFmpeg knows only as an input's
+_ONE_TIME = {"avi", "asf"}  # with one time a packet, which cannot tell when B-frames are shown
 _MANY_FILES = {"hls", "dash", "segment", "stream_segment", "image2", "tee", "smoothstreaming"}
 _ONE_PICTURE = {"avif"}
 _UNSPECIFIED = 2  # of AVColorPrimaries, AVColorTransferCharacteristic and AVColorSpace
@@ -62,7 +65,9 @@ class VideoFile:
         self.target = target
         self._encoded_pts = -(1 << 62)
         try:
-            self.container: OutputContainer = av.open(str(target.temporary), "w", container_options=options)
+            name = str(target.temporary)
+            kind = _KINDS.get(target.temporary.suffix.lower())
+            self.container: OutputContainer = av.open(name, "w", format=kind, container_options=options)
         except (av.error.FFmpegError, ValueError) as error:
             target.discard()
             raise _unknown_extension(target.output) from error
@@ -72,18 +77,25 @@ class VideoFile:
 
     def add_video(self, choice: Choice, width: int, height: int, time_base: Fraction, rate: Fraction | None) -> None:
         """Add the video stream. rate: frames per second, a hint for the encoder."""
-        hint = (rate or Fraction(25)).limit_denominator(1001)
+        hint = _hint(rate)
         self._choice = choice
-        stream = self.container.add_stream(
-            choice.encoder, rate=hint, options=choice.options, width=width, height=height, pix_fmt=choice.pixel_format
-        )
-        assert isinstance(stream, VideoStream)
-        self.stream = stream
+        self.stream = stream = _add_stream(self.container, choice, width, height, hint)
         # Otherwise the last frame lasts as long as the encoder likes.
         stream.codec_context.flags |= CodecFlags.frame_duration
+        if self.container.format.name in _ONE_TIME:
+            stream.codec_context.max_b_frames = 0
         stream.time_base = stream.codec_context.time_base = _encoder_time_base(choice.encoder, time_base, hint)
         if stream.codec_context.codec.canonical_name == "hevc" and self.container.format.name in _MOV_FAMILY:
             stream.codec_context.codec_tag = "hvc1"  # the one of two that Apple's players know
+
+    def set_pixel_aspect(self, aspect: Fraction) -> list[str]:
+        """Say how wide a pixel is for its height; a note where that cannot be said."""
+        if aspect == 1:
+            return []
+        self.stream.codec_context.sample_aspect_ratio = aspect
+        if self.container.format.name in _ASPECT_IN_STREAM and self._choice.encoder not in _WITH_ASPECT:
+            return [f"The pixels' aspect ratio ({aspect}) cannot be written here. Choose .mp4."]
+        return []
 
     def start(self) -> None:
         """Open the encoder and write the header."""
@@ -172,6 +184,7 @@ class VideoSink(Sink):
                 source.stream,
                 self._file.container,
                 add_erased=lambda: self._add_video(choice),
+                try_erased=lambda trial: _add_stream(trial, choice, first.width, first.height, _hint(source.info.rate)),
                 cover=source.first_packet,
             )
             self.notes = [*self.notes, *self._copies.notes]
@@ -227,15 +240,11 @@ class VideoSink(Sink):
             value = getattr(first, name)
             setattr(context, name, value if value != _UNSPECIFIED else getattr(given, name))
         context.color_range = 2 if first.format.name.startswith("yuvj") else first.color_range or given.color_range
-        if shape_of(choice.pixel_format).kind == "yuv" != shape_of(source.info.pixel_format).kind:
+        kind = shape_of(source.info.pixel_format).kind
+        if kind == "gray" or shape_of(choice.pixel_format).kind == "yuv" != kind:  # gray may be decoded as YUV
             context.colorspace, context.color_range = matrix_of(first), range_of(first)
         container = self._file.container.format.name
-        if source.stream.sample_aspect_ratio not in (None, 0, 1):
-            context.sample_aspect_ratio = source.stream.sample_aspect_ratio
-            if container in _ASPECT_IN_STREAM and choice.encoder not in _WITH_ASPECT:
-                self.notes.append(
-                    f"The pixels' aspect ratio ({context.sample_aspect_ratio}) cannot be written here. Choose .mp4."
-                )
+        self.notes += self._file.set_pixel_aspect(source.stream.sample_aspect_ratio or Fraction(1))
         if source.info.interlaced:
             context.flags |= CodecFlags.interlaced_dct | CodecFlags.interlaced_me
             if field_order(source.stream):
@@ -244,26 +253,33 @@ class VideoSink(Sink):
         if matrix is not None:
             stream.set_display_matrix(struct.unpack("9i", matrix))
             if source.rotation and container not in _WITH_ROTATION:
+                how = "mirrored" if source.rotation >= 4 else "rotated"
                 self.notes.append(
-                    "This container cannot say that the video is to be shown rotated. Choose .mp4 or .mkv."
+                    f"This container cannot say that the video is to be shown {how}. Choose .mp4 or .mkv."
                 )
         stream.disposition = source.stream.disposition
-        stream.metadata.update(own_tags(source.stream.metadata))
-        for key, value in stream.metadata.items():
-            if key.lower() == "timecode" and source.cut.start is not None and source.info.rate:
-                stream.metadata[key] = advance_timecode(value, source.first_index, source.info.rate)
+        stream.metadata.update(self._tags(source.stream.metadata))
         unwritten = _LOST_SIDE_DATA | ({} if choice.encoder in WITH_STATIC_HDR else _STATIC_HDR)
         lost = {unwritten[name] for name in side_data_names(first) & unwritten.keys()}
         self.notes += [f"The video's {name} cannot be written here and is left out." for name in sorted(lost)]
 
     def _add_tags(self) -> None:
         source, container = self._source, self._file.container
-        container.metadata.update(own_tags(source.container.metadata))
+        container.metadata.update(self._tags(source.container.metadata))
         chapters = cut_chapters(source.container.chapters(), source.cut)
         if chapters and container.format.name not in _WITH_CHAPTERS:
             self.notes.append("This container has no chapters; they are left out. Choose .mp4 or .mkv.")
         elif chapters:
             container.set_chapters(chapters)
+
+    def _tags(self, tags: dict[str, str]) -> dict[str, str]:
+        """Those that say something of the content; a timecode is that of the first frame written."""
+        source, kept = self._source, own_tags(tags)
+        if source.cut.start is not None and source.info.rate:
+            for key, value in kept.items():
+                if key.lower() == "timecode":
+                    kept[key] = advance_timecode(value, source.first_index, source.info.rate)
+        return kept
 
 
 class PictureVideo(PictureSink):
@@ -295,9 +311,9 @@ class PictureVideo(PictureSink):
         self._file = VideoFile(Target(output, source_path=source.path, overwrite=overwrite))
 
     def write(self, result: Replaced) -> None:
-        self.write_image(result.image, result.frame.pts, result.frame.time_base)
+        self.write_image(result.image, result.frame.index, result.frame.pts, result.frame.time_base)
 
-    def write_image(self, image: np.ndarray, pts: int, time_base: Fraction) -> None:
+    def write_image(self, image: np.ndarray, index: int, pts: int, time_base: Fraction) -> None:
         if self._gray is None:
             self._gray = image.ndim == 2
             self._start()
@@ -331,9 +347,13 @@ class PictureVideo(PictureSink):
             self._file.container, pixel_format, width, height, codec=codec, crf=crf, lossless=bool(self._gray)
         )
         self.notes += choice.notes
-        self._file.add_video(choice, width, height, self._source.info.time_base, self._source.info.rate)
-        if not self._gray:
-            context = self._file.stream.codec_context
+        info = self._source.info
+        self._file.add_video(choice, width, height, info.time_base, info.rate)
+        self.notes += self._file.set_pixel_aspect(info.pixel_aspect)
+        context = self._file.stream.codec_context
+        if self._gray:
+            context.color_range = ColorRange.JPEG
+        else:
             context.color_primaries = context.color_trc = context.colorspace = context.color_range = 1
         self._file.start()
 
@@ -343,7 +363,7 @@ def _container_options(output: str, source: VideoSource) -> dict[str, str]:
     if extension in ("mkv", "webm", "mka"):
         # Audio that starts before zero (an encoder's priming) would otherwise move every time by some milliseconds.
         return {"avoid_negative_ts": "disabled"}
-    if extension in ("mp4", "mov", "m4v"):
+    if extension in ("mp4", "mov", "qt", "m4v"):
         # Delays of whole tracks are stored in the movie's ticks, which by default are milliseconds.
         timescale = source.time_base.denominator
         while timescale < 10000:
@@ -355,9 +375,26 @@ def _container_options(output: str, source: VideoSource) -> dict[str, str]:
     return {}
 
 
+def _hint(rate: Fraction | None) -> Fraction:
+    return (rate or Fraction(25)).limit_denominator(1001)
+
+
+def _add_stream(container: OutputContainer, choice: Choice, width: int, height: int, rate: Fraction) -> VideoStream:
+    stream = container.add_stream(
+        choice.encoder,
+        rate=rate,
+        options=dict(choice.options),
+        width=width,
+        height=height,
+        pix_fmt=choice.pixel_format,
+    )
+    assert isinstance(stream, VideoStream)
+    return stream
+
+
 def _encoder_time_base(encoder: str, time_base: Fraction, rate: Fraction) -> Fraction:
-    """The source's, except where a codec's bitstream cannot express it."""
-    if encoder in ("mpeg1video", "mpeg2video"):
+    """The source's, except where a codec's bitstream cannot express it, or a Y4M file, which has a rate alone."""
+    if encoder in ("mpeg1video", "mpeg2video", "wrapped_avframe"):
         return 1 / rate
     if encoder == "mpeg4" and time_base.denominator > 65535:
         return Fraction(1, 30000)

@@ -34,8 +34,8 @@ from realtime.errors import EraserError, NoVideo, UsageError
 from realtime.frame import Frame
 from realtime.media.losses import Losses, field_order, has_full_index
 from realtime.media.passthrough import Cut
-from realtime.media.planes import depth, to_writable, upright_image, writable_format
-from realtime.media.source import Source, SourceInfo
+from realtime.media.planes import depth, rotation_of, to_writable, turned, upright_image, writable_format
+from realtime.media.source import Source, SourceInfo, passes_once
 
 _NETWORK_TIMEOUT = 15.0  # s without data before an address is given up
 _DECODER_THREADS = min(4, os.cpu_count() or 1)
@@ -43,7 +43,9 @@ _NETWORK_ERRORS = 2  # of these timeouts in a row, after which an address is giv
 _READ_ERRORS = 32  # failed reads in a row after which the rest of a damaged file is given up
 _SEEK_BACK = (0, 2, 10, 60)  # s before the start, until a key frame is found that comes before it
 _OTHER_STREAMS_LAG = 5  # s that other streams may lie behind the video in the file
-_NO_TIMES = {"avi"}  # formats that store only the order in which frames are decoded, one a tick
+_NO_TIMES = {"avi", "asf"}  # formats that store only when frames are decoded
+# With those, formats in which a frame's time or number is a guess after a jump, since not every packet has a time.
+_NO_SEEKING = _NO_TIMES | {"mpeg"}
 _GUESS_TIMES = 1  # AVFMT_FLAG_GENPTS
 _TEXT_ART = {"tty", "bin", "xbin", "adf", "idf"}  # FFmpeg renders text files as video
 
@@ -78,6 +80,8 @@ class VideoSource(Source):
         self.stream.thread_type = "AUTO"  # type: ignore[assignment]
         self.stream.codec_context.thread_count = _DECODER_THREADS
         self._has_times = self.container.format.name not in _NO_TIMES
+        is_pipe = passes_once(self.path) and not _is_address(self.path)  # an address may be able to seek
+        self._seeks = self.container.format.name not in _NO_SEEKING and not is_pipe
         if not self._has_times:
             # PyAV lets FFmpeg guess them; with B-frames it guesses wrong.
             self.container.flags &= ~_GUESS_TIMES
@@ -85,7 +89,7 @@ class VideoSource(Source):
 
     def _prepare(self, start: float | None, end: float | None) -> None:
         self.time_base = self.stream.time_base or Fraction(1, 1000)
-        self._rate = self.stream.average_rate or self.stream.guessed_rate or None
+        self._rate = _rate(self.stream)
         self._wanted: set[int] | None = None
         self._aside: deque[Packet] = deque()
         self.origin = origin = Fraction(self.container.start_time or 0, 1_000_000)
@@ -102,7 +106,7 @@ class VideoSource(Source):
             raise EraserError(f"No frame of {self.path} could be decoded. Check that the file plays.")
         self._pending: tuple[int, av.VideoFrame] | None = first
         self.first_index, self.first = first
-        self.rotation = round(-self.first.rotation / 90) % 4  # FFmpeg's angle is counterclockwise
+        self.rotation = rotation_of(self.first)
         self.info = self._describe(origin)
         self.shift = self._clock_start(origin)
         start_time = None if self._start is None else self.shift
@@ -143,7 +147,7 @@ class VideoSource(Source):
             _, native = self._pending
             assert native.pts is not None
             small = native.reformat(*across, "bgr24", interpolation="AREA", threads=1).to_ndarray()
-            yield float(native.pts * self.time_base), np.rot90(small, -self.rotation)
+            yield float(native.pts * self.time_base), turned(small, self.rotation)
             self._pending = next(self._frames, None)
 
     def skim(self) -> Iterator[Fraction]:
@@ -201,7 +205,9 @@ class VideoSource(Source):
     def _seek(self, start: Fraction) -> Iterator[Packet]:
         """Packets from a key frame at or before `start`; sets the index of that frame. From the input's beginning where
         the input cannot seek."""
-        for back in _SEEK_BACK if self._has_times else ():
+        if not self._seeks:
+            return self._demux()
+        for back in _SEEK_BACK:
             try:
                 self.container.seek(int((start - back) / self.time_base), stream=self.stream)
             except (av.error.FFmpegError, OSError):
@@ -230,7 +236,10 @@ class VideoSource(Source):
         return key, group
 
     def _count_before(self, key: Packet, read: list[Packet]) -> int:
-        """How many frames are shown before the key frame. `read`: the packets up to its time to be shown."""
+        """How many frames are shown before the key frame; puts the subtitles aside that are still shown at the start.
+
+        read: the packets up to the key frame's time to be shown.
+        """
         assert key.pts is not None
         if has_full_index(self.container, self.stream) and key.dts is not None:
             entries = self.stream.index_entries
@@ -242,13 +251,25 @@ class VideoSource(Source):
         with _open(self.path) as container:
             stream = _video_stream(container, self.path)
             for other in container.streams:
-                if other.index != stream.index:
+                if other.index != stream.index and other.type != "subtitle":
                     other.discard = Discard.all
-            for packet in container.demux(stream):
-                if packet.dts is not None and packet.dts >= key.pts:
+            for packet in container.demux():
+                if packet.stream_index != stream.index:
+                    self._recall(packet, read[0])
+                elif packet.dts is not None and packet.dts >= key.pts:
                     break
-                count += bool(packet.size) and packet.pts is not None and packet.pts < key.pts
+                else:
+                    count += bool(packet.size) and packet.pts is not None and packet.pts < key.pts
         return count
+
+    def _recall(self, subtitle: Packet, sought: Packet) -> None:
+        """Put a subtitle aside that is still shown at the start, but lies before the first packet sought."""
+        if subtitle.pts is None or subtitle.pos is None or sought.pos is None or subtitle.pos >= sought.pos:
+            return
+        shown_until = (subtitle.pts + (subtitle.duration or 0)) * subtitle.time_base
+        if self._start is not None and shown_until > self._start:
+            subtitle.stream = self.container.streams[subtitle.stream_index]
+            self._put_aside(subtitle)
 
     def _read(self) -> Iterator[tuple[int, av.VideoFrame]]:
         """(index, frame) of the part asked for."""
@@ -368,7 +389,12 @@ class VideoSource(Source):
             interlaced=self.first.interlaced_frame or field_order(self.stream) > 1,
             codec=self.stream.codec_context.codec.canonical_name,
             pixel_format=writable_format(self.first.format.name),
+            pixel_aspect=self._pixel_aspect(),
         )
+
+    def _pixel_aspect(self) -> Fraction:
+        aspect = self.stream.sample_aspect_ratio or Fraction(1)
+        return 1 / aspect if self.rotation % 2 else aspect
 
     def _clock_start(self, origin: Fraction) -> Fraction:
         if self._start is not None:
@@ -411,6 +437,14 @@ def _open(path: str, hwaccel: HWAccel | None = None) -> InputContainer:
         container.close()
         raise EraserError(f"{path} is not a video. Give a file that plays.")
     return container
+
+
+def _rate(stream: VideoStream) -> Fraction | None:
+    """Frames per second; the average is the clock's own rate where the format holds no other."""
+    average = stream.average_rate
+    if average and stream.time_base and average * stream.time_base == 1:
+        return stream.guessed_rate or average
+    return average or stream.guessed_rate or None
 
 
 def _video_stream(container: InputContainer, path: str) -> VideoStream:

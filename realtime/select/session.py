@@ -17,9 +17,10 @@ import numpy as np
 from engines.errors import EngineError
 from realtime.edits import Paint, Stencil, TimedEdit, check_edits
 from realtime.errors import EraserError
-from realtime.live.ui import UiState
+from realtime.live.ui import Key, UiState
 from realtime.live.window import check_display
 from realtime.media.temporary import Temporary
+from realtime.outputs import check_paths
 from realtime.segment import load_segmenter
 from realtime.select.clip import Clip
 from realtime.select.follower import Follower, Wanted
@@ -32,6 +33,7 @@ from realtime.tracking.tracing import Plan
 
 OFTEN = 0.1  # seconds between two pictures of what is under way
 MESSAGE = 4.0  # seconds for which a message stays
+LEAVING = Key("q"), Key("escape")
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,7 @@ class Options:
 
 def select(input: str, options: Options) -> Path | None:
     """Let the user select in a window; the file of the selection, None where they left without one. EraserError."""
+    check_paths([input], [options.selection], overwrite=True)
     check_display()
     with ExitStack() as stack:
         clip = Clip(input, options.start, options.end)
@@ -74,20 +77,20 @@ def select(input: str, options: Options) -> Path | None:
         plan = Plan(segmenter, (), 0.0, (clip.height, clip.width))
         follower = stack.enter_context(Follower(other, plan, folder.path))
         session = _Session(clip, follower, options.selection)
-        ui = UiState.start(clip.width, clip.height, people=False)
+        ui = UiState.start(clip.width, clip.height)
         state = begun(ui, [clip.seconds(index) for index in range(len(clip))], clip.cuts, edits)
         return None if run(window, state, session.look, session.save) is None else options.selection
 
 
 def _scanned(clip: Clip, window: SelectWindow) -> bool:
-    """Go through the clip, and show how far that is; whether the window is still open then."""
+    """Go through the clip, and show how far that is; False where the user leaves meanwhile."""
     shown = 0.0
     for share in clip.scan():
         if time.monotonic() - shown >= OFTEN:
             shown = time.monotonic()
             window.progress(clip.first, share)
-            window.events()
-            if not window.visible:
+            left = any(event in LEAVING for event in window.events())
+            if left or not window.visible:
                 return False
     return True
 

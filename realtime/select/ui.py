@@ -108,7 +108,9 @@ def react(state: SelectState, event: Event, things: Sequence[Thing]) -> tuple[Se
     ui, wishes = live.react(state.ui, event, things)
     state = replace(state, ui=ui)
     for wish in wishes:
-        if not isinstance(wish, Control):
+        if wish is Control.PEOPLE:
+            state = _edited(state, People(not state.people), things)
+        elif not isinstance(wish, Control):
             state = _edited(state, wish, things)
     return state, None
 
@@ -190,8 +192,8 @@ def _edited(state: SelectState, edit: Edit, things: Sequence[Thing]) -> SelectSt
             return state if number is None else _added(replace(state, current=number), replace(edit, number=number))
         case Restore():
             return _given_back(state, edit, things)
-        case Move():
-            return _moved(state, edit, _number_at(things, (edit.x, edit.y)))
+        case Move(x, y):
+            return _moved(state, edit, _number_at(things, (x, y)))
         case Stencil():
             raise AssertionError("nobody draws stencils by hand")
 
@@ -220,7 +222,10 @@ def _given_back(state: SelectState, edit: Restore, things: Sequence[Thing]) -> S
 
 
 def _moved(state: SelectState, edit: Move, number: int | None) -> SelectState:
-    """An object is shown elsewhere, in all of its shot: that is noted where the object was chosen."""
+    """An object is shown elsewhere, in all of its shot: that is noted where the object was chosen, or is with it."""
+    if number is None:
+        first = _chosen(state, Erase(edit.x, edit.y), None)
+        return replace(_moved(first, edit, first.current), before=(*state.before, state.log))
     chosen = ((t, t.edit) for t in state.log if isinstance(t.edit, Erase | EraseBox))
     choice, made = next(((timed, made) for timed, made in chosen if made.number == number), (None, None))
     if choice is None or made is None:

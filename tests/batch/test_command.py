@@ -88,6 +88,20 @@ def test_failures_give_exit_code_1_and_a_table(folder):
     assert "3 done, 0 skipped, 1 failed" in said[-1]
 
 
+@pytest.mark.parametrize(("report", "said"), [("nowhere/r.json", "not a folder"), ("r.json", "--overwrite")])
+def test_a_report_that_cannot_be_written_is_refused_before_the_work(folder, report, said):
+    (folder / "r.json").write_text("precious")
+    batch = ("--batch", folder / "in", "--output", folder / "out", *SELECT)
+    assert said in fail(folder, *batch, "--report", folder / report, code=1)
+
+
+def test_a_report_may_go_to_the_folder_that_the_batch_makes(folder):
+    batch = ("--batch", folder / "in", "--output", folder / "out", "--end", 0.1, *SELECT)
+    said = succeed(*batch, "--report", folder / "out" / "r.json")
+    assert "3 done" in said[-1]
+    assert json.loads((folder / "out" / "r.json").read_text())["counts"]["done"] == 3
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from realtime.batch.tree import find_work
+from realtime.batch.tree import EXTENSIONS, find_work
 from realtime.errors import EraserError, UsageError
+from realtime.media.target import Target
+from realtime.media.video_sink import VideoFile
 
 
 def made(folder: Path, *names: str) -> Path:
@@ -23,6 +25,11 @@ def test_a_folder_is_mirrored_in_natural_order_and_other_files_are_counted(tmp_p
     assert [video.name for video in work.videos] == ["a.mkv", "b/clip9.MOV", "b/clip10.mp4"]
     assert work.videos[1].output == tmp_path / "out" / "b" / "clip9.MOV"
     assert work.others == 3
+
+
+@pytest.mark.parametrize("extension", sorted(EXTENSIONS))
+def test_what_counts_as_a_video_can_be_written_too(tmp_path, extension):
+    VideoFile(Target(str(tmp_path / f"out{extension}"), source_path=None, overwrite=False)).abort()
 
 
 def test_hidden_folders_and_the_output_itself_are_not_entered(tmp_path):

@@ -113,6 +113,16 @@ def test_where_the_segmenter_fails_is_shown_without_reference_data(tmp_path):
     assert empty_sky[1] < 1.5 * empty_sky[0]
 
 
+def test_a_sheet_whose_name_is_no_pictures_is_refused_before_the_work(tmp_path):
+    for name in ("limits", "limits.pnk"):
+        done = run("limits", str(tmp_path / name), "--model", "no_such_model")
+        assert done.returncode == 1
+        assert (
+            done.stderr
+            == f"error: {tmp_path / name}: no picture format of that name; give one that ends in .png, say\n"
+        )
+
+
 @needs_models
 def test_live_measures_rate_latency_and_threads(tmp_path, eraser_data):
     what = ["--sizes", "160x96", "--seconds", "4", "--warm-up", "1", "--shown-by", "nobody"]

@@ -11,10 +11,11 @@ import pytest
 from benchmarks import filling
 from benchmarks.fill_scores import milliseconds, ssim_map
 from benchmarks.fill_tables import check, kinds_text, scores_text
-from benchmarks.fillers import classical
+from benchmarks.fillers import classical, networks
 from benchmarks.holes import OVER, UNDER, holed, pasted, square
 from benchmarks.rating import LABELS, page, read_ratings
 from engines.data import Picture
+from engines.models import find_model
 from realtime.errors import EraserError
 
 
@@ -122,6 +123,21 @@ def test_all_fillers_are_measured_on_photos(tmp_path, eraser_data):
 def test_squares_too_small_for_silhouettes_are_refused(tmp_path, capsys):
     assert filling.main(["--side", "32", "--out", str(tmp_path)]) == 1
     assert "--side takes at least 64 pixels, not 32" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("limit", ["0", "-1"])
+def test_a_limit_that_leaves_no_photo_is_refused(tmp_path, capsys, limit):
+    assert filling.main(["--limit", limit, "--out", str(tmp_path)]) == 1
+    assert f"--limit takes 1 or more, not {limit}" in capsys.readouterr().err
+
+
+def test_models_of_one_name_are_told_apart_by_their_paths(tmp_path):
+    shipped = find_model("swift", "filler")
+    for name in ("model.onnx", "card.json"):
+        (tmp_path / name).write_bytes(shipped.beside(name).read_bytes())
+    names = [method.name for method in networks(["swift", str(tmp_path)], threads=1)]
+    assert names == ["swift", "swift, as erased", str(tmp_path), f"{tmp_path}, as erased"]
+    assert [method.name for method in networks([str(tmp_path)], threads=1)] == ["swift", "swift, as erased"]
 
 
 def test_the_sheet_shows_no_hole_twice(tmp_path):

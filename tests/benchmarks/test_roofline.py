@@ -52,6 +52,14 @@ def test_what_was_counted_is_stored_with_where_and_when() -> None:
     assert [tuple(each["size"]) for each in counted["frames"]] == list(roofline.SIZES)
 
 
+def test_what_was_counted_is_part_of_the_package() -> None:
+    tomllib = pytest.importorskip("tomllib", reason="this Python reads no TOML")
+    root = Path(roofline.__file__).parents[1]
+    settings = tomllib.loads((root / "pyproject.toml").read_text())
+    packaged = settings["tool"]["setuptools"]["package-data"]["benchmarks"]
+    assert any(COUNTED in (root / "benchmarks").glob(pattern) for pattern in packaged)
+
+
 def test_the_report_says_that_nothing_was_measured(tmp_path: Path) -> None:
     assert roofline.main(["--out", str(tmp_path)]) == 0
     text = (tmp_path / "estimates.md").read_text()

@@ -49,6 +49,8 @@ def test_what_the_governor_chooses_from_is_timed(tmp_path: Path) -> None:
 
 @needs_models
 def test_a_model_that_is_not_there_is_said_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert device.main(["--model", str(tmp_path / "none"), "--out", str(tmp_path / "device.json")]) == 1
-    assert "none" in capsys.readouterr().err.splitlines()[-1]
+    assert device.main(["--model", "nosuch", "--out", str(tmp_path / "device.json")]) == 1
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert "there is no model 'nosuch'; choose one of" in said
+    assert all(name in said for task in ("segmenter", "filler") for name in available_models(task))
     assert not (tmp_path / "device.json").exists()

@@ -124,6 +124,7 @@ def test_an_unknown_codec(folder):
         (["--lookahead", "soon"], "lookahead"),
         (["--start", "2", "--end", "1"], "end"),
         (["--start", "-1"], "time"),
+        (["--end", "0"], "end"),
         (["--end", "noon"], "time"),
         (["--box", "1,2,3"], "box"),
         (["--keep-box", "1,2,0,5"], "box"),

@@ -277,6 +277,7 @@ def test_without_anything_to_erase_the_frames_pass_untouched(folder):
         {"lookahead": float("nan")},
         {"start": 2.0, "end": 1.0},
         {"start": -1.0},
+        {"end": 0.0},
         {"dilate": -1},
         {"target": " , "},
         {"fill": "nobody"},
@@ -297,3 +298,20 @@ def test_no_output_may_be_an_input_or_another_output(folder, option, name):
         erase(folder, overwrite=True, **{option: folder / name})
     assert (folder / "in.mp4").read_bytes() == before
     assert_nothing_is_left(folder)
+
+
+def test_no_mask_is_replaced_by_those_that_are_saved(folder):
+    media.write_folder(folder / "masks", media.square_masks(FRAMES), "m_{:04d}.png")
+    before = (folder / "masks" / "m_0003.png").read_bytes()
+    for given, saved in (("masks", "masks/m_%04d.png"), ("masks/m_%04d.png", "masks")):
+        with pytest.raises(UsageError, match=r"would replace .*m_0000\.png"):
+            erase(folder, boxes=(), mask=folder / given, save_mask=folder / saved, overwrite=True)
+    assert (folder / "masks" / "m_0003.png").read_bytes() == before
+    assert_nothing_is_left(folder, "masks")
+
+
+def test_a_report_that_is_a_folder_is_refused_before_anything_is_written(folder):
+    (folder / "reports").mkdir()
+    with pytest.raises(EraserError, match="is a folder"):
+        erase(folder, report=folder / "reports")
+    assert_nothing_is_left(folder, "reports")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 
 import numpy as np
 import pytest
@@ -64,3 +65,11 @@ def test_a_report_file_is_replaced_whole_and_nothing_is_left_beside(tmp_path):
 def test_a_report_that_cannot_be_written_says_so(tmp_path):
     with pytest.raises(EraserError, match="cannot write"):
         write_text(tmp_path / "nowhere" / "report.json", "{}")
+
+
+def test_a_name_that_is_no_utf_8_can_be_reported(tmp_path):
+    name = os.fsdecode(b"caf\xe9.mp4")
+    write_text(tmp_path / "report.json", json.dumps({"input": name, "title": "ä"}, ensure_ascii=False))
+    text = (tmp_path / "report.json").read_text(encoding="utf-8")
+    assert json.loads(text) == {"input": name, "title": "ä"}
+    assert "ä" in text

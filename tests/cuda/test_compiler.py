@@ -52,6 +52,9 @@ def test_a_damaged_file_is_made_anew_and_a_cache_that_cannot_be_written_does_no_
     monkeypatch.setattr(compiler, "compile_kernels", lambda name: b"\x7fELF" + name.encode())
     compiler.cached_kernels("sm_90", tmp_path)
     (file,) = tmp_path.iterdir()
-    file.write_bytes(b"")
-    assert compiler.cached_kernels("sm_90", tmp_path) == file.read_bytes() == b"\x7fELFsm_90"
+    whole = file.read_bytes()
+    for damaged in (b"", whole[:-1], whole.replace(b"sm_90", b"sm_80"), b"\x7fELFsm_90"):
+        file.write_bytes(damaged)
+        assert compiler.cached_kernels("sm_90", tmp_path) == b"\x7fELFsm_90"
+        assert file.read_bytes() == whole
     assert compiler.cached_kernels("sm_90", file) == b"\x7fELFsm_90"

@@ -8,6 +8,7 @@ import pytest
 
 from engines import build, choice
 from engines.build import Options, main, ranges_of
+from engines.cache import EngineCache, Entry, Key
 from engines.gpu import Gpus
 from engines.models import Model, find_model, find_models
 from tests.engines import tiny
@@ -24,7 +25,7 @@ def test_without_a_gpu_there_is_one_line_and_nothing_built(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["no_such_model"], "there is no model 'no_such_model'"),
+        (["no_such_model"], "there is no model 'no_such_model'; choose one of maskrcnn, sharp, swift"),
         (["swift", "--task", "painter"], "invalid choice"),
         (["swift", "--shape", "288"], "'288' is not a size; give HEIGHTxWIDTH"),
         (["swift", "--shape", *["32x32"] * 4], "one to three sizes"),
@@ -64,6 +65,20 @@ def test_options_reach_the_build_and_a_name_means_all_tasks(monkeypatch: pytest.
 
 def test_a_folder_says_itself_what_it_is_for(tmp_path: Path) -> None:
     assert [model.card.name for model in find_models(tiny.save(tmp_path))] == ["tiny"]
+
+
+def test_an_engine_that_is_removed_meanwhile_was_not_built_last(tmp_path: Path) -> None:
+    class Emptied(EngineCache):
+        def entries(self) -> tuple[list[Entry], list[Path]]:
+            found = super().entries()
+            for entry in found[0]:
+                entry.path.unlink()
+            return found
+
+    cache = Emptied(tmp_path)
+    cache.store(Key("segmenter", "swift", "model", "graph", "int8", "", "", "gpu", "9.0", "tensorrt"), b"plan", {})
+    shop = build._Shop(None, cache, print, graphs=False, aside=False)
+    assert build._built_last(shop, find_model("swift", "segmenter")) is None
 
 
 def test_the_default_range_holds_small_wide_and_high_pictures_and_many_objects() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -215,8 +216,9 @@ def test_engines_are_listed_described_and_removed(cache: EngineCache, capsys: py
     assert main(["remove", KEY.stem]) == 1
     assert "there is no engine" in capsys.readouterr().err
     cache.timing("gpu", "version").write_bytes(b"timing")
+    (cache.folder / ".segmenter-swift.engine.1a2b3c4d.part").write_bytes(b"half an eng")
     assert main(["remove", "--all"]) == 0
-    assert not list(cache.folder.glob("[!.]*"))
+    assert not list(cache.folder.iterdir())
 
 
 def test_what_nothing_here_will_load_is_stale(
@@ -232,8 +234,14 @@ def test_what_nothing_here_will_load_is_stale(
     for key in (good, mine, *others):
         cache.store(key, b"plan", {})
     (cache.folder / "segmenter-broken.engine").write_bytes(b"?")
+    left, written = (cache.folder / f".segmenter-swift.engine.{number}.part" for number in (1, 2))
+    for part in (left, written):
+        part.write_bytes(b"half an eng")
+    os.utime(left, (0, 0))
     assert main(["remove", "--stale"]) == 0
-    assert len(capsys.readouterr().out.splitlines()) == 4
+    assert len(capsys.readouterr().out.splitlines()) == 5
+    assert not left.exists()
+    assert written.exists()
     assert {entry.key for entry in cache.entries()[0]} == {good, mine}
     assert main(["remove", "--stale"]) == 0
     assert "nothing to remove" in capsys.readouterr().out

@@ -134,6 +134,13 @@ def test_every_classic_network_can_be_trained_and_exported() -> None:
     assert {recipe_of(name).role for name in NAMES} == {"segmenter", "filler"}
 
 
+def test_what_learns_from_pictures_that_forbid_commerce_is_under_their_licence() -> None:
+    streets = recipe_of("unet34-segmenter")
+    assert [streets.licence] == list(streets.data.values())
+    assert "CC BY-NC" in streets.licence
+    assert {recipe_of(name).licence for name in NAMES} == {"Apache-2.0", streets.licence}
+
+
 @pytest.mark.parametrize("name", CLASSICS)
 def test_a_few_steps_lower_the_loss_of_a_small_batch(name: str) -> None:
     make, batch, rate = TRAINED[name]
@@ -201,12 +208,14 @@ def test_a_quick_export_is_a_model_without_figures(tmp_path: Path, monkeypatch: 
     checkpoint = tmp_path / "checkpoint.pt"
     torch.save({"task": "vanisher-filler", "mean": thin.state_dict(), **SAVED}, checkpoint)
     recipe = replace(recipe_of("vanisher-filler"), network=lambda: vanisher.VanisherFiller(THIN), sizes=((64, 64),))
+    recipe = replace(recipe, licence="for study alone")
     monkeypatch.setattr(export, "recipe_of", lambda task, size: recipe)
     what = ["vanisher-filler", str(checkpoint), "--out", str(tmp_path / "mine"), "--data", "nowhere", "--quick"]
     assert export.main(what) == 0
     assert sorted(path.name for path in (tmp_path / "mine").iterdir()) == ["card.json", "model.onnx"]
     engine = load_engine(tmp_path / "mine", "filler", device="cpu", threads=1)
     assert engine.card.name == "mine"
+    assert engine.card.licence == "for study alone"
     assert set(engine.card.metrics) == {"parity"}
 
 
@@ -388,6 +397,8 @@ def test_corruptions_leave_a_part_of_the_picture(kind: str) -> None:
 
 
 def test_a_study_sets_its_trainings_side_by_side(tmp_path: Path, monkeypatch: Any) -> None:
+    first: list[Tensor] = []
+
     class Task(tasks.VanisherFillerTask):
         def __init__(self, data: Path, **options: Any) -> None:
             super().__init__(data, vanisher.VanisherFiller(THIN), **options)
@@ -398,11 +409,16 @@ def test_a_study_sets_its_trainings_side_by_side(tmp_path: Path, monkeypatch: An
         def evaluate(self, network: nn.Module) -> dict[str, float]:
             return {"weight": self.weights["l2"]}
 
+        def groups(self, rate: float) -> list[dict[str, Any]]:
+            first.append(next(self.network.parameters()).detach().clone())
+            return super().groups(rate)
+
     monkeypatch.setattr(tasks, "VanisherFillerTask", Task)
     what = ["vanisher-filler", "--data", "nowhere", "--out", str(tmp_path), "--steps", "1", "--batch", "2"]
     assert study_command([*what, "--vary", "l2=1.2,2.0"]) == 0
     assert "| 1.2 | 1.2 |\n| 2.0 | 2 |" in (tmp_path / "study.md").read_text()
     assert study_command([*what, "--vary", "rate=1e-5,1e-4"]) == 0
     assert (tmp_path / "rate=1e-5" / "checkpoint.pt").exists()
+    assert all(torch.equal(weights, first[0]) for weights in first)
     assert study_command([*what, "--vary", "rate=fast"]) == 1
     assert study_command([*what, "--vary", "rate"]) == 1

@@ -113,7 +113,11 @@ def test_a_model_of_another_network_or_none_at_all_is_refused(tmp_path: Path) ->
         unfold(of_two_classes, network, run_of(network))
     with pytest.raises(EngineError, match=r"model.onnx is not a readable model"):
         unfold(tmp_path, network, run_of(network))
+    with pytest.raises(EngineError, match=r"none of this one's convolutions"):
+        unfold(WEIGHTS / "filler" / "swift", nn.Conv2d(3, 3, 1), run_of(network))
     task: Any = Few(Path("nowhere"), pretrained=False)
+    with pytest.raises(EngineError, match="is a filler, from which no segmenter can start"):
+        train(task, Plan(tmp_path, steps=1, device="cpu", start=WEIGHTS / "filler" / "swift"), lambda line: None)
     with pytest.raises(EngineError, match="--remember mixes"):
         train(task, Plan(tmp_path, steps=1, device="cpu", remember=0.5), lambda line: None)
     with pytest.raises(EngineError, match="a share from 0 to 1, not 60"):

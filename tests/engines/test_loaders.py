@@ -90,14 +90,19 @@ def make_camvid(folder: Path) -> str:
     return f"camvid:{folder}"
 
 
-def make_supervisely(folder: Path, bitmap: bool) -> str:
+def polygon(title: str = "person_poly", **more: Any) -> dict[str, Any]:
+    return {"classTitle": title, "points": {"exterior": RECTANGLE, "interior": []}, **more}
+
+
+def bitmap(x: int, y: int, height: int, width: int) -> dict[str, Any]:
+    _, png = cv2.imencode(".png", np.full((height, width), 255, np.uint8))
+    data = base64.b64encode(zlib.compress(png.tobytes())).decode()
+    return {"classTitle": "person_bmp", "bitmap": {"origin": [x, y], "data": data}}
+
+
+def make_supervisely(folder: Path, *items: dict[str, Any]) -> str:
     save_image(folder / "ds1" / "img" / "a.jpg")
-    item: dict[str, Any] = {"classTitle": "person_poly", "points": {"exterior": RECTANGLE, "interior": []}}
-    if bitmap:
-        _, png = cv2.imencode(".png", np.full((30, 20), 255, np.uint8))
-        data = base64.b64encode(zlib.compress(png.tobytes())).decode()
-        item = {"classTitle": "person_bmp", "bitmap": {"origin": [10, 5], "data": data}}
-    content = {"size": {"height": HEIGHT, "width": WIDTH}, "objects": [item]}
+    content = {"size": {"height": HEIGHT, "width": WIDTH}, "objects": items}
     (folder / "ds1" / "ann").mkdir()
     (folder / "ds1" / "ann" / "a.jpg.json").write_text(json.dumps(content))
     return f"supervisely:{folder}"
@@ -110,8 +115,11 @@ MAKERS = {
     "coco packed": lambda folder: make_coco(folder, {"size": [HEIGHT, WIDTH], "counts": pack(runs(truth()))}),
     "voc": make_voc,
     "camvid": make_camvid,
-    "supervisely polygon": lambda folder: make_supervisely(folder, False),
-    "supervisely bitmap": lambda folder: make_supervisely(folder, True),
+    "supervisely polygon": lambda folder: make_supervisely(folder, polygon(geometryType="polygon")),
+    "supervisely bitmap": lambda folder: make_supervisely(folder, bitmap(10, 5, 30, 20)),
+    "supervisely person and bag": lambda folder: make_supervisely(
+        folder, bitmap(10, 5, 30, 20), bitmap(0, 0, 9, 9) | {"classTitle": "personal_bag"}
+    ),
 }
 
 
@@ -121,6 +129,22 @@ def test_the_person_is_where_the_labels_say(tmp_path: Path, name: str) -> None:
     assert picture.name == "a"
     assert picture.mask is not None
     np.testing.assert_array_equal(picture.mask == 255, truth())
+
+
+def test_a_bitmap_that_reaches_out_of_the_picture_is_cut(tmp_path: Path) -> None:
+    items = bitmap(-5, -4, 10, 12), bitmap(WIDTH - 3, HEIGHT - 2, 10, 12), bitmap(-20, 0, 10, 12)
+    (picture,) = read_format(make_supervisely(tmp_path, *items))
+    expected = np.zeros((HEIGHT, WIDTH), bool)
+    expected[:6, :7] = expected[-2:, -3:] = True
+    assert picture.mask is not None
+    np.testing.assert_array_equal(picture.mask == 255, expected)
+
+
+@pytest.mark.parametrize("kind", ["rectangle", "line", "point"])
+def test_what_is_no_outline_of_somebody_is_refused(tmp_path: Path, kind: str) -> None:
+    spec = make_supervisely(tmp_path, polygon(geometryType=kind))
+    with pytest.raises(EngineError, match=rf"a\.jpg: an object of it is a {kind}, neither a bitmap nor a polygon"):
+        read_format(spec)
 
 
 def test_unsure_pixels_are_neither(tmp_path: Path) -> None:
@@ -185,7 +209,7 @@ def test_every_faulty_file_is_named(tmp_path: Path) -> None:
 
 
 def test_an_annotation_that_is_missing_is_named(tmp_path: Path) -> None:
-    spec = make_supervisely(tmp_path, False)
+    spec = make_supervisely(tmp_path, polygon())
     (tmp_path / "ds1" / "ann" / "a.jpg.json").unlink()
     with pytest.raises(EngineError, match=r"1 pictures can't be used.*a\.jpg\.json"):
         read_format(spec)
@@ -197,11 +221,26 @@ def test_an_annotation_that_is_missing_is_named(tmp_path: Path) -> None:
         ({"size": [HEIGHT, WIDTH], "counts": [5, 5]}, "hold 10 pixels, not 2400"),
         ({"size": [1, 2], "counts": [2]}, r"are for \[1, 2\]"),
         ({"size": [HEIGHT, WIDTH], "counts": "o"}, "end in the middle of a number"),
+        ([], r"a\.jpg: somebody in it has no outline"),
+        (None, "somebody in it has no outline"),
+        ([[1, 1, 5, 5]], r"a\.jpg: a polygon of it has 2 corners"),
     ],
 )
-def test_runs_that_do_not_fit_are_refused(tmp_path: Path, segmentation: Any, message: str) -> None:
+def test_outlines_that_make_no_sense_are_refused(tmp_path: Path, segmentation: Any, message: str) -> None:
     with pytest.raises(EngineError, match=message):
         read_format(make_coco(tmp_path, segmentation))
+
+
+def test_a_coco_file_lists_each_picture_once_and_people_in_these_alone(tmp_path: Path) -> None:
+    spec, file = make_coco(tmp_path, [np.ravel(RECTANGLE).tolist()]), tmp_path / "instances.json"
+    content = json.loads(file.read_text())
+    (image,), (person, _) = content["images"], content["annotations"]
+    file.write_text(json.dumps({**content, "images": [image, image | {"id": 2}]}))
+    with pytest.raises(EngineError, match=r"instances.json lists a\.jpg 2 times"):
+        read_format(spec)
+    file.write_text(json.dumps({**content, "annotations": [person | {"image_id": 77}]}))
+    with pytest.raises(EngineError, match=r"instances.json has people in a picture with the id 77"):
+        read_format(spec)
 
 
 @pytest.mark.parametrize(

@@ -88,6 +88,14 @@ def test_where_the_disk_knows_no_locks_the_work_is_done_without(
     assert done
 
 
+def test_where_the_folder_can_not_be_written_the_work_is_done_without(module: ModuleType, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("not a folder")
+    done = []
+    with module.locked(tmp_path / "file" / "lock", 60):
+        done.append(True)
+    assert done
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows locks no folders")
 def test_a_folder_can_be_held(tmp_path: Path) -> None:
     descriptor = lock.hold(tmp_path)

@@ -16,17 +16,18 @@ cv2 = pytest.importorskip("cv2")
 from torch import Tensor, nn  # noqa: E402
 from torch.nn import functional as F  # noqa: E402
 
-from engines import augment, closeups, data, guidance, holes, losses, measure, samples, teach  # noqa: E402
+from engines import augment, closeups, data, guidance, holes, losses, measure, samples, teach, training  # noqa: E402
 from engines.backbone import Depthwise, EfficientNetLite  # noqa: E402
 from engines.catalog import make_task, recipe_of  # noqa: E402
 from engines.errors import EngineError  # noqa: E402
 from engines.filler import Filler, smooth_guess  # noqa: E402
+from engines.lock import locked  # noqa: E402
 from engines.plot import main as plot_command  # noqa: E402
 from engines.samples import FILLER_SHAPES, FillerSamples, SegmenterSamples  # noqa: E402
 from engines.segmenter import Matte, Segmenter  # noqa: E402
 from engines.soup import main as soup_command  # noqa: E402
 from engines.soup import stir  # noqa: E402
-from engines.tasks import FillerTask  # noqa: E402
+from engines.tasks import FillerTask, SegmenterTask  # noqa: E402
 from engines.train import main as train_command  # noqa: E402
 from engines.training import Habits, Plan, Rival, load_weights, train, write_checkpoint  # noqa: E402
 
@@ -87,7 +88,7 @@ def filler_samples(batch: int = 4) -> FillerSamples:
 
 
 class TinyTask:
-    """A network of one layer that learns to blur; enough for the loop."""
+    """A network of one layer that learns to blur, in a light that changes by chance; enough for the loop."""
 
     name = "tiny"
     goal = "figure"
@@ -105,11 +106,25 @@ class TinyTask:
         return [{"params": list(self.network.parameters()), "lr": rate, "muon": True}]
 
     def loss(self, batch: list[Tensor], progress: float) -> dict[str, Tensor]:
-        image = batch[0].float() / 255
+        image = batch[0].float() / 255 * (0.5 + torch.rand(()))
         return {"l2": F.mse_loss(self.network(image), F.avg_pool2d(image, 3, 1, 1))}
 
     def evaluate(self, network: nn.Module) -> dict[str, float]:
         return {"figure": 1.0}
+
+
+class Interrupted(TinyTask):
+    """The same until the given step, the first being 1."""
+
+    def __init__(self, step: int) -> None:
+        super().__init__()
+        self.left = step
+
+    def loss(self, batch: list[Tensor], progress: float) -> dict[str, Tensor]:
+        self.left -= 1
+        if self.left == 0:
+            raise KeyboardInterrupt
+        return super().loss(batch, progress)
 
 
 def test_samples_depend_on_their_number_alone() -> None:
@@ -238,6 +253,33 @@ def test_a_thing_that_lures_fills_the_picture_and_is_nobody() -> None:
 
     assert 4 < pictures_it_fills(green) < 30
     assert pictures_it_fills() < 4
+
+
+def test_plain_batches_are_whole_pictures_as_a_segmenter_sees_them() -> None:
+    tall = replace(person(2), image=np.vstack([person(2).image] * 2), mask=np.vstack([disc()] * 2))
+    made = SegmenterSamples(
+        [person(), tall], [], [place()], batch=2, seed=1, shapes=((64, 96),), plain=1.0, area=64 * 96
+    )
+    made.faces = []
+    sizes = set()
+    for number in range(12):
+        image, label, _, _ = made[number]
+        size = (label.shape[1], label.shape[2])
+        sizes.add(size)
+        whole = person() if size == measure.working_size(80, 60, 64 * 96) else tall
+        assert whole.mask is not None
+        true = cv2.resize(whole.mask, size[::-1], interpolation=cv2.INTER_NEAREST)
+        assert any(np.array_equal(label[0], each) for each in (true, true[:, ::-1]))
+        assert image[:, label[0] > 127].float().mean() > image[:, label[0] == 0].float().mean() + 50
+    assert sizes == {measure.working_size(80, 60, 64 * 96), measure.working_size(160, 60, 64 * 96)}
+
+
+def test_as_many_batches_are_plain_as_are_asked_for() -> None:
+    made = SegmenterSamples([person()], [], [place()], batch=1, shapes=((64, 64),), plain=0.3)
+    plain = np.mean([made._plain_size(batch) is not None for batch in range(400)])
+    assert 0.2 < plain < 0.4
+    with pytest.raises(EngineError, match="--plain takes a share"):
+        SegmenterTask(Path(), plain=1.5, pretrained=False)
 
 
 def test_a_close_up_is_filled_by_a_head_and_whoever_stands_below_it() -> None:
@@ -493,19 +535,9 @@ def test_the_smooth_guess_keeps_a_flat_colour() -> None:
 
 def test_an_interrupted_training_ends_like_an_uninterrupted_one(tmp_path: Path) -> None:
     whole = train(TinyTask(), Plan(tmp_path / "whole", steps=12, batch=4, device="cpu"), lambda line: None)
-
-    class Interrupted(TinyTask):
-        count = 0
-
-        def loss(self, batch: list[Tensor], progress: float) -> dict[str, Tensor]:
-            self.count += 1
-            if self.count == 8:
-                raise KeyboardInterrupt
-            return super().loss(batch, progress)
-
     plan = Plan(tmp_path / "parts", steps=12, batch=4, device="cpu", save_every=0)
     with pytest.raises(KeyboardInterrupt):
-        train(Interrupted(), plan, lambda line: None)
+        train(Interrupted(8), plan, lambda line: None)
     said: list[str] = []
     parts = train(TinyTask(), plan, said.append)
     assert "resuming at step 7" in said[0]
@@ -561,8 +593,11 @@ def test_training_refuses_what_does_not_fit(tmp_path: Path) -> None:
     with pytest.raises(EngineError, match="either --steps, --minutes or --pictures"):
         train(TinyTask(), Plan(tmp_path, steps=1, pictures=1))
     path = train(TinyTask(), Plan(tmp_path, steps=1, batch=2, device="cpu"), lambda line: None)
-    with pytest.raises(EngineError, match="of another task or seed"):
-        train(TinyTask(), Plan(tmp_path, steps=1, batch=2, device="cpu", seed=1), lambda line: None)
+    for batch, seed, complaint in ((2, 1, "is of seed 0, not 1"), (3, 0, "is of batch 2, not 3")):
+        with pytest.raises(EngineError, match=complaint):
+            train(TinyTask(), Plan(tmp_path, steps=1, batch=batch, seed=seed, device="cpu"), lambda line: None)
+    with pytest.raises(EngineError, match=r"is of a tiny without a rival; go on with --from .* and another --out"):
+        train(PlayedTask(), Plan(tmp_path, steps=1, batch=2, device="cpu"), lambda line: None)
     with pytest.raises(EngineError, match="not a checkpoint of the filler"):
         load_weights(path, Filler(), "filler")
     smaller = TinyTask()
@@ -570,10 +605,68 @@ def test_training_refuses_what_does_not_fit(tmp_path: Path) -> None:
     with pytest.raises(EngineError, match="another size or version"):
         load_weights(path, smaller.network, "tiny")
     path.write_bytes(b"half a file")
-    with pytest.raises(EngineError, match="not a readable checkpoint"):
+    with pytest.raises(EngineError, match="not a readable checkpoint; remove it to start over"):
         train(TinyTask(), Plan(tmp_path, steps=1, batch=2, device="cpu"), lambda line: None)
+    with pytest.raises(EngineError, match=r"not a readable checkpoint; name one that `python -m engines.train` wrote"):
+        load_weights(path, Filler(), "filler")
     with pytest.raises(EngineError, match="no checkpoint"):
         load_weights(tmp_path / "gone.pt", Filler(), "filler")
+    with pytest.raises(EngineError, match=r"can't be read \(.+\); name one"):
+        load_weights(tmp_path, Filler(), "filler")
+
+
+@pytest.mark.parametrize(
+    ("asked", "complaint"),
+    [
+        ({"steps": -3}, "--steps takes 1 or more, not -3"),
+        ({"pictures": 0}, "--pictures takes 1 or more, not 0"),
+        ({"minutes": 0.0}, "--minutes takes more than 0, not 0"),
+        ({"minutes": float("nan")}, "--minutes takes more than 0, not nan"),
+        ({"steps": 1, "batch": 0}, "--batch takes 1 or more, not 0"),
+        ({"steps": 1, "workers": -1}, "--workers takes 0 or more, not -1"),
+        ({"steps": 1, "threads": 0}, "--threads takes 1 or more, not 0"),
+        ({"steps": 1, "rate": -1.0}, "--rate takes more than 0, not -1"),
+        ({"steps": 1, "seed": -1}, "--seed takes 0 or more, not -1"),
+        ({"steps": 1, "patience": 0}, "--patience takes 1 or more, not 0"),
+    ],
+)
+def test_figures_that_make_no_sense_are_refused(tmp_path: Path, asked: dict[str, Any], complaint: str) -> None:
+    with pytest.raises(EngineError, match=complaint):
+        train(TinyTask(), Plan(tmp_path, device="cpu", **asked), lambda line: None)
+
+
+def test_two_trainings_do_not_share_a_folder(tmp_path: Path) -> None:
+    refused = pytest.raises(EngineError, match=r"another training works in .*; wait for it, or give another --out")
+    with locked(tmp_path / ".lock", 0), refused:
+        train(TinyTask(), Plan(tmp_path, steps=1, device="cpu"), lambda line: None)
+    train(TinyTask(), Plan(tmp_path, steps=1, device="cpu"), lambda line: None)
+
+
+def test_a_full_disk_is_one_line_and_leaves_the_old_checkpoint(tmp_path: Path) -> None:
+    resource = pytest.importorskip("resource", reason="this system limits no files")
+    path = train(TinyTask(), Plan(tmp_path, steps=1, batch=2, device="cpu"), lambda line: None)
+    state, before = torch.load(path, weights_only=True), resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
+    try:
+        with pytest.raises(EngineError, match=r"checkpoint.pt can't be written .*; make room there"):
+            write_checkpoint(path, state)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert sorted(each.name for each in tmp_path.iterdir()) == [".lock", "checkpoint.pt", "log.csv"]
+    assert torch.load(path, weights_only=True)["step"] == 1
+
+
+def test_first_weights_depend_on_the_seed_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[Any] = []
+    monkeypatch.setattr(training, "train", lambda task, plan, say: made.append((task, plan)))
+    for seed in ("5", "5", "6"):
+        torch.rand(3)
+        code = train_command(["dcgan", "--data", "nowhere", "--out", str(tmp_path), "--steps", "1", "--seed", seed])
+        assert code == 0
+    first, again, other = (next(task.network.parameters()) for task, _ in made)
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+    assert [plan.seed for _, plan in made] == [5, 5, 6]
 
 
 def test_a_sharp_filler_learns_from_larger_squares_and_is_exported_for_larger_pictures() -> None:
@@ -736,17 +829,34 @@ def test_holes_beside_people_keep_off_them() -> None:
 
 def test_what_no_longer_gets_better_is_stopped_and_its_best_kept(tmp_path: Path) -> None:
     class Peaking(TinyTask):
-        figures = iter((0.1, 0.5, 0.4, 0.3, 0.9))
+        figures = iter((0.1, 0.5, 0.4, 0.3, 0.9, 0.9))
 
         def evaluate(self, network: nn.Module) -> dict[str, float]:
             assert not network.training
             return {"figure": next(self.figures)}
 
     plan = Plan(tmp_path, steps=50, batch=2, device="cpu", judge_every=0, patience=2)
-    last = torch.load(train(Peaking(), plan, lambda line: None), weights_only=True)
-    best = torch.load(tmp_path / "best.pt", weights_only=True)
-    assert (best["step"], best["figures"]) == (2, {"figure": 0.5})
-    assert last["step"] == 4
+    for _ in range(2):  # said again, it is not trained on
+        last = torch.load(train(Peaking(), plan, lambda line: None), weights_only=True)
+        best = torch.load(tmp_path / "best.pt", weights_only=True)
+        assert (best["step"], best["figures"]) == (2, {"figure": 0.5})
+        assert last["step"] == 4
+
+
+def test_the_best_stays_the_best_when_a_training_goes_on(tmp_path: Path) -> None:
+    class Fading(Interrupted):
+        figures = iter((0.9, 0.4, 0.6))
+
+        def evaluate(self, network: nn.Module) -> dict[str, float]:
+            return {"figure": next(self.figures)}
+
+    plan = Plan(tmp_path, steps=50, batch=2, device="cpu", judge_every=0, patience=9)
+    for step in (2, 3):
+        with pytest.raises(KeyboardInterrupt):
+            train(Fading(step), plan, lambda line: None)
+    assert torch.load(tmp_path / "best.pt", weights_only=True)["figures"] == {"figure": 0.9}
+    last = torch.load(tmp_path / "checkpoint.pt", weights_only=True)
+    assert (last["step"], last["best"], last["worse"]) == (3, 0.9, 2)
 
 
 def test_a_log_is_drawn(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -758,6 +868,22 @@ def test_a_log_is_drawn(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
     assert cv2.imread(str(tmp_path / "log.png")).shape == (2 * 160, 640, 3)
     assert plot_command([str(tmp_path / "gone.csv")]) == 1
     assert "error: " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("save_every", "resumed"), [(0.0, 44), (1e9, 0)])
+def test_a_log_tells_each_step_once(tmp_path: Path, save_every: float, resumed: int) -> None:
+    plan = Plan(tmp_path, steps=60, batch=1, device="cpu", save_every=save_every)
+    with pytest.raises(KeyboardInterrupt):
+        train(Interrupted(45), plan, lambda line: None)
+    with (tmp_path / "log.csv").open("a") as log:
+        log.write("60,0.9,1.0,1e-3,5\n6")  # of steps after the checkpoint, the last cut short
+    said: list[str] = []
+    train(TinyTask(), plan, said.append)
+    assert ("resuming at step 44" in said[0]) == bool(resumed)
+    header, *lines = (tmp_path / "log.csv").read_text().splitlines()
+    assert header.startswith("step,")
+    assert [line.split(",")[0] for line in lines] == ["20", "40", "60"]
+    assert not lines[-1].endswith(",5")
 
 
 def test_labels_of_teachers_are_added_by_name(tmp_path: Path) -> None:

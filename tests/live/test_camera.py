@@ -13,6 +13,7 @@ import pytest
 from realtime.errors import EraserError, UsageError
 from realtime.live import camera, devices
 from realtime.live.camera import CameraLost, CameraRequest, open_camera
+from realtime.media.opening import open_source
 from tests.cli import media
 from tests.live.fakes import Clock
 
@@ -180,6 +181,7 @@ def test_a_file_is_played_at_its_own_rate(tmp_path, clock):
     captures = read_all(source)
     assert len(captures) == 8
     assert np.diff([capture.captured for capture in captures]) == pytest.approx(np.full(7, 0.1))
+    assert [capture.time for capture in captures] == pytest.approx(np.arange(8) / 10)
     assert clock.now == pytest.approx(captures[-1].captured)
     source.close()
 
@@ -190,6 +192,7 @@ def test_a_file_that_is_read_too_slowly_does_not_hurry_after(tmp_path, clock):
     first = source.read(0.2)
     clock.sleep(camera.LATE + 0.4)
     second = source.read(0.2)
+    assert second.time == pytest.approx(0.1)
     assert second.captured - first.captured == pytest.approx(camera.LATE + 0.4)
     assert source.read(0.2).captured - second.captured == pytest.approx(0.1)
     source.close()
@@ -201,6 +204,7 @@ def test_a_looped_file_goes_on_at_the_same_pace(tmp_path, clock):
     captures = [source.read(0.2) for _ in range(10)]
     assert not source.ended
     assert np.diff([capture.captured for capture in captures]) == pytest.approx(np.full(9, 0.1))
+    assert captures[5].time == captures[1].time
     assert media.difference(captures[0].image, captures[4].image) < 1
     source.close()
 
@@ -212,6 +216,24 @@ def test_a_folder_of_pictures_comes_at_the_rate_asked_for(tmp_path):
     captures = read_all(source)
     assert source.rate == 50
     assert np.diff([capture.captured for capture in captures]) == pytest.approx(np.full(5, 0.02))
+
+
+def test_pictures_of_an_address_come_at_the_rate_asked_for(tmp_path, monkeypatch):
+    class Ending:
+        """What an address gives that has an end."""
+
+        length = 6
+
+        def __init__(self, address, patience):
+            pass
+
+        def close(self):
+            pass
+
+    folder = open_source(str(media.write_folder(tmp_path / "in", media.pictures(6))))
+    monkeypatch.setattr(camera, "NetworkCamera", Ending)
+    monkeypatch.setattr(camera, "open_source", lambda address: folder)
+    assert open_camera(CameraRequest("http://127.0.0.1:9/pictures", fps=50)).rate == 50
 
 
 def test_a_still_comes_once_and_never_ends(tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import signal
@@ -16,6 +17,7 @@ import cv2
 import numpy as np
 import pytest
 
+from realtime.live.session import LiveOptions, erase_live
 from tests.cli import media
 from tests.cli.command import environment
 from tests.live.fakes import NEVER, until
@@ -117,9 +119,10 @@ def test_an_rtsp_or_http_camera_is_erased_until_the_duration_is_over(tmp_path):
 
 @pytest.mark.skipif(os.name == "nt", reason="signals are of POSIX")
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
-def test_ctrl_c_ends_it_and_keeps_the_recording(clip, tmp_path, signum):
-    out = tmp_path / "out.mp4"
-    command = [*COMMAND, str(clip), "--loop", "--headless", "--record", str(out), *CLASSICAL, "--box", BOX]
+def test_ctrl_c_ends_it_and_keeps_the_recording_and_the_report(clip, tmp_path, signum):
+    out, report = tmp_path / "out.mp4", tmp_path / "report.json"
+    command = [*COMMAND, str(clip), "--loop", "--headless", "--record", str(out), "--report", str(report)]
+    command += [*CLASSICAL, "--box", BOX]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment()) as program:
         until(lambda: out.exists() and out.stat().st_size > 2000)
         program.send_signal(signum)
@@ -128,6 +131,8 @@ def test_ctrl_c_ends_it_and_keeps_the_recording(clip, tmp_path, signum):
     assert "Traceback" not in said
     assert "interrupted; what was recorded until now is kept" in said
     assert len(media.read_video(out)) > 0
+    assert json.loads(report.read_text())["presented"] > 0
+    assert "pictures in" in said
 
 
 @pytest.mark.skipif(os.name == "nt", reason="limits are of POSIX")
@@ -190,6 +195,7 @@ def test_cameras_are_listed():
 BAD = {
     "a size that is none": (["--size", "big"], 2, "WIDTHxHEIGHT"),
     "a rate that is none": (["--fps", "0"], 2, "--fps"),
+    "a rate without end": (["--fps", "inf", "--record", "x.mp4"], 2, "the fps is inf"),
     "a fourcc that is none": (["--fourcc", "MJPEGS"], 2, "FOURCC"),
     "a click that is none": (["--click", "here"], 2, "is not a click"),
     "a box that is none": (["--box", "1,2,3"], 2, "is not a box"),
@@ -225,6 +231,27 @@ def test_a_recording_that_exists_is_kept(clip, tmp_path):
     line = fail(clip, "--headless", "--record", tmp_path / "out.mp4", *CLASSICAL, code=1)
     assert "--overwrite" in line
     assert (tmp_path / "out.mp4").read_bytes() == b"precious"
+
+
+@pytest.mark.parametrize("option", ["--record", "--report"])
+def test_what_is_read_is_never_written(clip, option):
+    before = clip.read_bytes()
+    line = fail(clip, "--headless", option, clip, "--overwrite", *CLASSICAL, code=2)
+    assert "an input of this job too" in line
+    assert clip.read_bytes() == before
+
+
+def test_a_plate_is_never_replaced_by_a_report(clip, tmp_path):
+    plate = tmp_path / "plate.npz"
+    plate.write_bytes(b"precious")
+    fail(clip, "--headless", "--plate", plate, "--report", plate, "--overwrite", *CLASSICAL, code=2)
+    assert plate.read_bytes() == b"precious"
+
+
+def test_the_collector_looks_at_everything_again_when_a_session_is_over(clip):
+    options = LiveOptions(str(clip), classes=(), fill="telea", headless=True)
+    erase_live(options, watch=lambda live: None)
+    assert gc.get_freeze_count() == 0
 
 
 def test_a_picture_without_a_window_is_a_job_for_the_other_command(tmp_path):

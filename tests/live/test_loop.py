@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from realtime.edits import Clear, Erase, TimedEdit
+from realtime.edits import Clear, Erase, People, TimedEdit, Undo
 from realtime.errors import EraserError
 from realtime.live import capturing, loop
 from realtime.live.control import Control
@@ -274,6 +274,37 @@ def test_a_camera_that_stalls_shows_the_plate_and_says_so(monkeypatch):
     assert parts.shown[-1].status.connected
 
 
+def test_a_long_picture_of_a_file_is_no_stall(monkeypatch):
+    monkeypatch.setattr(loop, "STALLED", 0.1)
+    parts = Parts(lambda: Film(lambda number: time.sleep(0.5 * (number == 10)), pictures=20))
+    parts.run()
+    assert all(shown.status.connected for shown in parts.shown)
+    assert "backdrop" not in parts.worker.log
+
+
+def test_a_countdown_to_a_clean_plate_starts_again_while_the_camera_is_away(monkeypatch):
+    clock = Clock()
+    monkeypatch.setattr(loop, "time", clock)
+    monkeypatch.setattr(loop, "STALLED", 0.2)
+    monkeypatch.setattr(loop, "COUNTDOWN", 1000.0)
+
+    def away() -> int:
+        return sum(not shown.status.connected for shown in parts.shown)
+
+    def stall(number: int) -> None:
+        if number == 10:
+            until(away)
+            clock.ahead += 1000
+            before = away()
+            until(lambda: away() > before + 1)
+
+    parts = Parts(lambda: FakeCamera(stall, pictures=20))
+    parts.run(lambda shown: parts.loop.control(Control.CLEAN_PLATE) if shown.number == 2 else None)
+    assert parts.shown[-1].status.connected
+    assert parts.shown[-1].status.countdown is not None
+    assert not [entry for entry in parts.worker.log if entry != "backdrop"]
+
+
 def test_a_camera_that_stays_away_can_be_left():
     first = iter([FakeCamera(lost())])
 
@@ -332,6 +363,109 @@ def test_a_selection_is_written_with_all_edits_and_their_times(tmp_path):
     times = [shown.result.frame.time for shown in parts.shown]
     assert times[19] - 0.001 <= written["edits"][1]["time"] <= times[-1] + 0.001
     assert "selection written" in parts.shown[-1].status.message
+
+
+def written(parts: Parts, path: Path, act) -> dict:
+    """The selection that is written after `act` has been called with each picture and has returned True."""
+    asked = False
+
+    def watch(shown) -> None:
+        nonlocal asked
+        if not asked and act(shown):
+            asked = True
+            parts.loop.control(Control.WRITE_SELECTION)
+        if "selection written" in (shown.status.message or ""):
+            parts.loop.control(Control.QUIT)
+
+    parts.run(watch)
+    return json.loads(path.read_text())
+
+
+class Film(FakeCamera):
+    """A file's pictures: each is a second later, however fast they come."""
+
+    paced = True
+
+    def read(self, timeout):
+        capture = super().read(timeout)
+        return None if capture is None else capture._replace(time=float(self._number))
+
+
+def test_edits_of_a_file_have_its_own_times_however_fast_it_is_played(tmp_path):
+    places = Places(selection=str(tmp_path / "selection.json"))
+    parts = Parts(Film, edits=[TimedEdit(12.0, Erase(1, 1))], places=places)
+
+    def act(shown) -> bool:
+        if len(parts.shown) == 3:
+            parts.loop.edit(Erase(5, 6))
+        return {Erase(1, 1), Erase(5, 6)} <= set(parts.worker.log)
+
+    edits = written(parts, tmp_path / "selection.json", act)["edits"]
+    planned, done = sorted(edits, key=lambda edit: edit["x"])
+    assert planned["time"] >= 12
+    assert done["time"] >= 3
+    assert done["time"] == int(done["time"])
+
+
+class Shrinking(FakeCamera):
+    """Its pictures are half as wide from the 20th on."""
+
+    def read(self, timeout):
+        capture = super().read(timeout)
+        return capture if self._number <= 20 else capture._replace(image=capture.image[:, ::2])
+
+
+def test_a_selection_speaks_of_the_size_that_the_picture_has_by_now(tmp_path):
+    places = Places(selection=str(tmp_path / "selection.json"))
+    planned = [TimedEdit(0.0, Erase(9.5, 1)), TimedEdit(1e9, Erase(1, 1))]
+    parts = Parts(Shrinking, edits=planned, places=places)
+    width, height = parts.capturing.size
+
+    def act(shown) -> bool:
+        if shown.number == 5:
+            parts.loop.edit(Erase(width - 20.5, height - 20))
+        return shown.result.image.shape[1] < width
+
+    content = written(parts, tmp_path / "selection.json", act)
+    assert (content["width"], content["height"]) == (width // 2, height)
+    places = [(edit["x"], edit["y"]) for edit in content["edits"]]
+    assert places == [(4.5, 1), (width / 2 - 10.5, height - 20)]
+    assert parts.loop._planned[0].edit == Erase(0.25, 1)
+
+
+def test_a_selection_says_that_people_are_erased_and_leaves_out_what_was_taken_back(tmp_path):
+    places = Places(selection=str(tmp_path / "selection.json"))
+    parts = Parts(people=True, places=places)
+
+    def act(shown) -> bool:
+        if shown.number == 3:
+            for edit in (Undo(), Erase(1, 1), Erase(2, 2), Undo()):
+                parts.loop.edit(edit)
+        return len(parts.worker.log) == 4
+
+    people, click = written(parts, tmp_path / "selection.json", act)["edits"]
+    assert people == {"time": 0, "do": "people", "erase": True}
+    assert (click["do"], click["x"]) == ("erase", 1)
+
+
+@pytest.mark.parametrize(("at_first", "planned"), [(True, ()), (False, (TimedEdit(0.0, People(True)),))])
+def test_people_are_turned_off_and_on_whoever_has_turned_them_on(at_first, planned):
+    parts = Parts(people=at_first, edits=planned)
+
+    def act(shown) -> None:
+        if shown.number == 3:
+            parts.loop.control(Control.PEOPLE)
+            parts.loop.control(Control.PEOPLE)
+            parts.loop.edit(Undo())
+            parts.loop.control(Control.PEOPLE)
+            parts.loop.edit(Clear())
+            parts.loop.control(Control.PEOPLE)
+        if len(parts.worker.log) == 6 + len(planned):
+            parts.loop.control(Control.QUIT)
+
+    parts.run(act)
+    off, on = People(False), People(True)
+    assert parts.worker.log[len(planned) :] == [off, on, Undo(), on, Clear(), People(not at_first)]
 
 
 def test_controls_are_done_and_answered(tmp_path, monkeypatch):

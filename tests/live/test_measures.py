@@ -65,6 +65,10 @@ def handed_on(times, rate, fps) -> int:
     return capturing.captured
 
 
+def test_a_source_of_unknown_rate_gives_no_more_than_was_asked_for():
+    assert handed_on(100 + np.arange(600) / 60, None, 30) == pytest.approx(300, abs=2)
+
+
 @pytest.mark.parametrize(("rate", "fps", "expected"), [(60, 30, 300), (50, 30, 300), (120, 24, 240), (30, 30, 300)])
 def test_a_source_faster_than_asked_is_thinned_out_evenly(rate, fps, expected):
     times = 100 + np.arange(10 * rate) / rate

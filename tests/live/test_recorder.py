@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
@@ -16,12 +17,12 @@ import numpy as np
 import pytest
 
 from realtime.errors import EraserError, UsageError
-from realtime.live.microphone import Microphone
+from realtime.live.microphone import RATE, Microphone, Sound, SoundTrack
 from realtime.live.recorder import _CONTAINERS, Recorder, next_free
 from realtime.live.recording import Recording
 from tests.cli import media
 from tests.cli.command import environment
-from tests.live.fakes import NEVER
+from tests.live.fakes import NEVER, until
 
 CONTAINERS = ["out.mp4", "out.mkv"]
 SIGHT = media.pictures(30)
@@ -257,6 +258,59 @@ def test_sound_is_recorded_beside_the_pictures(tmp_path):
     assert 1.0 < len(samples) / 48000 < seconds + 0.4
     spectrum = np.abs(np.fft.rfft(samples[4800:]))
     assert spectrum.argmax() / (len(samples) - 4800) * 48000 == pytest.approx(440, abs=3)
+
+
+CHUNK = 1024 / RATE  # seconds
+
+
+def lag(path: Path, ends: Iterable[float], arrivals: Iterable[float]) -> list[float]:
+    """Seconds by which sound is written too late, after each chunk that ends and arrives at these times."""
+    heard: list[Sound] = []
+
+    class Listening(Microphone):
+        def __init__(self):
+            pass
+
+        def take(self):
+            while heard:
+                yield heard.pop(0)
+
+    lags = []
+    with av.open(str(path), "w") as container:
+        track = SoundTrack(container, Listening())
+        for end, arrival in zip(ends, arrivals, strict=True):
+            frame = av.AudioFrame.from_ndarray(np.zeros((1, 2048), np.int16), format="s16", layout="stereo")
+            frame.sample_rate = RATE
+            heard.append(Sound(frame, arrival - CHUNK))
+            track.packets(0.0)
+            assert track._next is not None
+            lags.append((track._next + track._fifo.samples) / RATE - end)
+    return lags
+
+
+def test_sound_that_is_read_late_once_is_in_time_again(tmp_path):
+    ends = CHUNK * np.arange(1, 500)
+    arrivals = np.where((ends > 5) & (ends < 5.4), 5.4, ends)
+    assert np.abs(lag(tmp_path / "out.mp4", ends, arrivals)[-100:]).max() < 0.15
+
+
+@pytest.mark.parametrize("pace", [0.99, 1.01])
+def test_a_sound_device_with_a_clock_of_its_own_stays_in_time(tmp_path, pace):
+    ends = CHUNK + pace * CHUNK * np.arange(1500)
+    assert np.abs(lag(tmp_path / "out.mp4", ends, ends)).max() < 0.15
+
+
+def test_a_microphone_that_has_gone_is_told_once_and_the_pictures_go_on(tmp_path):
+    microphone = Microphone("lavfi:sine=duration=0.1")
+    until(lambda: microphone.failure)
+    recording = Recording(str(tmp_path / "out.mp4"), 30, microphone=microphone)
+    run(recording, [(picture, index / 30) for index, picture in enumerate(SIGHT)])
+    microphone.close()
+    messages = [recording.take_message() for _ in range(3)]
+    assert messages == [
+        "lavfi:sine=duration=0.1 has ended: the recording goes on without sound", "recorded 1 s in out.mp4", None
+    ]  # fmt: skip
+    assert recording.failure is None
 
 
 def test_a_sound_device_that_is_not_there_is_one_clear_line():

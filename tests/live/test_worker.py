@@ -98,7 +98,31 @@ def test_edits_are_scaled_to_the_picture_that_is_worked_on():
     small.step(frames(1)[0])
     small.edit(EraseBox(Box(40, 60, 20, 10)))
     small.edit(Paint(((9.5, 19.5),), 6.0, True))
+    small.step(frames(1, start=1)[0])
+    small.step(frames(1, start=2)[0])
     assert log == [EraseBox(Box(20, 30, 10, 5)), Paint(((4.5, 9.5),), 3.0, True)]
+
+
+@pytest.mark.parametrize("seen", [0, 1])
+@pytest.mark.parametrize("scale", [0.5, 1.0])
+def test_an_edit_lands_where_it_was_made_though_the_scale_changes_before_the_frame(seen, scale):
+    one = worker(1.5 - scale, Eraser(None, TeleaFiller(), Selection(classes=())))
+    for frame in frames(seen):
+        one.step(frame)
+    one.edit(Paint(((200.0, 60.0),), 10.0, True))
+    one.obey(Level(0.05, 1.0, scale))
+    rows, columns = np.nonzero(one.step(frames(1, start=seen)[0]).hole)
+    assert (columns.mean(), rows.mean()) == pytest.approx((200, 60), abs=2)
+
+
+def test_an_edit_lands_where_it_was_made_though_the_camera_changes_its_size_before_the_frame():
+    one = worker(1.0, Eraser(None, TeleaFiller(), Selection(classes=())))
+    first = frames(1)[0]
+    one.step(first)
+    one.edit(Paint(((200.0, 60.0),), 10.0, True))
+    result = one.step(Frame(ops.resize(first.image, (HEIGHT // 2, WIDTH // 2)), 1, 1, first.time_base))
+    rows, columns = np.nonzero(result.hole)
+    assert (columns.mean(), rows.mean()) == pytest.approx((100, 30), abs=2)
 
 
 def test_without_a_hole_the_frame_is_given_back_as_it_is():

@@ -83,6 +83,7 @@ class Clip:
     tags: dict[str, str] = field(default_factory=dict)
     video_tags: dict[str, str] = field(default_factory=dict)
     rotation: int = 0  # degrees clockwise to be shown upright
+    display_matrix: tuple[int, ...] = ()  # the upper left 2 x 2 of FFmpeg's, in place of a rotation
     context: dict[str, Any] = field(default_factory=dict)  # attributes of the video's codec context
     prepare: Callable[[av.VideoFrame], None] | None = None
 
@@ -97,6 +98,9 @@ class Clip:
             setattr(video.codec_context, name, value)
         if self.rotation:
             video.set_display_rotation(-self.rotation)
+        if self.display_matrix:
+            a, b, c, d = (value << 16 for value in self.display_matrix)
+            video.set_display_matrix((a, b, 0, c, d, 0, 0, 0, 1 << 30))
         video.metadata.update(self.video_tags)
         sounds = [self._add_audio(container, language) for language in self.audio]
         for name, mimetype, data in self.attachments:
@@ -169,6 +173,11 @@ def hdr_clip() -> Clip:
     details = f"master-display={display}:max-cll=1000,400:log-level=error"
     tags = {"color_primaries": 9, "color_trc": 16, "colorspace": 9, "color_range": 1}
     return Clip("libx265", pixel_format="yuv420p10le", options={"x265-params": details}, context=tags)
+
+
+def digital_video() -> Clip:
+    """As a DV camera of 50 fields/s writes it."""
+    return Clip("dvvideo", frames=5, size=(720, 576), time_base=Fraction(1, 25), audio=["eng"], audio_codec="pcm_s16le")
 
 
 def convert(path: str, output: str | Path, paint: bool = False, **options: Any) -> tuple[list[str], Source]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import threading
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -16,11 +18,12 @@ from tests.media.clips import Clip, convert, index_of, packets, shown, times
 LONG = {"frames": 60, "options": {"g": "12", "bf": "2"}}
 
 
-@pytest.mark.parametrize("name", ["in.mp4", "in.mkv", "in.ts", "in.avi", "in.h264"])
+@pytest.mark.parametrize("name", ["in.mp4", "in.mkv", "in.ts", "in.avi", "in.h264", "in.mpg"])
 @pytest.mark.parametrize("start", [0.0, 0.001, 0.04, 0.47, 0.48, 0.5, 1.0, 2.3])
 def test_frames_from_a_start_are_the_input_s_and_keep_their_index(tmp_path: Path, name: str, start: float) -> None:
-    time_base = Fraction(1, 25) if name.endswith(("avi", "h264")) else Fraction(1, 12800)
-    source = Clip(**LONG, time_base=time_base).write(tmp_path / name)  # type: ignore[arg-type]
+    time_base = Fraction(1, 25) if name.endswith(("avi", "h264", "mpg")) else Fraction(1, 12800)
+    codec = "mpeg2video" if name == "in.mpg" else "libx264"
+    source = Clip(codec, **LONG, time_base=time_base).write(tmp_path / name)  # type: ignore[arg-type]
     with open_source(source) as opened:
         whole = list(opened)
     zero = whole[0].pts * whole[0].time_base
@@ -83,6 +86,33 @@ def test_subtitles_and_chapters_are_clipped(tmp_path: Path) -> None:
         assert [time for _, *times in chapters for time in times] == pytest.approx([0, 0.2, 0.2, 0.4])
     assert [p.data for p in packets(tmp_path / "out.mkv", 1)] == [b"line 2 eng", b"line 3 eng"]
     assert [p.pts for p in packets(tmp_path / "out.mkv", 1)] == [0, Fraction(1, 10)]
+
+
+def test_a_subtitle_on_screen_at_the_start_is_kept(tmp_path: Path) -> None:
+    """It lies in the file before the key frame from which is read."""
+    source = Clip(frames=25, options={"g": "3"}, subtitles=["eng"]).write(tmp_path / "in.mkv")
+    convert(source, tmp_path / "out.mkv", start=0.25)
+    assert [p.data for p in packets(tmp_path / "out.mkv", 1)] == [b"line 2 eng", b"line 3 eng"]
+    assert [p.pts for p in packets(tmp_path / "out.mkv", 1)] == [0, Fraction(2, 100)]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with names here")
+def test_a_start_in_a_pipe_is_reached_by_reading(tmp_path: Path) -> None:
+    data = Path(Clip(**LONG).write(tmp_path / "in.ts")).read_bytes()  # type: ignore[arg-type]
+    pipe = tmp_path / "pipe.ts"
+    os.mkfifo(pipe)
+    threading.Thread(target=pipe.write_bytes, args=[data], daemon=True).start()
+    with open_source(str(pipe), start=1.0) as opened:
+        frames = list(opened)
+    assert [frame.index for frame in frames] == list(range(25, 60))
+    assert index_of(frames[0].image) == 25 % 12
+
+
+def test_timecode_of_the_whole_file_advances_with_the_start(tmp_path: Path) -> None:
+    source = Clip(**LONG, tags={"timecode": "01:00:00:00"}).write(tmp_path / "in.mkv")  # type: ignore[arg-type]
+    convert(source, tmp_path / "out.mkv", start=1.04)
+    with av.open(str(tmp_path / "out.mkv")) as container:
+        assert {key.lower(): value for key, value in container.metadata.items()}["timecode"] == "01:00:01:01"
 
 
 @pytest.mark.parametrize("extension", ["mov", "mp4", "mkv"])

@@ -130,6 +130,23 @@ def test_masks_keep_their_frames_where_some_are_lost(tmp_path: Path) -> None:
     assert last[-1].index == 47
 
 
+def test_frames_behind_a_damaged_place_keep_their_times_in_an_avi(tmp_path: Path) -> None:
+    source = Clip("mpeg4", frames=48, options={"g": "12"}, time_base=Fraction(1, 25)).write(tmp_path / "in.avi")
+    with av.open(source) as container:
+        places = [(packet.pos or 0, packet.size) for packet in container.demux(video=0)][20:22]
+    data = bytearray(Path(source).read_bytes())
+    for begin, size in places:
+        data[begin : begin + size] = bytes(size)
+    Path(source).write_bytes(data)
+    with open_source(source) as opened:
+        frames = list(opened)
+        assert opened.lost == 2
+    assert len(frames) == 46
+    assert frames[-1].index == 47
+    assert all(frame.pts * frame.time_base == Fraction(frame.index, 25) for frame in frames)
+    assert [index_of(frame.image) for frame in frames[-12:]] == list(range(12))
+
+
 @pytest.mark.parametrize(
     ("name", "content", "match"),
     [

@@ -57,6 +57,12 @@ def test_following_the_input_needs_no_note(tmp_path: Path) -> None:
     assert choice(tmp_path, "mp4", "yuv420p", source_codec="h264").notes == ()
 
 
+def test_a_codec_that_is_not_followed_is_not_said_to_be_impossible(tmp_path: Path) -> None:
+    notes = choice(tmp_path, "mkv", "yuv420p", source_codec="ffv1").notes
+    assert notes == ("The video is written as H.264 in place of FFV1. --codec chooses another.",)
+    assert choice(tmp_path, "mkv", "yuv420p", source_codec="ffv1", codec="ffv1").notes == ()
+
+
 def test_lost_transparency_is_said(tmp_path: Path) -> None:
     chosen = choice(tmp_path, "mp4", "yuva420p", source_codec="h264")
     assert chosen.encoder == "libx264"
@@ -81,6 +87,14 @@ def test_what_cannot_be_is_said(tmp_path: Path) -> None:
         choice(tmp_path, "mp4", "yuv420p", codec="aac")
     with pytest.raises(EraserError, match=r"H\.264 cannot be written into \.webm"):
         choice(tmp_path, "webm", "yuv420p", codec="h264")
+
+
+@pytest.mark.parametrize(("extension", "codec", "title"), [("webm", None, "AV1"), ("webm", "vp9", "VP9")])
+def test_a_quality_that_a_codec_does_not_have_is_named(
+    tmp_path: Path, extension: str, codec: str | None, title: str
+) -> None:
+    with pytest.raises(UsageError, match=f"{title} takes no --crf of 70"):
+        choice(tmp_path, extension, "yuv420p", source_codec="h264", codec=codec, crf=70)
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +102,31 @@ def test_the_input_s_folder_is_never_the_output(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("given", "output"), [("", "%d.png"), ("%d.png", ""), ("0.png", ""), ("0.png", "%d.png"), ("", "%01d.png")]
+)
+def test_no_picture_of_the_input_is_ever_replaced(tmp_path: Path, given: str, output: str) -> None:
+    import cv2
+
+    cv2.imwrite(str(tmp_path / "0.png"), np.full((8, 8, 3), 7, np.uint8))
+    before = (tmp_path / "0.png").read_bytes()
+    with pytest.raises(EraserError, match="input itself"):
+        convert(os.path.join(tmp_path, given), os.path.join(tmp_path, output), overwrite=True)
+    assert (tmp_path / "0.png").read_bytes() == before
+    assert_nothing_left(tmp_path, "0.png")
+
+
+def test_a_sequence_beside_the_input_may_be_replaced(tmp_path: Path) -> None:
+    import cv2
+
+    cv2.imwrite(str(tmp_path / "in_0.png"), np.zeros((8, 8, 3), np.uint8))
+    for overwrite in (False, True):
+        convert(str(tmp_path / "in_%d.png"), tmp_path / "out_%d.png", overwrite=overwrite)
+    with pytest.raises(EraserError, match="--overwrite"):
+        convert(str(tmp_path / "in_%d.png"), tmp_path / "out_%d.png")
+    assert_nothing_left(tmp_path, "in_0.png", "out_0.png")
+
+
+@pytest.mark.parametrize(
     ("output", "kind", "match"),
     [
         ("none/out.mp4", EraserError, "no folder"),
@@ -167,7 +193,7 @@ def test_a_preview_shows_what_it_is_given(tmp_path: Path, source: str, name: str
     with open_source(source) as opened:
         sink = open_picture_sink(str(tmp_path / name), *size, opened)
         for frame in opened:
-            sink.write_image(picture, frame.pts, frame.time_base)
+            sink.write_image(picture, frame.index, frame.pts, frame.time_base)
         sink.finish()
     frames = shown(tmp_path / name)
     assert len(frames) == FRAMES
@@ -185,11 +211,51 @@ def test_masks_come_back_from_a_video_exactly(tmp_path: Path, source: str, name:
     with open_source(source) as opened:
         sink = open_picture_sink(str(tmp_path / name), *size, opened)
         for frame, mask in zip(opened, masks, strict=True):
-            sink.write_image(mask, frame.pts, frame.time_base)
+            sink.write_image(mask, frame.index, frame.pts, frame.time_base)
         sink.finish()
     with open_source(str(tmp_path / name)) as result:
         for frame, mask in zip(result, masks, strict=True):
             np.testing.assert_array_equal(frame.image, np.repeat(mask[..., None], 3, 2))
+
+
+@pytest.mark.parametrize("name", ["m.mp4", "m.mkv", "m.mov", "m.avi", "m.wmv"])
+def test_gray_levels_between_black_and_white_come_back_from_a_video(tmp_path: Path, source: str, name: str) -> None:
+    ramp = np.tile(np.arange(256, dtype=np.uint8), (64, 1))
+    with open_source(source) as opened:
+        sink = open_picture_sink(str(tmp_path / name), 256, 64, opened)
+        for frame in opened:
+            sink.write_image(ramp, frame.index, frame.pts, frame.time_base)
+        sink.finish()
+    with open_source(str(tmp_path / name)) as result:
+        images = [frame.image for frame in result]
+    assert len(images) == FRAMES
+    for image in images:
+        np.testing.assert_allclose(image, np.repeat(ramp[..., None], 3, 2), atol=1)  # a decoder may give it as YUV
+
+
+@pytest.mark.parametrize(("rotation", "aspect"), [(0, Fraction(4, 3)), (90, Fraction(3, 4))])
+@pytest.mark.parametrize("shape", [(HEIGHT, WIDTH), (HEIGHT, WIDTH, 3)])
+def test_previews_and_masks_have_the_pixels_aspect_of_the_upright_picture(
+    tmp_path: Path, rotation: int, aspect: Fraction, shape: tuple[int, ...]
+) -> None:
+    made = Clip(context={"sample_aspect_ratio": Fraction(4, 3)}, rotation=rotation).write(tmp_path / "in.mp4")
+    with open_source(made) as opened:
+        sink = open_picture_sink(str(tmp_path / "p.mp4"), WIDTH, HEIGHT, opened)
+        for frame in opened:
+            sink.write_image(np.zeros(shape, np.uint8), frame.index, frame.pts, frame.time_base)
+        sink.finish()
+    with av.open(str(tmp_path / "p.mp4")) as container:
+        assert container.streams.video[0].sample_aspect_ratio == aspect
+
+
+def test_one_picture_that_is_read_as_a_video_is_not_said_to_be_many(tmp_path: Path) -> None:
+    container: Any = av.open(str(tmp_path / "in.avif"), "w")
+    stream = container.add_stream("libsvtav1", width=WIDTH, height=HEIGHT, pix_fmt="yuv420p")
+    container.mux(stream.encode(av.VideoFrame(WIDTH, HEIGHT, "yuv420p")))
+    container.mux(stream.encode(None))
+    container.close()
+    with pytest.raises(UsageError, match="is read as a video"):
+        convert(str(tmp_path / "in.avif"), tmp_path / "out.png")
 
 
 def test_masks_may_go_into_a_folder_numbered_as_the_frames_are(tmp_path: Path, source: str) -> None:
@@ -199,9 +265,11 @@ def test_masks_may_go_into_a_folder_numbered_as_the_frames_are(tmp_path: Path, s
     mask[5:9] = 255
     with open_source(source, start=0.2) as opened:
         sink = open_picture_sink(str(tmp_path / "masks") + "/", WIDTH, HEIGHT, opened)
-        indices = []
+        indices: list[int] = []
         for frame in opened:
-            sink.write_image(mask, frame.pts, frame.time_base)
+            if len(indices) == 2 and frame.index == indices[-1] + 1:
+                continue  # as one that is lost
+            sink.write_image(mask, frame.index, frame.pts, frame.time_base)
             indices.append(frame.index)
         sink.finish()
     names = sorted(p.name for p in (tmp_path / "masks").iterdir())

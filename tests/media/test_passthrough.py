@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import av
+import cv2
 import pytest
 from av.stream import Disposition
 
 from realtime.media.opening import open_sink, open_source
 from realtime.media.passthrough import advance_timecode
 from realtime.media.video_source import VideoSource
-from tests.media.clips import Clip, convert, packets, shown, untouched
+from tests.media.clips import Clip, convert, digital_video, packets, picture, shown, untouched
 
 FONT = ("font.ttf", "font/ttf", bytes(range(256)) * 40)
 
@@ -36,6 +37,33 @@ def test_every_sound_track_is_copied_bit_for_bit(tmp_path: Path, name: str, othe
         assert [packet.data for packet in before] == [packet.data for packet in after]
         tick = Fraction(1, 1000)
         assert max(abs(a.pts - b.pts) for a, b in zip(before, after, strict=True)) <= tick
+
+
+@pytest.mark.parametrize("name", ["in.avi", "in.mkv"])
+def test_sound_that_tells_only_how_many_channels_it_has_goes_into_mp4(tmp_path: Path, name: str) -> None:
+    clip = Clip("mjpeg", pixel_format="yuvj422p", time_base=Fraction(1, 25), audio=["eng"], audio_codec="pcm_s16le")
+    source = clip.write(tmp_path / name)
+    convert(source, tmp_path / "out.mp4")
+    assert sound(tmp_path / "out.mp4") == sound(source) != b""
+
+
+@pytest.mark.parametrize(
+    ("clip", "extension"),
+    [
+        (Clip("mpeg2video", time_base=Fraction(1, 25), audio=["eng"], audio_codec="pcm_s16le"), "mxf"),
+        (digital_video(), "dv"),
+    ],
+)
+def test_sound_goes_into_containers_that_want_a_video_before_it(tmp_path: Path, clip: Clip, extension: str) -> None:
+    source = clip.write(tmp_path / f"in.{extension}")
+    notes, _ = convert(source, tmp_path / f"out.{extension}")
+    assert not any("left out" in note for note in notes)
+    assert sound(tmp_path / f"out.{extension}") == sound(source) != b""
+
+
+def sound(path: str | Path) -> bytes:
+    """What the packets of the second stream hold, however it is divided."""
+    return b"".join(packet.data for packet in packets(path, 1))
 
 
 def test_everything_a_matroska_file_holds_comes_through(tmp_path: Path) -> None:
@@ -156,6 +184,17 @@ def test_a_cover_picture_is_kept_and_a_second_video_is_left_out(tmp_path: Path) 
     convert(str(tmp_path / "out.mkv"), tmp_path / "again.mp4")
     for name in ("out.mkv", "again.mp4"):
         assert [packet.data for packet in packets(tmp_path / name, 2)] == [bytes(cover)]
+
+
+@pytest.mark.parametrize(("output", "tags"), [("out.mov", {}), ("out.mp4", {"Mine": "a tag of my own"})])
+def test_a_cover_that_the_tags_have_no_place_for_is_said_to_be_left_out(
+    tmp_path: Path, output: str, tags: dict[str, str]
+) -> None:
+    cover = cv2.imencode(".jpg", picture(0))[1].tobytes()
+    source = Clip(tags=tags, attachments=[("cover.jpg", "image/jpeg", cover)]).write(tmp_path / "in.mkv")
+    notes, _ = convert(source, tmp_path / output)
+    assert notes == ["The file's cover picture is left out: the output's tags have no place for it."]
+    assert [kind for kind, _ in streams(tmp_path / output)] == ["video"]
 
 
 def test_data_streams_are_copied(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import av
 import pytest
 
+from realtime.media.opening import open_source
 from tests.media.clips import FRAMES, Clip, convert, index_of, packets, shown, times
 
 TICK = {"mp4": Fraction(1, 10000), "mov": Fraction(1, 10000), "mkv": Fraction(1, 1000), "webm": Fraction(1, 1000)}
@@ -39,6 +40,23 @@ def test_every_codec_keeps_uneven_times(tmp_path: Path, codec: str, container: s
     convert(source, output, codec=codec)
     assert max(abs(a - b) for a, b in zip(times(source), times(output), strict=True)) <= TICK[container]
     assert [index_of(f.frame.to_ndarray(format="bgr24")) for f in shown(output)] == list(range(FRAMES))
+
+
+@pytest.mark.parametrize("extension", ["avi", "wmv"])
+def test_uneven_times_are_kept_where_a_packet_has_but_one(tmp_path: Path, extension: str) -> None:
+    source = Clip(pts=uneven).write(tmp_path / "in.mp4")
+    output = tmp_path / f"out.{extension}"
+    convert(source, output)
+    with open_source(str(output)) as opened:
+        frames = [(frame.pts * frame.time_base, index_of(frame.image)) for frame in opened]
+    assert [index for _, index in frames] == list(range(FRAMES))
+    assert max(abs(a - b) for a, (b, _) in zip(times(source), frames, strict=True)) <= Fraction(1, 1000)
+
+
+def test_a_y4m_file_has_the_frame_rate_of_the_input(tmp_path: Path) -> None:
+    convert(Clip().write(tmp_path / "in.mp4"), tmp_path / "out.y4m")
+    assert b" F25:1 " in (tmp_path / "out.y4m").read_bytes()[:100]
+    assert times(tmp_path / "out.y4m") == [Fraction(index, 25) for index in range(FRAMES)]
 
 
 @pytest.mark.parametrize(

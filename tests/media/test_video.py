@@ -3,16 +3,32 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
 import av
+import cv2
 import numpy as np
 import pytest
 
 from realtime.media.encoders import side_data
 from realtime.media.opening import open_source
-from tests.media.clips import BOX, FRAMES, HEIGHT, PAINT, WIDTH, Clip, convert, hdr_clip, index_of, shown, times
+from tests.media.clips import (
+    BOX,
+    FRAMES,
+    HEIGHT,
+    PAINT,
+    WIDTH,
+    Clip,
+    convert,
+    digital_video,
+    hdr_clip,
+    index_of,
+    picture,
+    shown,
+    times,
+)
 
 VP9 = {"deadline": "realtime", "cpu-used": "8", "crf": "10", "b": "0"}
 
@@ -98,6 +114,18 @@ def test_rgb_and_gray_keep_their_colours_in_any_codec(
             assert np.abs(one.image.astype(int) - other.image).mean() < 5
 
 
+@pytest.mark.parametrize(("codec", "name"), [("h264", "out.mp4"), ("hevc", "out.mkv"), ("av1", "out.webm")])
+def test_gray_that_does_not_say_its_range_keeps_its_contrast(tmp_path: Path, codec: str, name: str) -> None:
+    """It is taken for full; H.264 decodes as YUV, whose range would be taken for limited."""
+    unsaid = Clip("ffv1", pixel_format="gray", prepare=lambda frame: setattr(frame, "color_range", 0))
+    source = unsaid.write(tmp_path / "in.mkv")
+    assert shown(source)[0].frame.color_range == 0
+    convert(source, tmp_path / name, codec=codec, crf=5)
+    with open_source(source) as before, open_source(str(tmp_path / name)) as after:
+        for one, other in zip(before, after, strict=True):
+            assert np.abs(one.image.astype(int) - other.image).mean() < 3
+
+
 @pytest.mark.parametrize("rotation", [90, 180, 270])
 def test_a_rotated_video_is_erased_where_the_viewer_sees_it_and_stays_rotated(tmp_path: Path, rotation: int) -> None:
     source = Clip(rotation=rotation).write(tmp_path / "in.mp4")
@@ -111,6 +139,42 @@ def test_a_rotated_video_is_erased_where_the_viewer_sees_it_and_stays_rotated(tm
             outside = np.ones(frame.image.shape[:2], bool)
             outside[y0 - 4 : y1 + 4, x0 - 4 : x1 + 4] = False
             np.testing.assert_array_equal(frame.image[outside], before.image[outside])
+
+
+@pytest.mark.parametrize("name", ["out.mp4", "out.mkv"])
+@pytest.mark.parametrize(
+    ("matrix", "show"),
+    [
+        ((-1, 0, 0, 1), lambda picture: picture[:, ::-1]),
+        ((1, 0, 0, -1), lambda picture: picture[::-1]),
+        ((0, 1, 1, 0), lambda picture: picture.swapaxes(0, 1)),
+        ((0, -1, -1, 0), lambda picture: picture[::-1, ::-1].swapaxes(0, 1)),
+    ],
+)
+def test_a_mirrored_video_is_erased_where_the_viewer_sees_it_and_stays_mirrored(
+    tmp_path: Path, name: str, matrix: tuple[int, ...], show: Callable[[np.ndarray], np.ndarray]
+) -> None:
+    """FFmpeg's display matrix (a, b, c, d) moves a pixel (x, y) to (a x + c y, b x + d y)."""
+    source = Clip(display_matrix=matrix).write(tmp_path / "in.mp4")
+    notes, _ = convert(source, tmp_path / name, paint=True, crf=0)
+    assert notes == []
+    with open_source(source) as original, open_source(str(tmp_path / name)) as result:
+        y0, y1, x0, x1 = BOX
+        for index, (before, after) in enumerate(zip(original, result, strict=True)):
+            assert np.abs(before.image.astype(int) - show(picture(index))).mean() < 6
+            assert (result.info.height, result.info.width) == before.image.shape[:2]
+            assert np.abs(after.image[y0 + 4 : y1 - 4, x0 + 4 : x1 - 4].astype(int) - PAINT).max() <= 4
+            outside = np.ones(after.image.shape[:2], bool)
+            outside[y0 - 4 : y1 + 4, x0 - 4 : x1 + 4] = False
+            np.testing.assert_array_equal(after.image[outside], before.image[outside])
+
+
+def test_glances_at_a_mirrored_video_are_what_the_viewer_sees(tmp_path: Path) -> None:
+    source = Clip(display_matrix=(0, 1, 1, 0)).write(tmp_path / "in.mp4")
+    with open_source(source) as opened:
+        for index, (_, small) in enumerate(opened.glances(WIDTH // 2, HEIGHT // 2)):
+            expected = cv2.resize(picture(index), (WIDTH // 2, HEIGHT // 2), interpolation=cv2.INTER_AREA)
+            assert np.abs(expected.swapaxes(0, 1).astype(int) - small).mean() < 6
 
 
 @pytest.mark.parametrize(
@@ -224,6 +288,15 @@ def test_interlaced_video_is_said_and_keeps_its_field_order(tmp_path: Path, flag
         stream = container.streams.video[0]
         assert getattr(stream.codec_context, "field_order", order) == order  # PyAV tells it since version 18
         assert all(frame.interlaced_frame for frame in container.decode(stream))
+
+
+@pytest.mark.parametrize("name", ["out.mov", "out.mp4"])
+def test_a_clock_that_ticks_faster_than_the_frames_is_not_the_rate(tmp_path: Path, name: str) -> None:
+    """Raw DV tells the rate of its clock alone."""
+    source = digital_video().write(tmp_path / "in.dv")
+    _, opened = convert(source, tmp_path / name)
+    assert [opened.info.rate, opened.info.frames] == [25, 5]
+    assert times(tmp_path / name) == [Fraction(index, 25) for index in range(5)]
 
 
 def test_info_tells_what_is_known_beforehand(tmp_path: Path) -> None:

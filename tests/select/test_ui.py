@@ -16,7 +16,7 @@ CHOSEN = thing(1, "erased", ERASED)
 
 
 def start(*edits, index=None):
-    state = begun(UiState.start(WIDTH, HEIGHT, people=False), TIMES, CUTS, edits)
+    state = begun(UiState.start(WIDTH, HEIGHT), TIMES, CUTS, edits)
     return state if index is None else press(state, Scrub(index / 49))
 
 
@@ -134,6 +134,32 @@ def test_moves_add_up_where_the_object_was_chosen():
         drag = Mouse(Action.LEFT_DOWN, x, y), Mouse(Action.MOVE, x + 30, y), Mouse(Action.LEFT_UP, x + 40, y - 20)
         state = press(state, *drag, things=[CHOSEN])
     assert state.log[1:] == (TimedEdit(1.0, Move(*ERASED[:2], 80, -40)),)
+
+
+@pytest.mark.parametrize("held", [Modifier.ALT, "m"])
+def test_what_is_moved_is_chosen_by_that_and_both_are_one_step_back(held):
+    x, y = CANDIDATE[:2]
+    state = start(index=10) if held is Modifier.ALT else press(start(index=10), "m")
+    held = held if held is Modifier.ALT else Modifier.NONE
+    way = ((Action.LEFT_DOWN, x), (Action.MOVE, x + 60), (Action.LEFT_UP, x + 60))
+    moved = press(state, *(Mouse(each, to, y, held) for each, to in way), things=[thing(5, "candidate", CANDIDATE)])
+    assert moved.log == (TimedEdit(1.0, Erase(x, y, 1)), TimedEdit(1.0, Move(x, y, 60, 0)))
+    assert moved.current == 1
+    assert press(moved, "u").log == ()
+
+
+def test_p_turns_people_off_and_on_whoever_has_turned_them_on():
+    state = start(TimedEdit(0.0, People(True)), index=10)
+    assert edits(press(state, "p")) == []
+    assert edits(press(state, "p", "p")) == [People(True)]
+    assert edits(press(state, "p", "u", "p")) == []
+
+
+def test_p_knows_of_people_after_what_changes_nothing_is_taken_back():
+    state = press(start(TimedEdit(0.0, Erase(*ERASED[:2], 1)), index=10), "p")
+    state = press(click(state, *ERASED[:2], things=[CHOSEN]), "u")
+    assert not state.people
+    assert press(state, "p").people
 
 
 def test_undo_and_clear():

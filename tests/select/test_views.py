@@ -17,7 +17,7 @@ TIMES = [index / 10 for index in range(50)]
 
 
 def state(*edits):
-    return begun(UiState.start(WIDTH, HEIGHT, people=False), TIMES, (0, 25), edits)
+    return begun(UiState.start(WIDTH, HEIGHT), TIMES, (0, 25), edits)
 
 
 def at(picture, place):

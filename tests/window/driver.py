@@ -56,4 +56,4 @@ def scaled(result, size):
 if __name__ == "__main__":
     width, height = map(int, sys.argv[1:3])
     check_display()
-    show(StillLoop((height, width)), "drïver", people=True)
+    show(StillLoop((height, width)), "drïver")

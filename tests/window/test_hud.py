@@ -24,7 +24,7 @@ SIZES = [(360, 640), (720, 1280), (2160, 3840), (1280, 720), (120, 160)]
 def drawn(status=STATUS, size=(360, 640), light=200, things=(), fault=None, **changes):
     """The HUD on an even grey."""
     window = np.full((*size, 3), light, np.uint8)
-    draw_hud(window, status, replace(UiState.start(size[1], size[0], people=True), **changes), things, fault)
+    draw_hud(window, status, replace(UiState.start(size[1], size[0]), **changes), things, fault)
     return window
 
 
@@ -129,7 +129,7 @@ def test_the_help_names_every_key():
 
 def test_it_is_fast():
     status = replace(STATUS, lowered=("segmentation rate",), message="snapshot written", recording=2.0)
-    window, state = np.full((720, 1280, 3), 90, np.uint8), UiState.start(1280, 720, people=True)
+    window, state = np.full((720, 1280, 3), 90, np.uint8), UiState.start(1280, 720)
     seconds = []
     for _ in range(20):
         start = time.perf_counter()
@@ -151,7 +151,7 @@ def test_any_window_size_can_be_drawn_on(status):
 
 class TestMarks:
     place = Placement.fit((180, 320), (360, 640))
-    start = UiState.start(320, 180, people=True)
+    start = UiState.start(320, 180)
 
     def marked(self, **changes):
         window = np.full((360, 640, 3), 200, np.uint8)

@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from realtime.edits import Add, Clear, Erase, EraseBox, Move, Paint, People, Restore, Subtract, Undo
+from realtime.edits import Add, Clear, Erase, EraseBox, Move, Paint, Restore, Subtract, Undo
 from realtime.live.control import Control
 from realtime.live.ui import Action, Carry, Key, Modifier, Mouse, Tool, UiState, View, react, thing_at
 from realtime.selection import Box
 from tests.window.shown import CANDIDATE, ERASED, HEIGHT, THINGS, WIDTH, thing
 
-START = UiState.start(WIDTH, HEIGHT, people=True)
+START = UiState.start(WIDTH, HEIGHT)
 
 
 def play(events, state=START, things=THINGS):
@@ -199,22 +199,8 @@ def test_space_shows_the_original_and_v_leaves_it():
     assert not play(keys("v"), state)[0].original
 
 
-def test_p_turns_every_person_off_and_on():
-    assert play(keys("p p"))[1] == [People(False), People(True)]
-    assert play(keys("p"), UiState.start(WIDTH, HEIGHT, people=False))[1] == [People(True)]
-
-
-def test_undo_takes_back_p_too():
-    assert play(keys("p u p"))[1] == [People(False), Undo(), People(False)]
-
-
-def test_undo_of_another_edit_leaves_people_as_they_are():
-    assert play([Key("p"), *drag((160, 90)), *keys("u p")])[1][-1] == People(True)
-
-
-def test_clear_returns_to_the_start_and_can_be_undone():
-    assert play(keys("p c p"))[1] == [People(False), Clear(), People(False)]
-    assert play(keys("p c u p"))[1] == [People(False), Clear(), Undo(), People(True)]
+def test_u_takes_back_the_latest_edit_and_c_all():
+    assert play(keys("u c"))[1] == [Undo(), Clear()]
 
 
 @pytest.mark.parametrize(
@@ -223,6 +209,7 @@ def test_clear_returns_to_the_start_and_can_be_undone():
         ("b", Control.CLEAN_PLATE),
         ("k", Control.SAVE_PLATE),
         ("l", Control.LOAD_PLATE),
+        ("p", Control.PEOPLE),
         ("s", Control.SNAPSHOT),
         ("r", Control.RECORD),
         ("w", Control.WRITE_SELECTION),

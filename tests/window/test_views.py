@@ -11,7 +11,7 @@ from realtime.live.ui import Carry, UiState, View
 from realtime.live.views import GUESSED_COLOR, SEEN_COLOR, VISIBLE_COLOR, draw_view, hue
 from tests.window.shown import CANDIDATE, DISC, ERASED, HEIGHT, OTHER, WALL, WIDTH, result, thing
 
-START = UiState.start(WIDTH, HEIGHT, people=True)
+START = UiState.start(WIDTH, HEIGHT)
 
 
 def pixel(picture, place):

@@ -143,7 +143,7 @@ def test_v_reaches_the_mask_and_the_trust_view(program):
 
 def test_keys_ask_the_loop(program):
     asked = {"b": "CLEAN_PLATE", "k": "SAVE_PLATE", "l": "LOAD_PLATE", "s": "SNAPSHOT", "r": "RECORD"}
-    asked |= {"w": "WRITE_SELECTION", "p": "People(erase=False)", "u": "Undo()", "c": "Clear()"}
+    asked |= {"w": "WRITE_SELECTION", "p": "PEOPLE", "u": "Undo()", "c": "Clear()"}
     for key, wish in asked.items():
         program.window.keys(key)
         wait(lambda wish=wish: program.lines()[-1:] and program.lines()[-1].endswith(wish))
