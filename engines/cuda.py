@@ -6,7 +6,9 @@ call. `CUDA_VISIBLE_DEVICES` chooses which GPU is the first.
 
 Arrays on the device follow `__cuda_array_interface__` (version 3), as CuPy's, Numba's and torch's do: a pointer, a
 shape, a type, and the stream on which the contents are made. Whoever reads them waits for that stream first
-(`Stream.wait_for`); nothing here synchronises but `Stream.synchronize`. All arrays are C-contiguous.
+(`Stream.wait_for`); nothing here synchronises but `Stream.synchronize`. All arrays are C-contiguous. torch's name no
+stream (version 2): they are read after the default one, so who makes them on another lets the default one wait for it
+(`torch.cuda.default_stream().wait_stream(other)`).
 
 Nothing of CUDA is touched before the first call; CudaError (an EngineError) says what failed.
 """
@@ -27,6 +29,7 @@ from engines.errors import EngineError
 
 Dim3: TypeAlias = tuple[int, int, int]
 Argument: TypeAlias = ctypes.Structure | ctypes.c_int | ctypes.c_float
+DEFAULT_STREAM = 1  # CU_STREAM_LEGACY
 
 
 class CudaError(EngineError):
@@ -183,6 +186,11 @@ def is_on_device(array: Any) -> bool:
     return hasattr(array, "__cuda_array_interface__")
 
 
+def stream_of(facts: dict[str, Any]) -> int | None:
+    """The stream to wait for before an array is read, by its `__cuda_array_interface__`; None: there is none."""
+    return facts.get("stream", DEFAULT_STREAM)
+
+
 def as_device_array(array: Any) -> DeviceArray:
     """A view of any library's array on the device; CudaError where it is not C-contiguous."""
     if isinstance(array, DeviceArray):
@@ -192,7 +200,7 @@ def as_device_array(array: Any) -> DeviceArray:
     packed = tuple(prod(shape[axis + 1 :]) * dtype.itemsize for axis in range(len(shape)))
     if facts.get("strides") not in (None, packed):
         raise CudaError(f"arrays on the device must be C-contiguous; this one of shape {shape} is not")
-    return DeviceArray(int(facts["data"][0]), shape, dtype, facts.get("stream"))
+    return DeviceArray(int(facts["data"][0]), shape, dtype, stream_of(facts))
 
 
 class Pinned:

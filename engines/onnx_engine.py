@@ -44,11 +44,12 @@ class OnnxEngine(HostEngine):
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         options.log_severity_level = 3
         provider = PROVIDERS[device]
+        settings = {"use_tf32": "0"} if device == "cuda" else {}  # who asks for FP32 wants all of its digits
         if device == "cuda" and hasattr(onnxruntime, "preload_dlls"):  # CUDA's libraries, where they are packages
             with redirect_stdout(sys.stderr):  # it prints what it does not find
                 onnxruntime.preload_dlls()
         try:
-            session = onnxruntime.InferenceSession(model, options, providers=[provider])
+            session = onnxruntime.InferenceSession(model, options, providers=[(provider, settings)])
         except Exception as error:  # onnxruntime's errors share no base class of their own
             reason = str(error).splitlines()[0]
             raise EngineError(f"{card.where}: onnxruntime can't load the model on {device} ({reason})") from error

@@ -31,9 +31,14 @@ TYPES = {1: torch.float32, 6: torch.int32, 7: torch.int64, 9: torch.bool, 10: to
 
 
 class OnnxGraph:
-    """A graph without branches, its weights on a device. Calling it takes and gives tensors by name."""
+    """A graph without branches, its weights on a device. Calling it takes and gives tensors by name.
+
+    On a GPU it turns TF32 off, for the whole process: who asks for FP32 wants all of its digits.
+    """
 
     def __init__(self, path: Path, device: str) -> None:
+        if device == "cuda":
+            torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
         graph = onnx.load(path).graph
         self.inputs = {item.name: [side.dim_value for side in item.type.tensor_type.shape.dim] for item in graph.input}
         self.outputs = [item.name for item in graph.output]

@@ -181,6 +181,8 @@ def _configure(trt: Any, config: Any, job: Job, timing: bytes) -> Any | None:
         config.set_tactic_sources(sum(1 << int(source) for source in sources))  # as later ones: no cuBLAS, no cuDNN
     if hasattr(trt.PreviewFeature, "PROFILE_SHARING_0806"):  # of 8.6; later it is always so
         config.set_preview_feature(trt.PreviewFeature.PROFILE_SHARING_0806, True)
+    if hasattr(trt.BuilderFlag, "REQUIRE_USER_ALLOCATION"):  # of RTX; no graph may hold a run that asks for memory
+        config.set_flag(trt.BuilderFlag.REQUIRE_USER_ALLOCATION)
     if trt.__name__ == TENSORRTS[1]:  # RTX measures nothing when it builds, and warns of what it will drop
         return None
     for contents in dict.fromkeys((timing, b"")):  # one that is damaged, or another GPU's, is left out

@@ -33,9 +33,10 @@ class TensorRtEngine:
     """A built engine, loaded. Inputs and outputs are float32 (N, C, H, W), on the host or on the device.
 
     Host arrays go through pinned memory and the answers are new arrays. Arrays on the device (anything with
-    `__cuda_array_interface__`) are read after the stream that they name, and must stay as they are until then; the
-    answers are `DeviceArray`s on `stream`, nothing is waited for, and they hold until the next run of the same shape,
-    which on host arrays does not wait for who reads them. One thread at a time, though not always the same.
+    `__cuda_array_interface__`) are read after the stream that they name, or after the default one where they name none
+    (as torch's, `engines.cuda`), and must stay as they are until then; the answers are `DeviceArray`s on `stream`,
+    nothing is waited for, and they hold until the next run of the same shape, which on host arrays does not wait for
+    who reads them. One thread at a time, though not always the same.
     elsewhere: makes the engine that runs what this one has no range for; None: such inputs are an error. graphs: False
     queues the network's kernels one by one each time (to see what the graphs are worth).
     """
@@ -72,6 +73,8 @@ class TensorRtEngine:
         self.ranges = {name: _range(self._engine, name) for name in inputs}
         self._entries = Entries(card, {name: self._engine.get_tensor_shape(name)[1] for name in inputs})
         self.stream = cuda.Stream()
+        self._kernels: Any = None  # what contexts of TensorRT-RTX share, which nothing else keeps alive
+        self._config = self._rtx_config()
         self._shared: DeviceArray | None = None  # working memory, with TensorRT 8
         self._slots: OrderedDict[tuple[Any, ...], Slot] = OrderedDict()
         self._make_elsewhere = elsewhere
@@ -138,7 +141,7 @@ class TensorRtEngine:
         self.stream.close()
         if self._elsewhere is not None:
             self._elsewhere.close()
-        self._engine = self._runtime = None
+        self._config = self._kernels = self._engine = self._runtime = None
 
     def _answer(self, inputs: Mapping[str, np.ndarray], shapes: Shapes) -> dict[str, np.ndarray]:
         """Run host arrays, as many pictures or objects at a time as the engine takes."""
@@ -187,9 +190,26 @@ class TensorRtEngine:
         self._slots[key] = slot  # the last is the one that was used last
         return slot
 
+    def _rtx_config(self) -> Any:
+        """How TensorRT-RTX, which makes its kernels when it runs, is to do so; None for others.
+
+        A shape's own kernels are made before its first run: a graph would keep those that stand in for them.
+        """
+        if not hasattr(self._trt, "DynamicShapesKernelSpecializationStrategy"):
+            return None
+        config = self._engine.create_runtime_config()
+        config.set_execution_context_allocation_strategy(self._trt.ExecutionContextAllocationStrategy.USER_MANAGED)
+        strategies = self._trt.DynamicShapesKernelSpecializationStrategy
+        config.dynamic_shapes_kernel_specialization_strategy = strategies.EAGER
+        self._kernels = config.create_runtime_cache()
+        config.set_runtime_cache(self._kernels)
+        return config
+
     def _context(self) -> Any:
         """A new execution context; in TensorRT 8 with its working memory, later without."""
-        if hasattr(self._trt, "ExecutionContextAllocationStrategy"):
+        if self._config is not None:
+            context = self._engine.create_execution_context(self._config)
+        elif hasattr(self._trt, "ExecutionContextAllocationStrategy"):
             context = self._engine.create_execution_context(self._trt.ExecutionContextAllocationStrategy.USER_MANAGED)
         else:
             context = self._engine.create_execution_context_without_device_memory()

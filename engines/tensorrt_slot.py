@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -57,7 +58,8 @@ class Slot:
         if GUIDANCE in self.arrays and GUIDANCE not in given and not self._unguided:
             cuda.clear(self.arrays[GUIDANCE], self._stream)
         self._unguided = GUIDANCE not in given
-        if self._runs == 1 and self._graphs:  # the first run lets TensorRT do what it does once and no graph may hold
+        # The first run lets TensorRT do what it does once and no graph may hold.
+        if self._runs == 1 and self._graphs and self._recordable:
             self._record()
         self._runs += 1
         if timed:
@@ -71,10 +73,12 @@ class Slot:
             self._marks[1].record(self._stream)
 
     def time(self) -> float | None:
-        """Milliseconds of the last timed run; None before there is one, or while the device is at it."""
+        """Milliseconds of the last timed run; None before there is one, while the device is at it, or if CUDA fails."""
         if self._marks is None or not self._marks[1].passed:
             return None
-        return self._marks[1].milliseconds_since(self._marks[0])
+        with suppress(cuda.CudaError):  # no run is worth less for not being timed
+            return self._marks[1].milliseconds_since(self._marks[0])
+        return None
 
     def close(self) -> None:
         """Give everything back; no work may be left on the stream."""
@@ -85,6 +89,12 @@ class Slot:
             part.close()
         if self._memory is not None:
             self._memory.close()
+
+    @property
+    def _recordable(self) -> bool:
+        """Whether TensorRT can run in a graph, by its own word where it gives one."""
+        tells = hasattr(self._context, "is_stream_capturable")
+        return not tells or self._context.is_stream_capturable(self._stream.handle)
 
     def _enqueue(self) -> None:
         if not self._context.execute_async_v3(self._stream.handle):

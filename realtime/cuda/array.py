@@ -34,11 +34,11 @@ class DeviceArray:
     without a step, and a slice be given a number or an array of its shape. NumPy's functions refuse it.
     """
 
-    __slots__ = ("_block", "address", "device", "dtype", "pitch", "shape", "view")
+    __slots__ = ("address", "block", "device", "dtype", "pitch", "shape", "view")
     __array_ufunc__ = None  # so that NumPy leaves `array & device_array` to this class, which refuses it
 
     def __init__(self, device: Device, block: Block, address: int, shape: Shape, dtype: np.dtype, pitch: int) -> None:
-        self.device, self._block, self.address = device, block, address
+        self.device, self.block, self.address = device, block, address
         self.shape, self.dtype, self.pitch = shape, dtype, pitch
         channels = shape[2] if len(shape) == 3 else 1
         self.view = ArrayView(address, shape[0], shape[1], channels, pitch)
@@ -88,11 +88,11 @@ class DeviceArray:
         if not self.contiguous or math.prod(shape) != self.size:
             raise ValueError(f"{self.shape} cannot be seen as {shape}")
         pitch = math.prod(shape[1:]) * self.dtype.itemsize
-        return DeviceArray(self.device, self._block, self.address, shape, self.dtype, pitch)
+        return DeviceArray(self.device, self.block, self.address, shape, self.dtype, pitch)
 
     def as_grid(self, height: int, width: int) -> DeviceArray:
         """Something of another shape for a kernel to run over; it has no values of its own."""
-        return DeviceArray(self.device, self._block, self.address, (height, width), self.dtype, self.pitch)
+        return DeviceArray(self.device, self.block, self.address, (height, width), self.dtype, self.pitch)
 
     def __getitem__(self, key: tuple[slice, ...] | slice) -> DeviceArray:
         rows, columns = key if isinstance(key, tuple) else (key, slice(None))
@@ -101,7 +101,7 @@ class DeviceArray:
             raise IndexError("a device's array has no stepped slices: use ops.thinned")
         address = self.address + y0 * self.pitch + x0 * self.view.channels * self.dtype.itemsize
         shape = max(0, y1 - y0), max(0, x1 - x0), *self.shape[2:]
-        return DeviceArray(self.device, self._block, address, shape, self.dtype, self.pitch)
+        return DeviceArray(self.device, self.block, address, shape, self.dtype, self.pitch)
 
     def __setitem__(self, key: tuple[slice, ...] | slice, value: DeviceArray | np.ndarray | float) -> None:
         target = self[key]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import gc
 import math
 import operator
 import weakref
@@ -12,7 +13,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from engines.cuda import Argument
+from engines.cuda import Argument, stream_of
 from realtime.cuda.array import DeviceArray, Shape
 from realtime.cuda.driver import Driver
 from realtime.errors import EraserError
@@ -86,7 +87,8 @@ class Pool:
         self.allocations += 1
         try:
             return self._allocate(nbytes)
-        except EraserError:  # memory of sizes that nobody asks for any longer may be what is missing
+        except EraserError:  # what only a cycle holds, or is of sizes not asked for any longer, may be what is missing
+            gc.collect()
             self._free_idle()
             return self._allocate(nbytes)
 
@@ -123,14 +125,18 @@ class Device:
         self.pinned = Pool(driver.allocate_pinned, driver.free_pinned)
         self.waits = 0
         self._in_flight: list[Block] = []  # pinned memory that queued copies read or write
-        self._pictures: deque[tuple[np.ndarray, DeviceArray]] = deque(maxlen=2)  # a frame's, and the next one's
+        # A frame's, and the next one's; no arrays, which would hold the device that holds them.
+        self._pictures: deque[tuple[np.ndarray, Block]] = deque(maxlen=2)
         self._release = weakref.finalize(self, _release, driver, self.memory, self.pinned)
         self._release.atexit = False
 
     def empty(self, shape: Shape, dtype: np.dtype = UINT8) -> DeviceArray:
         """An array whose values mean nothing yet."""
+        return self._array(self.memory.take(math.prod(shape) * dtype.itemsize), shape, dtype)
+
+    def _array(self, block: Block, shape: Shape, dtype: np.dtype) -> DeviceArray:
+        """Memory as a contiguous array."""
         pitch = math.prod(shape[1:]) * dtype.itemsize
-        block = self.memory.take(shape[0] * pitch)
         return DeviceArray(self, block, block.address, tuple(shape), dtype, pitch)
 
     def full(self, shape: Shape, value: float, dtype: type = np.uint8) -> DeviceArray:
@@ -155,22 +161,24 @@ class Device:
 
     def picture(self, image: np.ndarray) -> DeviceArray:
         """A frame's picture, which does not change: sent once, also if the next frame's is asked for in between."""
-        for known, there in self._pictures:
+        for known, block in self._pictures:
             if known is image:
-                return there
-        self._pictures.append((image, self.sent(image)))
-        return self._pictures[-1][1]
+                return self._array(block, image.shape, image.dtype)
+        there = self.sent(image)
+        self._pictures.append((image, there.block))
+        return there
 
     def fetch_foreign_later(self, arrays: Mapping[str, Any]) -> Callable[[], dict[str, np.ndarray]]:
         """As `fetch_later`: named arrays of another library (`__cuda_array_interface__`, contiguous), on any stream.
 
-        Where the device is done with them by the time that they are asked for, nothing waits.
+        Read after the stream that they name, or the default one where they name none (`engines.cuda`). Where the device
+        is done with them by the time that they are asked for, nothing waits.
         """
         results = {}
         for name, array in arrays.items():
             facts = array.__cuda_array_interface__
-            if facts.get("stream") is not None:
-                self.driver.wait_for(facts["stream"])
+            if (stream := stream_of(facts)) is not None:
+                self.driver.wait_for(stream)
             results[name] = self._fetched(facts["data"][0], tuple(facts["shape"]), np.dtype(facts["typestr"]))
         return self._once_there(results, self.driver.mark())
 

@@ -19,12 +19,13 @@ Size = tuple[int, int]
 RUN = 32  # pixels that one thread counts: as in kernels/basic.cu
 FLOAT32, INT32 = np.dtype(np.float32), np.dtype(np.int32)
 LEVELS, FINE = 512, 64  # as in kernels/light.cu
+DISC_ROWS = 129  # of the largest disc: as in kernels/morphology.cu
 
 
 class Disc(ctypes.Structure):
     """`Disc` of kernels/morphology.cu."""
 
-    _fields_ = (("radius", ctypes.c_int), ("half", ctypes.c_int * 17))
+    _fields_ = (("radius", ctypes.c_int), ("half", ctypes.c_int * DISC_ROWS))
 
 
 def bounding_region(mask: DeviceArray) -> Region | None:
@@ -246,7 +247,7 @@ def _grown_by_disc(mask: DeviceArray, radius: int) -> DeviceArray:
 @cache
 def _disc(radius: int) -> Disc:
     half = [(int(row.sum()) - 1) // 2 for row in host.disc(radius)]
-    return Disc(radius, (ctypes.c_int * 17)(*half))
+    return Disc(radius, (ctypes.c_int * DISC_ROWS)(*half))
 
 
 def select_parts(

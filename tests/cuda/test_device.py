@@ -1,13 +1,16 @@
 from __future__ import annotations
 
 import gc
+import weakref
 from ctypes import c_float, c_int
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from realtime.cuda.device import _argument
 from realtime.errors import EraserError
+from tests.cuda.emulator import emulated
 from tests.realtime.pictures import texture
 
 PICTURE = texture(40, 60)
@@ -106,11 +109,46 @@ def test_memory_that_lies_idle_is_freed_where_there_is_too_little(device, monkey
     device.empty((60_000, 1))
 
 
+def test_memory_that_only_a_cycle_holds_is_freed_where_there_is_too_little(device, monkeypatch):
+    def scarce(nbytes):
+        if device.driver._memory:
+            raise EraserError("the GPU failed (CUDA_ERROR_OUT_OF_MEMORY): it has too little memory for this")
+        return allocate(nbytes)
+
+    allocate = device.driver.allocate
+    monkeypatch.setattr(device.memory, "_allocate", scarce)
+    cycle = [device.empty((60_000, 1))]
+    cycle.append(cycle)
+    del cycle
+    device.empty((90_000, 1))
+
+
 def test_close_gives_all_memory_back(device):
     device.fetch(device.sent(PICTURE))
     gc.collect()
     device.close()
     assert not device.driver._memory
+
+
+def test_a_device_that_nobody_holds_gives_all_memory_back_at_once(kernels_folder):
+    device = emulated(kernels_folder)
+    driver, gone = device.driver, weakref.ref(device)
+    gc.disable()
+    try:
+        device.picture(PICTURE)
+        device.fetch_later(device.picture(PICTURE))
+        del device
+        assert gone() is None
+        assert not driver._memory
+    finally:
+        gc.enable()
+
+
+def test_a_picture_is_sent_once_also_if_the_next_one_is_asked_for_in_between(device):
+    following = PICTURE // 2
+    for image in (PICTURE, following, PICTURE, following):
+        assert np.array_equal(device.fetch(device.picture(image))[0], image)
+    assert device.driver.calls["copy_in"] == 2
 
 
 def test_numpy_does_not_take_a_device_array_for_its_own(device):
@@ -146,3 +184,14 @@ def test_other_libraries_see_the_array_and_its_stream(device):
     part = there[2:, 3:9].__cuda_array_interface__
     assert part["strides"] == (180, 3, 1)
     assert part["data"][0] == facts["data"][0] + 2 * 180 + 9
+
+
+@pytest.mark.parametrize(("named", "waits"), [({"stream": 99}, [99]), ({"stream": None}, []), ({}, [1])])
+def test_other_libraries_arrays_are_read_after_their_stream_or_the_default_one(device, monkeypatch, named, waits):
+    waited: list = []
+    monkeypatch.setattr(device.driver, "wait_for", waited.append)
+    theirs = PICTURE.copy()
+    facts = {"shape": theirs.shape, "typestr": "|u1", "data": (theirs.ctypes.data, False), **named}
+    later = device.fetch_foreign_later({"theirs": SimpleNamespace(__cuda_array_interface__=facts)})
+    assert np.array_equal(later()["theirs"], PICTURE)
+    assert waited == waits

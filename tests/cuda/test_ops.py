@@ -104,7 +104,7 @@ EXACT = {
     "picture halved": (lambda image: ops.resize(image, (33, 60)), PICTURE[:66]),
     "the same picture": (lambda image: ops.resize(image, SIZE), PICTURE),
     "differs": (lambda first, second: ops.differs(first, second, 30.0), PICTURE, OTHER),
-    "feather": (lambda mask: ops.feather(mask, 6), MASK),
+    **{f"feather of {width}": (lambda mask, width=width: ops.feather(mask, width), MASK) for width in (6, 18, 23, 128)},
     "warped, nearest, by whole pixels": (lambda mask: ops.warp_nearest(mask, STEP, SIZE), LEVELS),
     "fading": (
         partial(ops.fading, noticed=8.0, lasts=20), PICTURE, OTHER, MASK, LEVELS, ops.grow(MASK, 4)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import json
+import weakref
 from collections.abc import Callable
 from math import prod
 from typing import Any
@@ -37,6 +38,7 @@ class FakeTensorRt:
         self.broken: tuple[str, ...] = ()
         self.dead = False
         self.contexts = 0
+        self.kernels: list[Any] = []  # what each context of RTX shares its kernels with
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__") or name not in self.offer:
@@ -142,7 +144,8 @@ class _Builder:
                 return None
         self.trt.built.append(job)
         factor = 2.5 if any(precision in job["graph"] for precision in self.trt.broken) else 2.0
-        return json.dumps({"shapes": job["shapes"], "factor": factor}).encode()
+        recordable = getattr(self.trt.BuilderFlag, "REQUIRE_USER_ALLOCATION", None) in {None, *config.flags}
+        return json.dumps({"shapes": job["shapes"], "factor": factor, "recordable": recordable}).encode()
 
 
 class _Network:
@@ -277,10 +280,11 @@ class _Runtime:
 class _Engine:
     device_memory_size = 4096
 
-    def __init__(self, trt: FakeTensorRt, shapes: dict[str, Any], factor: float) -> None:
-        self.trt, self.shapes, self.factor = trt, shapes, factor
+    def __init__(self, trt: FakeTensorRt, shapes: dict[str, Any], factor: float, recordable: bool) -> None:
+        self.trt, self.shapes, self.factor, self.recordable = trt, shapes, factor, recordable
         self.names = [*shapes, *(DOUBLES[name] for name in shapes)]
         self.num_io_tensors = len(self.names)
+        self.lasting = not hasattr(trt, "DynamicShapesKernelSpecializationStrategy")  # the first run's kernels are
 
     def get_tensor_name(self, index: int) -> str:
         return self.names[index]
@@ -301,13 +305,39 @@ class _Engine:
         text = json.dumps({"Layers": [{"Name": "a", "Outputs": [{"Format/Datatype": "Row major Half"}]}, "b"]})
         return self.trt.strict("EngineInspector", type("I", (), {"get_engine_information": lambda format: text}))
 
-    def create_execution_context(self, strategy: int) -> Any:
-        assert strategy == self.trt.ExecutionContextAllocationStrategy.USER_MANAGED
+    def create_runtime_config(self) -> Any:
+        return self.trt.strict("IRuntimeConfig", _RuntimeConfig(self.trt))
+
+    def create_execution_context(self, given: Any) -> Any:
+        if isinstance(given, _Strict):  # a configuration, of RTX
+            config, strategies = given._inner, self.trt.DynamicShapesKernelSpecializationStrategy
+            self.trt.kernels.append(config.cache())
+            self.lasting = config.dynamic_shapes_kernel_specialization_strategy == strategies.EAGER
+            given = config.allocation
+        assert given == self.trt.ExecutionContextAllocationStrategy.USER_MANAGED
         return self.create_execution_context_without_device_memory()
 
     def create_execution_context_without_device_memory(self) -> Any:
         self.trt.contexts += 1
         return self.trt.strict("IExecutionContext", _Context(self))
+
+
+class _RuntimeConfig:
+    """cache: a weak reference, as the real one holds nothing."""
+
+    def __init__(self, trt: FakeTensorRt) -> None:
+        self.trt = trt
+        self.dynamic_shapes_kernel_specialization_strategy = trt.DynamicShapesKernelSpecializationStrategy.LAZY
+
+    def set_execution_context_allocation_strategy(self, strategy: int) -> None:
+        self.allocation = strategy
+
+    def create_runtime_cache(self) -> Any:
+        return self.trt.strict("IRuntimeCache", None)
+
+    def set_runtime_cache(self, cache: Any) -> bool:
+        self.cache = weakref.ref(cache)
+        return True
 
 
 class _Context:
@@ -348,11 +378,17 @@ class _Context:
         self.addresses[name] = memory
         return True
 
+    def is_stream_capturable(self, stream: int) -> bool:
+        return self.engine.recordable
+
     def execute_async_v3(self, stream: int) -> bool:
         assert self.device_memory in self.engine.trt.cuda.memory, "the context has no working memory"
         assert self.profile == 0
         assert self.addresses.keys() == set(self.engine.names), "an address is missing"
-        assert self.ran or not self.engine.trt.cuda.records, "the first run does things that no graph may hold"
+        if self.engine.trt.cuda.records:
+            assert self.ran, "the first run does things that no graph may hold"
+            assert self.engine.recordable, "memory may be asked for, which no graph may hold"
+            assert self.engine.lasting, "the graph would keep kernels that stand in for better ones"
         self.ran = True
         self.engine.trt.cuda.calls.append("execute_async_v3")
         self.engine.trt.cuda.work(stream, self._double)

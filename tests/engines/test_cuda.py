@@ -110,6 +110,14 @@ def test_other_libraries_arrays_are_read_after_their_stream_and_where_they_lie(f
     assert packed.pointer == ours.pointer
 
 
+@pytest.mark.parametrize(("named", "stream"), [({}, 1), ({"stream": None}, None), ({"stream": 7}, 7)])
+def test_an_array_that_names_no_stream_is_read_after_the_default_one(
+    fake: FakeCuda, named: dict[str, int | None], stream: int | None
+) -> None:
+    facts = {"shape": (4,), "typestr": "<f4", "data": (64, False), "strides": None, "version": 2}
+    assert cuda.as_device_array(SimpleNamespace(__cuda_array_interface__=facts | named)).stream == stream
+
+
 def test_a_stream_does_not_wait_for_itself(fake: FakeCuda) -> None:
     stream = cuda.Stream()
     stream.wait_for(stream)

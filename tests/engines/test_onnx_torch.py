@@ -116,6 +116,18 @@ def test_an_operator_gives_what_onnxruntime_gives(tmp_path: Path, nodes: str) ->
     np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-5)
 
 
+def test_fp32_on_a_gpu_has_all_of_its_digits(tmp_path: Path) -> None:
+    graph = onnx.parser.parse_model(
+        """<ir_version: 8, opset_import: ["" : 17]>
+        g (float[1, 3, h, w] image) => (float[1, 3, h, w] matte) { matte = Relu(image) }"""
+    )
+    onnx.save(graph, tmp_path / "model.onnx")
+    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = True
+    OnnxGraph(tmp_path / "model.onnx", "cuda")
+    assert not torch.backends.cudnn.allow_tf32
+    assert not torch.backends.cuda.matmul.allow_tf32
+
+
 def test_an_unknown_operator_is_named(tmp_path: Path) -> None:
     graph = onnx.parser.parse_model(
         """<ir_version: 8, opset_import: ["" : 17]>

@@ -159,6 +159,19 @@ def test_for_a_gpu_onnxruntime_looks_into_packages_too_and_what_it_says_is_no_ou
     assert "libcudnn" in said.err
 
 
+def test_fp32_on_a_gpu_has_all_of_its_digits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def session(model: bytes, options: object, providers: list[tuple[str, dict[str, str]]]) -> None:
+        asked.extend(providers)
+        raise RuntimeError("there is no GPU")
+
+    asked: list[tuple[str, dict[str, str]]] = []
+    monkeypatch.setattr("onnxruntime.InferenceSession", session)
+    model = find_model(tiny.save(tmp_path), "segmenter")
+    with pytest.raises(EngineError, match="on cuda"):
+        OnnxEngine(model.content(), model.card, device="cuda")
+    assert asked == [("CUDAExecutionProvider", {"use_tf32": "0"})]
+
+
 def test_a_torch_model_of_an_unknown_network_is_refused(tmp_path: Path) -> None:
     pytest.importorskip("torch", reason="torch is not installed (extra `train`)")
     folder = tiny.save(tmp_path, runtime="torch", network="abacus")

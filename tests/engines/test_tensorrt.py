@@ -195,6 +195,20 @@ def test_arrays_on_the_device_stay_there_and_nothing_is_waited_for(
     assert engine.timing.last == 0.25  # by the GPU's own clock
 
 
+def test_a_run_whose_time_can_not_be_told_gives_its_answer_all_the_same(
+    tmp_path: Path, trt: FakeTensorRt, fake: FakeCuda, cache: EngineCache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine, stream = load(tiny_model(tmp_path, trt), cache), cuda.Stream()
+    image, back = cuda.empty(IMAGE.shape, stream=stream), np.zeros_like(IMAGE)
+    cuda.upload(image, IMAGE, stream)
+    runs = engine.timing.runs
+    monkeypatch.setattr(fake, "cuEventElapsedTime", lambda start, end: (600, None))
+    for _ in range(3):
+        cuda.download(back, engine.run(image=image)["matte"], stream)
+        np.testing.assert_array_equal(back, IMAGE * 2)
+    assert engine.timing.runs == runs
+
+
 def test_an_engine_that_one_thread_loaded_runs_in_another(
     tmp_path: Path, trt: FakeTensorRt, cache: EngineCache
 ) -> None:
@@ -318,6 +332,29 @@ def test_warming_up_records_the_graph_and_counts_for_nothing(
     engine.run(image=IMAGE)
     assert "cuGraphLaunch" in fake.calls
     assert "execute_async_v3" not in fake.calls
+
+
+def test_contexts_of_rtx_share_their_kernels(tmp_path: Path, trt: FakeTensorRt, cache: EngineCache) -> None:
+    if not hasattr(trt, "IRuntimeCache"):
+        pytest.skip("this TensorRT makes its kernels when it builds")
+    engine = load(tiny_model(tmp_path, trt), cache)
+    for side in (32, 64):
+        engine.run(image=np.ones((1, 3, side, 32), np.float32))
+    assert len(trt.kernels) == 3  # with the gate's own
+    assert trt.kernels[0] is not None
+    assert len(set(map(id, trt.kernels))) == 1
+
+
+def test_what_rtx_can_not_record_is_queued_each_time(
+    tmp_path: Path, trt: FakeTensorRt, fake: FakeCuda, cache: EngineCache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not hasattr(trt.BuilderFlag, "REQUIRE_USER_ALLOCATION"):
+        pytest.skip("this TensorRT does not tell")
+    monkeypatch.setattr("tests.engines.fake_tensorrt._Context.is_stream_capturable", lambda context, stream: False)
+    engine = load(tiny_model(tmp_path, trt), cache)
+    for _ in range(3):
+        np.testing.assert_array_equal(engine.run(image=IMAGE)["matte"], IMAGE * 2)
+    assert "cuStreamBeginCapture" not in fake.calls
 
 
 def test_where_recording_fails_the_network_is_queued_each_time(

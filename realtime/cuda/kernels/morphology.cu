@@ -1,8 +1,10 @@
 // Growing, shrinking and feathering of masks; outside the picture there is nothing that grows or shrinks.
 
+#define DISC_ROWS 129  // enough for the feather of a frame of 21500 rows
+
 struct Disc {  // a row of the disc at distance |i - radius| from its centre reaches half[i] pixels each way
   int radius;
-  int half[17];
+  int half[DISC_ROWS];
 };
 
 #define FAR 255
