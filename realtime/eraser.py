@@ -56,6 +56,7 @@ from realtime.tracking.things import Thing, things
 
 AGREEMENT = 0.95  # share of the corners that must agree on the camera's motion for what moves otherwise to be believed
 PATIENCE = 3  # frames in a row for which a found mask must leave a pixel free before the plate believes it
+AMONG = 8  # and where people show who are not erased: a foot that their mask misses stands as long as a step takes
 PEOPLE = Selection()
 
 
@@ -288,7 +289,9 @@ class Eraser:
             with timer("segment"):
                 self._finder.expect(coming)
         # Masks from outside are exact, those of a network may miss the object for a moment.
-        patience = 1 if found.matte is None else PATIENCE
+        patience = AMONG if found.foreign is not None and found.foreign.any() else PATIENCE
+        if found.matte is None:
+            patience = 1
         mattes = None if found.matte is None else ops.at_least(found.matte, masks.ON)
         return Finding(
             shot.new, motion, anchored, exposure, mask, keep, changed, found.foreign, standing, imprint, patience,

@@ -136,6 +136,19 @@ def test_a_person_who_is_kept_never_becomes_background(way):
     assert not red.any()
 
 
+def test_a_foot_of_somebody_who_stays_is_not_learnt_where_an_object_has_just_been():
+    foot = np.zeros((HEIGHT, WIDTH), np.uint8)
+    foot[80:100, 66:86] = 255
+    pictures = [scene((at(80, 90), BLUE), (at(280, 90), RED))] * 4
+    for step in range(1, 9):
+        picture = scene((at(80 + 14 * step, 90), BLUE), (at(280, 90), RED))
+        pictures.append(put(picture, foot, (10, 10, 10)) if step >= 6 else picture)
+    core = eraser()
+    core.edit(Erase(80, 90))
+    pending = [core.observe(frame(picture, index)) for index, picture in enumerate(pictures)]
+    assert all(psnr(core.render(each).image, ROOM, foot) > 35 for each in pending[:4])
+
+
 def test_undo_takes_edits_back_one_by_one_and_clear_all_of_them():
     masks = at(80, 90), at(240, 90)
     picture = scene((masks[0], BLUE), (masks[1], WHITE))
