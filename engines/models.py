@@ -72,9 +72,10 @@ def available_models(task: str) -> list[str]:
 
 
 def model_names(task: str) -> str:
-    """The same as a text; of all tasks for ANY."""
+    """The same as a text, which marks what has to be fetched first; of all tasks for ANY."""
     tasks = TASKS if task == ANY else (task,)
-    return ", ".join(dict.fromkeys(name for task in tasks for name in available_models(task))) or "(none)"
+    names = dict.fromkeys(name for task in tasks for name in available_models(task))
+    return ", ".join(f"{name} (a 170 MB download)" if name == PUBLISHED else name for name in names) or "(none)"
 
 
 def find_model(model: str | Path, task: str) -> Model:

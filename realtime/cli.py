@@ -132,7 +132,7 @@ class DilateType(click.ParamType):
     metavar="X,Y[@TIME]",
     multiple=True,
     help="Erase the object at this pixel at this time (of the first frame, where none is given): it is followed "
-    "forward and backward through its shot. Repeatable.",
+    "forward and backward through its shot. Times count from the input's beginning, also with --start. Repeatable.",
 )
 @click.option(
     "--no-click",
@@ -154,7 +154,8 @@ class DilateType(click.ParamType):
     type=EditType("box"),
     metavar="X,Y,W,H[@TIME]",
     multiple=True,
-    help="Erase this region, or with --follow the object that fills it at this time. Repeatable.",
+    help="Erase this region, or with --follow the object that fills it at this time, counted as in --click. "
+    "Repeatable.",
 )
 @click.option("--follow", is_flag=True, help="Follow what is in the boxes, as --click does.")
 @click.option("--move", type=OffsetType(), metavar="X,Y", help="Show the chosen objects displaced by so many pixels.")
@@ -205,7 +206,8 @@ class DilateType(click.ParamType):
     "--crf",
     type=click.FloatRange(min=0),
     metavar="NUMBER",
-    help="Quality of the output, smaller is better.  [default: visually lossless]",
+    help="Quality of the output, smaller is better: at most 51 for H.264 and HEVC, 63 for VP9 and AV1.  [default: "
+    "visually lossless]",
 )
 @click.option(
     "--dilate",
@@ -332,7 +334,8 @@ def _chosen(
 class _Display:
     """Progress and remarks on stderr: a bar on a terminal, else a line for each tenth; nothing when quiet.
 
-    Where the length of the input is unknown, lines come after 100, 200, 400, ... frames.
+    Where the length of the input is unknown, lines come after 100, 200, 400, ... frames. The rate is that of the
+    present pass over the input.
     """
 
     def __init__(self, quiet: bool) -> None:
@@ -340,7 +343,8 @@ class _Display:
         self._told: set[str] = set()
         self._tenths = 0
         self._next_count = 100
-        self._started = time.monotonic()
+        self._pass, self._before, self._done = 1, 0, 0  # its number, frames before it, and until now
+        self._started = self._latest = time.monotonic()
         self._bar: Any = None
         if not quiet and sys.stderr.isatty():
             self._bar = _open_bar()
@@ -350,7 +354,7 @@ class _Display:
         if self._quiet:
             return
         self._tell(progress.notes)
-        rate = progress.frames / max(1e-9, time.monotonic() - self._started)
+        rate = self._rate(progress)
         if self._bar is not None:
             self._bar.update(self._bar.task_ids[0], completed=progress.frames, total=progress.total, rate=rate)
         elif progress.total == 1:
@@ -359,10 +363,21 @@ class _Display:
             tenths = min(10, progress.frames * 10 // progress.total)
             if tenths > self._tenths:
                 self._tenths = tenths
-                _say(f"{tenths * 10} %, {progress.frames} of about {progress.total} frames, {rate:.1f} frames/s")
+                place = f"{progress.frames} of about {progress.total} frames"
+                if progress.passes > 1:
+                    place = f"pass {progress.number} of {progress.passes}"
+                _say(f"{tenths * 10} %, {place}, {rate:.1f} frames/s")
         elif progress.frames >= self._next_count:
             self._next_count *= 2
             _say(f"{progress.frames} frames, {rate:.1f} frames/s")
+
+    def _rate(self, progress: Progress) -> float:
+        """Frames/s of the present pass."""
+        now = time.monotonic()
+        if progress.number != self._pass:
+            self._pass, self._before, self._started = progress.number, self._done, self._latest
+        self._done, self._latest = progress.frames, now
+        return (progress.frames - self._before) / max(1e-9, now - self._started)
 
     def _tell(self, notes: tuple[str, ...]) -> None:
         """Print the notes that were not printed yet."""

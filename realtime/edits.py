@@ -129,7 +129,7 @@ class TimedEdit:
 
 def parse_time(text: str) -> float:
     """Seconds from "12.5" or "1:02:03.5"; UsageError where it is neither."""
-    if re.fullmatch(r"(\d+:){0,2}\d+(\.\d*)?", text) is None:
+    if re.fullmatch(r"(\d+:){0,2}(\d+(\.\d*)?|\.\d+)", text) is None:
         raise UsageError(f"'{text}' is not a time: give seconds, like 12.5, or H:MM:SS, like 1:02:03.5")
     seconds = 0.0
     for part in text.split(":"):
@@ -240,13 +240,17 @@ def scaled(edit: Edit, sx: float, sy: float) -> Edit:
     def point(x: float, y: float) -> tuple[float, float]:
         return (x + 0.5) * sx - 0.5, (y + 0.5) * sy - 0.5
 
+    def side(begin: int, length: int, scale: float) -> tuple[int, int]:
+        first, last = round(begin * scale), round((begin + length) * scale)
+        # Less than a pixel becomes the one that it begins in: rounded up, it might lie outside the picture.
+        return (first, last - first) if first < last else (math.floor(begin * scale), 1)
+
     if sx == sy == 1:
         return edit
     match edit:
         case EraseBox(box):
-            left, top = round(box.x * sx), round(box.y * sy)
-            right, bottom = round((box.x + box.w) * sx), round((box.y + box.h) * sy)
-            return replace(edit, box=Box(left, top, max(1, right - left), max(1, bottom - top)))
+            (left, width), (top, height) = side(box.x, box.w, sx), side(box.y, box.h, sy)
+            return replace(edit, box=Box(left, top, width, height))
         case Paint(points, radius):
             way = tuple(point(x, y) for x, y in points)
             return replace(edit, points=way, radius=radius * math.sqrt(sx * sy))

@@ -147,8 +147,10 @@ def erase_video(
         if follow:
             folder = stack.enter_context(_folder_beside(output))
             plan = Plan(models.segmenter, wanted.classes, usual_interval(models.segmenter), (height, width))
-            traced = trace(inputs, str(input), shots, timed, plan, folder, start, end, passes.tell)
+            traced = trace(str(input), shots, timed, plan, folder, float(source.origin), start, end, passes.tell)
             passes.over()
+            if traced.unused and not (traced.shots or traced.people or wanted.classes or boxes or mask):
+                raise EraserError(f"{traced.unused[0]}, and nothing else is selected")
             stages, timed, remarks = dict(traced.stages), [], [*remarks, *traced.notes]
             eraser = new_eraser(finder=Retracer(plan.fallback(traced.people), traced))
         else:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engines.errors import EngineError
-from engines.runtime import available_models
+from engines.models import available_models, model_names
 from realtime.background.fill import CLASSICAL, Filler, NetworkFiller, load_filler
 from realtime.deviceprofile import Profile, best_size
 from realtime.errors import EraserError, UsageError
@@ -60,8 +60,8 @@ def load_models(
     fill_threads: of the filler, None for `threads`. Raises UsageError, EraserError.
     """
     if selection.classes or search:
-        _check_name("segmenter", segmenter, available_models("segmenter"))
-    _check_name("filler", fill, [*available_models("filler"), CLASSICAL])
+        _check_name("segmenter", segmenter)
+    _check_name("filler", fill, CLASSICAL)
     try:
         finder = None
         if selection.classes or search:
@@ -85,6 +85,11 @@ def load_models(
     )
 
 
-def _check_name(task: str, model: str, names: list[str]) -> None:
-    if model not in names and not Path(model).exists():
-        raise UsageError(f"unknown {task} '{model}': there are {', '.join(names)}, or give the path of a model")
+def _check_name(task: str, model: str, *others: str) -> None:
+    """others: names that are no models' own."""
+    if model in (*available_models(task), *others) or Path(model).exists():
+        return
+    if Path(model).suffix or Path(model).name != model:
+        raise UsageError(f"there is no {task} {model}: check the path")
+    names = ", ".join((model_names(task), *others))
+    raise UsageError(f"unknown {task} '{model}': there are {names}, or give the path of a model")

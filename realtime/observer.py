@@ -69,7 +69,7 @@ class Directly:
     def unused(self) -> list[str]:
         """Once the input has ended: a remark for each edit whose time never came."""
         return [
-            f"{edit.time:g} s lies behind the end: what was to be selected then is not erased" for edit in self._edits
+            f"{edit.time:g} s lies after the end: what was to be selected then is not erased" for edit in self._edits
         ]
 
 

@@ -46,7 +46,7 @@ def check_paths(
         if not target.parent.is_dir():
             raise EraserError(f"{target.parent} is not a folder: make it first, or put {target.name} elsewhere")
         if target.is_file() and not overwrite:
-            raise EraserError(f"{path} exists: give another name, or --overwrite to replace it")
+            raise EraserError(f"{path} exists: give another name, or --overwrite (overwrite=True) to replace it")
 
 
 class Outputs:

@@ -39,11 +39,16 @@ LOOKAHEAD_BYTES = 1 << 30
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a job is: frames done, the expected total (an estimate; None when unknown), remarks so far."""
+    """How far a job is: frames done, the expected total (an estimate; None when unknown), remarks so far.
+
+    Both count each frame once in every pass over the input. number: of the present pass, from 1 on, of `passes`.
+    """
 
     frames: int
     total: int | None
     notes: tuple[str, ...]
+    number: int = 1
+    passes: int = 1
 
 
 class _Closable(Protocol):

@@ -24,7 +24,7 @@ import numpy as np
 
 from realtime.background.crossing import Crossing, Edge
 from realtime.background.ledger import Ledger
-from realtime.background.memory import ShotMemory
+from realtime.background.memory import Shelf, ShotMemory
 from realtime.background.plate import Plate
 from realtime.background.returns import Returns
 from realtime.eraser import Eraser
@@ -61,7 +61,8 @@ class Rehearsal:
         self._watched: deque[_Watched] = deque()  # the latest frames, which it may yet add to
         self._shots: list[ShotMemory | Crossing] = []
         self._scraps = Scraps(folder / "returns")
-        self._returns: list[Returns] = []  # of each of the shots
+        self._shelf = Shelf()
+        self._returns: deque[Returns] = deque()  # of each of the shots, from the one that is replayed on
         self._plate: Plate | None = None  # of the shot that is watched, or replayed
         self._seconds: list[ShotMemory] = []  # of second layers, in order
         self._second_plate: Plate | None = None  # of the one that is watched
@@ -82,7 +83,7 @@ class Rehearsal:
         finding = replace(finding, between=between or finding.between)
         if finding.cut:
             self._end_shot()
-            self._shots.append(Crossing(self._edge) if between else ShotMemory(self._folder, f"{len(self._shots)}"))
+            self._shots.append(Crossing(self._edge) if between else self._memory(f"{len(self._shots)}"))
             self._returns.append(Returns(self._scraps))
         memory = self._shots[-1]
         if finding.anchored and self._plate is not None and isinstance(memory, ShotMemory):
@@ -123,12 +124,14 @@ class Rehearsal:
             raise EraserError(f"frame {frame.index} was not there in the first pass: the input has changed meanwhile")
         finding = Finding.restored(record)
         self._shot += finding.cut
+        if finding.cut and self._shot > 0:
+            self._returns.popleft()  # those of the shot before
         memory = self._shots[self._shot]
         if isinstance(memory, Crossing):
             finding = replace(finding, mask=memory.mask(finding.mask))
             self._lend_plate(memory)
         pending = eraser.learn(frame, finding)
-        self._returns[self._shot].foretell(pending)
+        self._returns[0].foretell(pending)
         if isinstance(memory, ShotMemory):
             self._plate = pending.plate
         pending.memory = memory.seen_in(frame.image, finding.mask) if isinstance(memory, Crossing) else memory
@@ -136,6 +139,9 @@ class Rehearsal:
             self._second += finding.second.begun
             pending.second_memory = self._seconds[self._second]
         return pending
+
+    def _memory(self, name: str) -> ShotMemory:
+        return ShotMemory(self._folder, name, self._shelf)
 
     def _lend_plate(self, crossing: Crossing) -> None:
         """Let a crossing show what was invented for the shot before it; only the latest one holds a plate."""
@@ -153,7 +159,7 @@ class Rehearsal:
         if second is None:
             return
         if second.begun:
-            self._seconds.append(ShotMemory(self._folder, f"second-{len(self._seconds)}"))
+            self._seconds.append(self._memory(f"second-{len(self._seconds)}"))
         elif second.anchored and self._second_plate is not None:
             self._seconds[-1].store(self._second_plate, second.motion)
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,6 +31,7 @@ SURROUNDINGS = 13  # pixels of a glance over which its brightness is equalised
 ALIKE = 0.4  # disagreement, pixel by pixel, up to which two frames need no closer look
 STRANGE = 0.5  # disagreement, after motion, from which two frames in a row show different scenes
 STRANGERS = 0.55  # the same for the two ends of a dissolve
+ZOOMS = 0.4, 0.5, 0.6, 0.7, 0.8, 1.25, 1.4, 1.7, 2.0, 2.5  # from which a motion between those is sought, too
 FLASH = 6  # frames that a flash lasts at most
 SPANS = 2, 4, 8, 12, 18, 26, 38, 56, 80, 112  # frames between the two ends that are tried as those of a dissolve
 UNMIXED = 0.2  # share of the difference between two frames that no mixture of them explains: then it is none
@@ -167,7 +168,7 @@ class ShotFinder:
             size = float(np.square(other.values - one.values).sum())
             if self._mixture is not None and size <= self._mixture[0] * GROWTH:
                 continue
-            if self._dissolves(first, newest) and self._unlike(one, other, STRANGERS) > STRANGERS:
+            if self._dissolves(first, newest) and self._unlike(one, other, STRANGERS, ZOOMS) > STRANGERS:
                 self._mixture = size, first, newest
         # The windows of the next frames may show more of it.
         if self._mixture is not None and newest - self._mixture[2] >= FLASH:
@@ -206,10 +207,11 @@ class ShotFinder:
         self._dissolved = enters.index
         self._changes.append(_Change((leaves.index, leaves.time), (enters.index, enters.time), one, other))
 
-    def _unlike(self, one: _Glance, other: _Glance, enough: float = math.inf) -> float:
+    def _unlike(self, one: _Glance, other: _Glance, enough: float = math.inf, zooms: Sequence[float] = ()) -> float:
         """How little two frames have in common, whatever moved between them: see `motion.disagreement`.
 
-        enough: an answer up to this is taken as it comes, the smallest one need not be sought.
+        enough: an answer up to this is taken as it comes, the smallest one need not be sought; zooms: how many times
+        larger the one may be than the other, if frames far apart are to be compared.
         """
         if one.plain or other.plain:
             # With nothing to compare, only a step in brightness is a change: a fade's last frame is nearly plain.
@@ -218,9 +220,11 @@ class ShotFinder:
         least = disagreement(one.contrast, other.contrast, everywhere)
         if least <= min(ALIKE, enough):
             return least
-        for guess in ((0.0, 0.0), jump(other.contrast, one.contrast)):
-            flow = self._dis.calc(other.contrast, one.contrast, np.full((*GLANCE, 2), guess, np.float32))
-            rows, columns = np.indices(GLANCE, dtype=np.float32)
+        rows, columns = np.indices(GLANCE, dtype=np.float32)
+        away = np.dstack([columns - (GLANCE[1] - 1) / 2, rows - (GLANCE[0] - 1) / 2])  # from the centre
+        shifts = (np.full_like(away, shift) for shift in ((0.0, 0.0), jump(other.contrast, one.contrast)))
+        for guess in (*shifts, *((zoom - 1) * away for zoom in zooms)):
+            flow = self._dis.calc(other.contrast, one.contrast, guess)
             x, y = columns + flow[..., 0], rows + flow[..., 1]
             inside = (x >= 0) & (x <= GLANCE[1] - 1) & (y >= 0) & (y <= GLANCE[0] - 1)
             if inside.mean() < 0.3:

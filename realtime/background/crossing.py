@@ -56,7 +56,10 @@ class Edge:
 
 @dataclass
 class Crossing:
-    """From one shot to the next; None stands for a plain black picture, from which a film fades in."""
+    """From one shot to the next, straight or through a plain picture.
+
+    None stands for such a picture, from which a film fades in, or to which it fades out.
+    """
 
     before: Edge | None
     after: Edge | None = None
@@ -83,19 +86,24 @@ class Mixture:
         """As `Memory.recall`, all of it taken for SEEN; the camera is taken to stand still while a film dissolves."""
         height, width = self.mask.shape
         whole = Region(0, height, 0, width)
-        black = np.zeros((height, width, 3), np.float32), np.full((height, width), SEEN, np.uint8)
+        plain = np.zeros((height, width, 3), np.float32), np.full((height, width), SEEN, np.uint8)
         (one, trust), (other, other_trust) = (
-            black if edge is None else edge.background(whole) for edge in (self.crossing.before, self.crossing.after)
+            plain if edge is None else edge.background(whole) for edge in (self.crossing.before, self.crossing.after)
         )
         known = ops.equals(np.minimum(trust, other_trust), SEEN)
-        share = self._share(one, other, known & ~self.mask)
-        mixed = cv2.addWeighted(one[region.slices], 1 - share, other[region.slices], share, 0)
+        first, second, light = self._shares(one, other, known & ~self.mask)
+        mixed = cv2.addWeighted(one[region.slices], first, other[region.slices], second, light)
         return ops.to_uint8(mixed), np.full((region.height, region.width), SEEN, np.uint8)
 
-    def _share(self, one: np.ndarray, other: np.ndarray, known: np.ndarray) -> float:
-        """The second picture's share in the frame, 0 to 1, by least squares where both backgrounds are known."""
+    def _shares(self, one: np.ndarray, other: np.ndarray, known: np.ndarray) -> np.ndarray:
+        """The two pictures' shares in the frame and the grey levels that a plain one adds to them, (3,) float64.
+
+        By least squares where both backgrounds are known; half of each where nothing tells.
+        """
         thinned = slice(None, None, STRIDE), slice(None, None, STRIDE)
         chosen = known[thinned] > 0
-        difference = (other[thinned] - one[thinned])[chosen].ravel()
-        change = (self.picture[thinned] - one[thinned])[chosen].ravel()
-        return float(np.clip(change @ difference / max(float(difference @ difference), 1e-3), 0, 1))
+        first, second, frame = (
+            picture[thinned][chosen].ravel().astype(np.float64) for picture in (one, other, self.picture)
+        )
+        terms = np.stack([first, second, np.ones_like(first)])
+        return np.linalg.solve(terms @ terms.T + np.eye(3), terms @ frame + (0.5, 0.5, 0.0))

@@ -2,11 +2,12 @@
 
 A plate keeps only what lies near its view, so a first pass stores the plate of every epoch (the time between two
 re-anchorings) as it was at the end of it. A later look at some place asks the plate of its own epoch first, then those
-of the epochs around it. Everything is on disk; memory is a few plates, however long the shot.
+of the epochs around it. Everything is on disk; memory is that of a `Shelf` and some kilobytes a plate.
 """
 
 from __future__ import annotations
 
+import zlib
 from collections import OrderedDict
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +21,8 @@ from realtime.background.ledger import Ledger
 from realtime.background.plate import SEEN, Plate
 from realtime.ops import Region
 
-HELD = 3  # plates in memory
+HELD_BYTES = 256 << 20  # of plates in memory
+HELD = 3  # of them, however large they are
 REACH = 12  # epochs, before and after its own, in which a place is looked for
 
 
@@ -38,27 +40,64 @@ class Memory(Protocol):
 
 @dataclass(frozen=True)
 class _Stored:
-    """A plate on disk. canvas: in the coordinates of its anchor; onward: 3x3, from there to those of the next epoch."""
+    """A plate on disk.
+
+    canvas: in the coordinates of its anchor; trust: of the canvas, (h, w) uint8, compressed; onward: 3x3, from the
+    anchor's coordinates to those of the next epoch.
+    """
 
     ledger: Ledger
     canvas: Region
+    trust: bytes
     onward: np.ndarray
+
+    def trust_in(self, motion: np.ndarray, region: Region) -> np.ndarray:
+        """The trust, (h, w) uint8, that the plate would read in a region of the frame."""
+        canvas = self.canvas
+        trust = np.frombuffer(zlib.decompress(self.trust), np.uint8).reshape(canvas.height, canvas.width)
+        matrix = ops.translation(-region.x0, -region.y0) @ motion @ ops.translation(canvas.x0, canvas.y0)
+        return ops.warp_levels(trust, matrix, (region.height, region.width), SEEN)
+
+
+class Shelf:
+    """The plates of a whole film, on disk. One thread at a time.
+
+    Those that were looked up last are in memory too: as many as HELD_BYTES hold, and HELD at least.
+    """
+
+    def __init__(self) -> None:
+        self._held: OrderedDict[Ledger, Plate] = OrderedDict()
+
+    def holds(self, ledger: Ledger) -> bool:
+        """Whether its plate is in memory."""
+        return ledger in self._held
+
+    def plate(self, ledger: Ledger) -> Plate:
+        """The only plate of a ledger."""
+        if ledger not in self._held:
+            (arrays,) = ledger
+            self._held[ledger] = Plate.restored(arrays)
+        self._held.move_to_end(ledger)
+        while len(self._held) > HELD and sum(plate.nbytes for plate in self._held.values()) > HELD_BYTES:
+            self._held.popitem(last=False)
+        return self._held[ledger]
 
 
 class ShotMemory:
     """The plates of one shot by epoch: `store` them in order, then `recall`. One thread at a time."""
 
-    def __init__(self, folder: Path, name: str) -> None:
-        self._folder, self._name = folder, name
+    def __init__(self, folder: Path, name: str, shelf: Shelf) -> None:
+        """folder, name: where the plates are kept, and how those of this shot begin; shelf: of all shots."""
+        self._folder, self._name, self._shelf = folder, name, shelf
         self._stored: list[_Stored] = []
-        self._held: OrderedDict[int, Plate] = OrderedDict()
 
     def store(self, plate: Plate, onward: np.ndarray) -> None:
         """Keep the plate of the next epoch. onward: 3x3, its anchor's coordinates -> those of the anchor after it."""
         ledger = Ledger(self._folder / f"{self._name}-{len(self._stored)}.plate")
-        ledger.append(plate.arrays())
+        arrays = plate.arrays()
+        ledger.append(arrays)
         ledger.close()
-        self._stored.append(_Stored(ledger, plate.canvas, onward))
+        self._stored.append(_Stored(ledger, plate.canvas, zlib.compress(arrays["trust"].tobytes()), onward))
 
     def recall(self, epoch: int, motion: np.ndarray, region: Region) -> tuple[np.ndarray, np.ndarray]:
         """As `Memory.recall`; the nearest epoch that has SEEN a pixel gives it."""
@@ -78,23 +117,20 @@ class ShotMemory:
 
     def _complete(self, epoch: int, motion: np.ndarray, region: Region, color: np.ndarray, trust: np.ndarray) -> None:
         """Take what another epoch knows better, in place."""
-        window = ops.bounding_region(~ops.equals(trust, SEEN))
-        if window is None or not _overlaps(self._stored[epoch].canvas, motion, window.moved(region.y0, region.x0)):
+        stored, window = self._stored[epoch], ops.bounding_region(~ops.equals(trust, SEEN))
+        if window is None or not _overlaps(stored.canvas, motion, window.moved(region.y0, region.x0)):
             return
-        color, trust = color[window.slices], trust[window.slices]
-        other_color, other_trust = self._plate(epoch).read(motion, window.moved(region.y0, region.x0))
+        color, trust, region = color[window.slices], trust[window.slices], window.moved(region.y0, region.x0)
+        # To load a plate takes far longer than to see that it knows nothing better.
+        if not self._shelf.holds(stored.ledger) and not (stored.trust_in(motion, region) > trust).any():
+            return
+        other_color, other_trust = self._plate(epoch).read(motion, region)
         better = cv2.compare(other_trust, trust, cv2.CMP_GT)
         cv2.copyTo(other_color, better, color)
         cv2.copyTo(other_trust, better, trust)
 
     def _plate(self, epoch: int) -> Plate:
-        if epoch not in self._held:
-            (arrays,) = self._stored[epoch].ledger
-            self._held[epoch] = Plate.restored(arrays)
-            if len(self._held) > HELD:
-                self._held.popitem(last=False)
-        self._held.move_to_end(epoch)
-        return self._held[epoch]
+        return self._shelf.plate(self._stored[epoch].ledger)
 
 
 def _overlaps(canvas: Region, motion: np.ndarray, region: Region) -> bool:

@@ -47,10 +47,7 @@ def read_plate(path: str | os.PathLike[str], size: tuple[int, int] | None = None
     except OSError as error:
         raise EraserError(f"cannot read the plate {path}: {error.strerror or error}") from error
     except (ValueError, TypeError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        reason = " ".join(str(error).split())
-        raise EraserError(
-            f"{path} is no plate that this program saved, or is damaged ({reason}): save it anew"
-        ) from error
+        raise EraserError(f"{path} is no plate that this program saved, or is damaged: save it anew") from error
     height, width = plate.frame_size
     if size is not None and not ops.same_shape(size, (height, width)):
         raise EraserError(

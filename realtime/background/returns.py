@@ -92,10 +92,11 @@ class Returns:
         hidden &= ~ops.at_least(open, finding.patience)
 
     def end(self, plate: Plate) -> None:
-        """No frame follows: what came back so late is believed, too."""
+        """No frame follows: what came back so late is believed, too; all but the notes is let go."""
         self._past.follow(plate)
         canvas = plate.canvas
         self._note(self._past["varies"] & ~self._past["hidden"], Region(0, canvas.height, 0, canvas.width), plate)
+        self._past.clear()
 
     def _believe(self, pending: Pending, matrix: np.ndarray, part: Region, now: int) -> None:
         """Learn which pixels of a part of the canvas vary, and when what they show began.
@@ -131,13 +132,13 @@ class Returns:
         waits &= ~renewed | varies
 
     def _note(self, where: np.ndarray, part: Region, plate: Plate) -> None:
-        """Keep what is to come of some pixels, (h, w) uint8, by the frame that showed them last."""
+        """Keep what is to come of some pixels, (h, w) uint8, by the frame that showed them last, as the next lies."""
         y, x = np.nonzero(where)
         left, turn, back, color = (self._past[name][part.slices][y, x] for name in ("left", "turn", "back", "color"))
         for frame in np.unique(left):
             some = left == frame
             at = np.column_stack([x, y])[some] + (part.x0 + plate.canvas.x0, part.y0 + plate.canvas.y0)
-            to_epoch = np.linalg.inv(plate.since(self._epochs[max(int(frame), 0)]))
+            to_epoch = np.linalg.inv(plate.since(self._epochs[int(frame) + 1]))
             note = np.empty(len(at), _NOTE)
             note["x"], note["y"] = np.rint(ops.transform_points(to_epoch, at)).astype(np.int32).T
             note["turn"], note["back"], note["color"] = turn[some], back[some], color[some]
@@ -243,7 +244,11 @@ class _Layers:
     def __init__(self, **empty: np.ndarray | np.generic) -> None:
         """empty: what each layer holds of a pixel that nothing is known of: a scalar, or one for each channel."""
         self._empty = empty
-        self._layers = {name: np.empty((0, 0, *np.shape(value)), value.dtype) for name, value in empty.items()}
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget every pixel, and take no memory."""
+        self._layers = {name: np.empty((0, 0, *np.shape(value)), value.dtype) for name, value in self._empty.items()}
         self._canvas, self._epoch = Region(0, 0, 0, 0), 0
 
     def __getitem__(self, name: str) -> np.ndarray:

@@ -73,7 +73,8 @@ def erase_batch(
     except OSError as error:
         raise EraserError(f"{folder} cannot be made ({error.strerror}): choose another --output") from error
     with Journal(folder) as journal:
-        notes = _resuming(journal, print_of, len(work.videos))
+        notes = [f"{each} holds the outputs of another batch: left out" for each in work.outputs]
+        notes += _resuming(journal, print_of, len(work.videos))
         for line in notes:
             if note is not None:
                 note(line)

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from realtime.batch.journal import NAME as JOURNAL
 from realtime.errors import EraserError, UsageError
 
 # What people call video files. What is in them is found out when they are opened.
@@ -30,10 +31,12 @@ class Video:
 
 @dataclass(frozen=True)
 class Work:
-    """The videos in the order of their names; others: how many files there are that are no videos."""
+    """The videos in the order of their names; others: how many files there are that are no videos; outputs: folders
+    that were not entered, since another batch has written to them."""
 
     videos: tuple[Video, ...]
     others: int
+    outputs: tuple[Path, ...] = ()
 
 
 def find_work(source: Path, output: Path) -> Work:
@@ -45,9 +48,9 @@ def find_work(source: Path, output: Path) -> Work:
     """
     if source.is_dir():
         root = source
-        files, others = _below(source, output)
+        files, others, outputs = _below(source, output)
     elif source.is_file():
-        files, others = _listed(source), 0
+        files, others, outputs = _listed(source), 0, []
         root = Path(os.path.commonpath([file.parent for file in files]))
     else:
         raise EraserError(f"There is no folder and no list {source}. Check the path.")
@@ -56,23 +59,26 @@ def find_work(source: Path, output: Path) -> Work:
         name = file.relative_to(root).as_posix()
         videos.append(Video(name, file, output / name))
     _check_apart(videos)
-    return Work(tuple(videos), others)
+    return Work(tuple(videos), others, tuple(outputs))
 
 
-def _below(folder: Path, output: Path) -> tuple[list[Path], int]:
-    """The videos below a folder, and the number of other files; without what is below `output`."""
-    videos, others = [], 0
+def _below(folder: Path, output: Path) -> tuple[list[Path], int, list[Path]]:
+    """The videos below a folder, the number of other files, and the outputs of other batches, whose videos don't count;
+    without what is below `output`."""
+    videos, others, outputs = [], 0, []
     beside = output.resolve()
     for parent, folders, names in os.walk(folder):
         # A batch into the folder itself finds its outputs on its inputs: that is refused later, with its own words.
         kept = [name for name in folders if not name.startswith(".") and (Path(parent) / name).resolve() != beside]
-        folders[:] = kept
+        written = [name for name in kept if (Path(parent) / name / JOURNAL).is_file()]
+        outputs += [Path(parent) / name for name in written]
+        folders[:] = [name for name in kept if name not in written]
         for name in names:
             if not name.startswith(".") and Path(name).suffix.lower() in EXTENSIONS:
                 videos.append(Path(parent) / name)
             else:
                 others += 1
-    return videos, others
+    return videos, others, outputs
 
 
 def _listed(source: Path) -> list[Path]:

@@ -104,7 +104,11 @@ def _print_cameras(context: click.Context, _: click.Parameter, wanted: bool) -> 
     multiple=True,
     help="Erase the object that fills this box from this time on. Repeatable.",
 )
-@click.option("--selection", metavar="FILE", help="Select what this file says; 'w' in the window writes one.")
+@click.option(
+    "--selection",
+    metavar="FILE",
+    help="Select what this file says; 'w' in the window writes one, and so does --select of erase-video.",
+)
 @click.option(
     "--plate",
     metavar="FILE.npz",

@@ -188,7 +188,7 @@ def _check(options: LiveOptions, *, watched: bool) -> None:
     if not options.headless and not watched:
         from realtime.live.window import check_display
 
-        check_display()
+        check_display("give --headless with --record")
 
 
 def _planned(options: LiveOptions, width: int, height: int) -> list[TimedEdit]:

@@ -1,6 +1,6 @@
 """The window: OpenCV's HighGUI, and nothing that could be decided without it.
 
-    check_display()
+    check_display("give --headless")
     show(loop, "erase-live: /dev/video0")
 
 HighGUI belongs to the main thread: everything here has to be called from it. What an event means is in `ui`, what is
@@ -65,21 +65,22 @@ except cv2.error as error:
 """
 
 
-def check_display() -> None:
-    """Raise EraserError where no window can be opened; HighGUI itself would abort the whole process."""
+def check_display(otherwise: str) -> None:
+    """Raise EraserError where no window can be opened; HighGUI itself would abort the whole process.
+
+    otherwise: what the user can do without one.
+    """
     if not cv2.currentUIFramework():
-        raise EraserError(
-            "this build of OpenCV has no windows: install opencv-python (not -headless), or give --headless"
-        )
+        raise EraserError(f"this build of OpenCV has no windows: install opencv-python (not -headless), or {otherwise}")
     if not sys.platform.startswith("linux"):
         return
     asked = os.environ.get("QT_QPA_PLATFORM") or os.environ.get("DISPLAY")
     if not asked:
-        raise EraserError("there is no display to open a window on (DISPLAY is not set): give --headless")
+        raise EraserError(f"there is no display to open a window on (DISPLAY is not set): {otherwise}")
     probe = subprocess.run([sys.executable, "-c", _PROBE], capture_output=True, text=True)
     if probe.returncode != 0:
         why = probe.stderr.strip().partition("\n")[0]
-        raise EraserError(f"no window can be opened on the display {asked} ({why}): give --headless")
+        raise EraserError(f"no window can be opened on the display {asked} ({why}): {otherwise}")
 
 
 def _connect() -> None:

@@ -69,7 +69,14 @@ _SETTINGS: dict[str, dict[str, str]] = {
     "mpeg2video": {"flags": "+qscale", "global_quality": str(2 * 118)},
     "mjpeg": {"flags": "+qscale", "global_quality": str(2 * 118)},
 }
-
+# The best and the worst crf of encoders. x264 and those of MPEG would cut another without a word; encoders that are not
+# here have no such setting.
+_QUALITIES = {
+    **dict.fromkeys(("libx264", "libx264rgb", "libx265", *_BY_GPU.values()), (0, 51)),
+    **dict.fromkeys(("libsvtav1", "libvpx-vp9"), (0, 63)),
+    "libvpx": (4, 63),
+    **dict.fromkeys(("mpeg4", "mpeg2video", "mjpeg"), (0, 31)),
+}
 
 # AVFieldOrder to x264's words for the field that is shown first.
 _SHOWN_FIRST = {2: "tff", 3: "bff", 4: "bff", 5: "tff"}
@@ -165,14 +172,19 @@ def choose_encoder(
     for codec_name, encoder, held in _candidates(
         wanted, pixel_format, width, height, accepted, _chain(codec, source_codec, wanted, container, accepted), able
     ):
-        options = _options(encoder, crf, first, field_order, lossless or crf == 0)
-        if _opens(container, encoder, held, width, height, options):
-            notes = _notes(container, source_codec, codec_name, wanted, shape_of(held), asked=codec is not None)
-            said = [_note_of_gpu(encoder)] if by_gpu else []
-            return Choice(encoder, held, options, (*notes, *said))
+        quality = crf if encoder in _QUALITIES else None
+        options = _options(encoder, quality, first, field_order, lossless or crf == 0)
+        if _takes(encoder, quality) and _opens(container, encoder, held, width, height, options):
+            notes = [*_notes(container, source_codec, codec_name, wanted, shape_of(held), asked=codec is not None)]
+            if quality != crf:
+                notes.append(f"{_title(codec_name)} takes no --crf: it is left out.")
+            if by_gpu:
+                notes.append(_note_of_gpu(encoder))
+            return Choice(encoder, held, options, tuple(notes))
         usual = _options(encoder, None, first, field_order, lossless)
-        if crf is not None and _opens(container, encoder, held, width, height, usual):
-            raise UsageError(f"{_title(codec_name)} takes no --crf of {crf:g}. Choose a smaller one.")
+        if quality is not None and _opens(container, encoder, held, width, height, usual):
+            best, worst = _QUALITIES[encoder]
+            raise UsageError(f"{_title(codec_name)} takes no --crf of {crf:g}. Choose one from {best} to {worst}.")
     if codec is not None:
         raise EraserError(
             f"{_title(codec)} cannot be written into {_extension(container)} files ({wanted.text}, {width}x{height})."
@@ -275,6 +287,13 @@ def _takes_size(encoder: str, held: Shape, width: int, height: int) -> bool:
     """x264, x265 and the hardware encoders want whole chroma samples; VP9, AV1, FFV1 and MPEG-4 take any size."""
     whole = width % held.step_x == 0 and height % held.step_y == 0
     return whole or not any(family in encoder for family in ("264", "265", "hevc", "nvenc", "prores"))
+
+
+def _takes(encoder: str, quality: float | None) -> bool:
+    if quality is None:
+        return True
+    best, worst = _QUALITIES[encoder]
+    return best <= quality <= worst
 
 
 def _options(

@@ -10,7 +10,14 @@ import av
 import numpy as np
 
 from realtime.errors import EraserError, UsageError
-from realtime.media.image_source import ImageSource, is_pattern, numbered_name, pattern_names, replaced
+from realtime.media.image_source import (
+    ImageSource,
+    is_pattern,
+    numbered_name,
+    pattern_names,
+    picture_files,
+    replaced,
+)
 from realtime.media.metadata import NOTHING, Metadata, read_metadata
 from realtime.media.pictures import encode_picture, is_picture, losses
 from realtime.media.planes import write_replaced
@@ -67,7 +74,15 @@ class ImageSink(PictureSink):
         self._write(index, image, None, self._metadata(index))
 
     def finish(self) -> None:
+        if self._still:
+            self._target.commit()
+            return
+        written = set(os.listdir(self._target.temporary))
         self._target.commit()
+        # Pictures of a longer run, of another part of the input or the user's own look alike: none is removed.
+        if older := sum(path.name not in written for path in picture_files(self._output)):
+            pictures = "1 older picture, left as it was" if older == 1 else f"{older} older pictures, left as they were"
+            self.notes.append(f"{self._output} also holds {pictures}.")
 
     def abort(self) -> None:
         self._target.discard()

@@ -104,11 +104,13 @@ def _check_free(
             raise EraserError(f"{output} is a file, and a folder is to be written. Choose another name.")
         taken = next((name for name in os.listdir(final) if joins is None or joins(name)), None)
         if taken is not None and not overwrite:
-            raise EraserError(f"The folder {output} holds {taken} already. Choose another one or pass --overwrite.")
+            raise EraserError(
+                f"The folder {output} holds {taken} already. Choose another one or pass --overwrite (overwrite=True)."
+            )
         return
     if source_path is not None and os.path.exists(source_path) and os.path.samefile(final, source_path):
         raise EraserError(f"{output} is the input itself. Choose another name for the output.")
     if not stat.S_ISREG(mode):
         raise EraserError(f"{output} is not a regular file. Choose another name for the output.")
     if not overwrite:
-        raise EraserError(f"{output} exists already. Choose another name or pass --overwrite.")
+        raise EraserError(f"{output} exists already. Choose another name or pass --overwrite (overwrite=True).")

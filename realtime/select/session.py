@@ -52,7 +52,7 @@ class Options:
 def select(input: str, options: Options) -> Path | None:
     """Let the user select in a window; the file of the selection, None where they left without one. EraserError."""
     check_paths([input], [options.selection], overwrite=True)
-    check_display()
+    check_display("give --click or --box, or select on a machine with a display and use --selection")
     with ExitStack() as stack:
         clip = Clip(input, options.start, options.end)
         stack.callback(clip.close)

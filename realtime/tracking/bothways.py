@@ -5,7 +5,8 @@
 
 A walk forward starts where the first edit is; a walk backward goes from the last one to the shot's beginning, with the
 objects as each edit left them. Where a correction comes before the click that chose its object, a third walk leads
-forward from it. Between two edits of an object the nearer one has the say, unless only the other can see it.
+forward from it. Between two edits of an object the nearer one has the say, unless only the other can see it; what is
+given back stays so until it is chosen again.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from typing import Protocol
 import numpy as np
 
 from realtime import ops
-from realtime.edits import Add, Edit, Erase, EraseBox, Paint, Stencil, Subtract
+from realtime.edits import Add, Edit, Erase, EraseBox, Paint, Restore, Stencil, Subtract
 from realtime.masks import OFF
 from realtime.motion.glance import Tracks, equalised, find_corners
 from realtime.tracking.film import Scraps
@@ -109,6 +110,11 @@ class Traced:
         entry.scrap = self._scraps.append(head + _packed(matte))
         objects[track.number] = entry
 
+    def forget(self, number: int, begin: int, end: int) -> None:
+        """An object is not erased after all from a frame on, and before another."""
+        for row in self.rows[begin:end]:
+            row.objects.pop(number, None)
+
     def _track(self, number: int, entry: _Entry) -> Track:
         data = self._scraps.read(entry.scrap)
         keep, person, rank = np.frombuffer(data, np.float32, 3)
@@ -118,13 +124,15 @@ class Traced:
         track.dx, track.dy = self.moved.get(number, (0.0, 0.0))
         return track
 
-    def note_losses(self, begin: float, end: float) -> None:
-        """Sum up from when to when objects that are to be erased were lost, within a part of the shot."""
+    def note_losses(self, begin: float, end: float, origin: float = 0.0) -> None:
+        """Sum up from when to when objects that are to be erased were lost, within a part of the shot; origin: the
+        time at which the input begins, seconds.
+        """
         since: dict[int, float] = {}
         for time, row in zip(self.times, self.rows, strict=True):
             lost = {number for number, entry in row.objects.items() if entry.rank == 2 and begin <= time < end}
             for number in sorted(set(since) - lost):
-                self._lose(number, since.pop(number), f"until {time:.2f} s")
+                self._lose(number, since.pop(number), f"until {time - origin:.2f} s")
             for number in lost - set(since):
                 since[number] = time
         for number, time in sorted(since.items()):
@@ -170,21 +178,32 @@ def follow_both_ways(
     back = _Walk(film, finder(), size, forward=False)
     corrected: dict[int, list[Track]] = {}
     for index in range(last, -1, -1) if last else ():
-        painted = [stroke for there, stroke in strokes if there == index]
+        row = traced.rows[index]
+        painted = [stroke for order, (there, stroke) in enumerate(strokes) if there == index and order in row.ways]
         back.step(index, [*painted, *early.get(index, ())], keys.get(index, []))
+        for number, chosen in back.give_back(late.get(index, ())).items():
+            traced.forget(number, index, chosen)
         if index in early:
             corrected[index] = back.heard()
         back.keep(traced, index, matte=index < first)
-        traced.rows[index].ways |= back.ways(strokes)
+        row.ways |= back.ways(strokes)
         tell(traced, index)
     if corrected:
         again = _Walk(film, finder(), size, forward=True)
         for index in range(min(corrected), last + 1):
             again.step(index, (), corrected.get(index, []))
+            again.give_back(late.get(index, ()))
             again.keep(traced, index, matte=False)
             tell(traced, index)
     traced.losses += [*ahead.losses(), *back.losses()]
     return traced
+
+
+def walked(edits: Sequence[tuple[int, Edit]], length: int) -> int:
+    """How many frames `follow_both_ways` looks at, in a film of so many; edits: as it takes them."""
+    late, early = _by_frame(edits)
+    first, last = min(late), max(late)
+    return length - first + (last + 1 if last else 0) + (last + 1 - min(early) if early else 0)
 
 
 def _by_frame(edits: Iterable[tuple[int, Edit]]) -> tuple[dict[int, list[Edit]], dict[int, list[Edit]]]:
@@ -207,6 +226,7 @@ class _Walk:
 
     def __init__(self, film: Pictures, finder: Finder, size: tuple[int, int], *, forward: bool) -> None:
         self.finder = finder
+        finder.objects.as_shown = False
         self.size = finder.size(film.picture(0))
         self._film, self._frame_size, self._clock = film, size, 1 if forward else -1
         self._before: np.ndarray | None = None
@@ -229,6 +249,21 @@ class _Walk:
     def heard(self) -> list[Track]:
         """The objects that this frame's edits spoke of, as they are now."""
         return [_copy(track) for track in self.finder.heard if track.role != "none"]
+
+    def give_back(self, edits: Iterable[Edit]) -> dict[int, int]:
+        """Follow no longer the objects that these edits give back in this frame; their numbers, and where they were
+        set.
+        """
+        given = {}
+        for edit in edits:
+            if not isinstance(edit, Restore):
+                continue
+            to_matte = ops.scaling(self._frame_size, self.size)
+            x, y = ops.transform_points(to_matte, np.array([[edit.x, edit.y]], np.float64))[0]
+            track = self.finder.objects.at(float(x), float(y), ("erase",), reach=0.0)
+            if track is not None:
+                track.role, given[track.number] = "none", self._set[track.number]
+        return given
 
     def ways(self, strokes: Sequence[tuple[int, Stroke]]) -> dict[int, np.ndarray]:
         """The ways of the strokes painted so far, by their place in the given order."""

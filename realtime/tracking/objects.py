@@ -54,12 +54,14 @@ class Objects:
     """The followed objects, the brush strokes, and whether every person is erased.
 
     State: these, what came before each edit, and the object that `Add` and `Subtract` refine. Mattes are (h, w)
-    float32, smaller than the frame; edits come in pixels of the frame.
+    float32, smaller than the frame; edits come in pixels of the frame. as_shown: whether they speak of the picture that
+    shows what was moved where it was put, as in a live window; otherwise, of the input's.
     """
 
     def __init__(self, people: bool):
         """people: whether the classes' whole matte is erased from the start."""
         self.people = self._people_at_start = people
+        self.as_shown = True
         self.tracks: list[Track] = []
         self.strokes = Strokes()
         self.numbers = itertools.count(1)
@@ -153,6 +155,19 @@ class Objects:
         if number is not None:
             self._named[number] = track
 
+    def at(self, x: float, y: float, roles: Sequence[str], reach: float) -> Track | None:
+        """The followed or lost object whose matte is at a pixel of the mattes, or within `reach` of it, a share of
+        their height; the latest chosen first.
+        """
+        for track in reversed(self.tracks):
+            if track.role not in roles or track.state == "gone":
+                continue
+            radius = round(reach * track.matte.shape[0])
+            mask = ops.at_least(track.hole(), ON)
+            if value_at(ops.grow(mask, radius), x, y) or (track.fresh and _clicked(track, (x, y), radius + 2)):
+                return track
+        return None
+
     def named(self, number: int) -> Track | None:
         """The track that an edit calls by this number."""
         return self._named.get(number)
@@ -200,7 +215,7 @@ class _Desk:
 
     def erase(self, x: float, y: float, number: int | None = None) -> None:
         """Erase what is at a pixel of the frame."""
-        shown = self._shown_displaced(x, y)
+        shown = self._shown_displaced(x, y) if self._objects.as_shown else None
         track = shown or self._tracked(x, y, ("keep", "erase"), reach=0.0)
         if shown is not None:
             shown.dx = shown.dy = 0.0
@@ -222,7 +237,7 @@ class _Desk:
 
     def restore(self, x: float, y: float) -> None:
         """Give back what is at a pixel: an object, one of the people, or what was painted."""
-        track = self._shown_displaced(x, y) or self._tracked(x, y, ("erase",), reach=REACH)
+        track = self._meant(x, y, reach=REACH)
         part = None if self._matte is None else part_at(self._matte, *self._small(x, y))
         if track is not None:
             track.role, track.dx, track.dy = "none", 0.0, 0.0
@@ -267,7 +282,7 @@ class _Desk:
         track.touch(mask, adds=stroke.erase, time=self._time)
 
     def move(self, x: float, y: float, dx: float, dy: float) -> None:
-        track = self._shown_displaced(x, y) or self._tracked(x, y, ("erase",), reach=0.0) or self._new(x, y)
+        track = self._meant(x, y, reach=0.0) or self._new(x, y)
         self._objects.choose(track)
         track.dx, track.dy = track.dx + dx, track.dy + dy
 
@@ -283,17 +298,15 @@ class _Desk:
         self._objects.tracks.append(track)
         return track
 
+    def _meant(self, x: float, y: float, reach: float) -> Track | None:
+        """The erased object that an edit speaks of: one that is there, or is shown there."""
+        shown, there = self._shown_displaced(x, y), self._tracked(x, y, ("erase",), reach)
+        # In a file, too, what a live window wrote may speak of what is shown.
+        return shown or there if self._objects.as_shown else there or shown
+
     def _tracked(self, x: float, y: float, roles: Sequence[str], reach: float) -> Track | None:
-        """The followed or lost object whose matte is at a pixel, or within `reach` of it, the latest chosen first."""
-        small = self._small(x, y)
-        radius = round(reach * self._matte_size[0])
-        for track in reversed(self._objects.tracks):
-            if track.role not in roles or track.state == "gone":
-                continue
-            mask = ops.at_least(track.hole(), ON)
-            if value_at(ops.grow(mask, radius), *small) or (track.fresh and _clicked(track, small, radius + 2)):
-                return track
-        return None
+        """As `Objects.at`, at a pixel of the frame."""
+        return self._objects.at(*self._small(x, y), roles, reach)
 
     def _shown_displaced(self, x: float, y: float) -> Track | None:
         """The moved object that is shown at a pixel."""

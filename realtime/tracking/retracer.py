@@ -75,6 +75,9 @@ class Retracer:
         self._own.tracks = [track for shot, index in self._here for track in shot.tracks(index)]
         if [shot for shot, _ in self._here] != before:
             self._begin(image.shape[:2])
+        self._own.strokes.active = tuple(
+            number for number, (shot, index, order) in enumerate(self._strokes()) if order in shot.rows[index].ways
+        )
         found = self._sum_up()
         self._told = time, found
         return found
@@ -88,11 +91,8 @@ class Retracer:
         if not self._here:
             self._fallback.settle(step, size)
         for number, (shot, index, order) in enumerate(self._strokes()):
-            painted, stroke = shot.strokes[order]
-            if painted < index:
-                way = step @ self._ways[id(shot), order]
-            else:
-                way = place(stroke, size) if painted == index else shot.rows[index].ways[order]
+            later = shot.strokes[order][0] < index
+            way = step @ self._ways[id(shot), order] if later else _way(shot, index, order, size)
             self._ways[id(shot), order] = way
             self._own.strokes.lay(number, way)
 
@@ -113,12 +113,10 @@ class Retracer:
         self._before = _Shown(_masks(replaced.tracks, "erase"), {}, None, True)
         ways = {}
         for shot, index, order in self._strokes():
-            painted, stroke = shot.strokes[order]
             known = self._ways.get((id(shot), order))
-            if known is None:
-                known = place(stroke, size) if painted <= index else shot.rows[index].ways[order]
+            known = _way(shot, index, order, size) if known is None else known
             ways[id(shot), order] = known
-            replaced.strokes.paint(stroke, known)
+            replaced.strokes.paint(shot.strokes[order][1], known)
         self._ways = ways
 
     def _sum_up(self) -> Found:
@@ -132,6 +130,12 @@ class Retracer:
         begun, self._before = now.begun(self._before), now
         found = summed_up(matte, people, tracks, size)
         return found if begun is None or not begun.any() else replace(found, begun=begun)
+
+
+def _way(shot: Traced, index: int, order: int, size: tuple[int, int]) -> np.ndarray:
+    """Of a stroke to a frame: as it was traced, or, where it doesn't count, as it was painted."""
+    way = shot.rows[index].ways.get(order)
+    return place(shot.strokes[order][1], size) if way is None else way
 
 
 class _Shown(NamedTuple):

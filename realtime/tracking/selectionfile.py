@@ -36,7 +36,8 @@ from realtime.report import write_bytes, write_text
 from realtime.selection import Box
 
 VERSION = 1
-DECIMALS = 3  # of coordinates and seconds in a selection file
+DECIMALS = 3  # of coordinates in a selection file
+TIME_DECIMALS = 6  # of seconds: rounded up further, a time would be that of the next frame
 
 _CLICKS: dict[str, type[Erase | Add | Subtract]] = {"erase": Erase, "add": Add, "subtract": Subtract}
 _NAMES: dict[str, type[Edit]] = {
@@ -79,7 +80,7 @@ def read_selection(path: str | PathLike[str], width: int, height: int) -> list[T
     except ValueError as error:
         raise EraserError(f"{path} is no selection file: it is not JSON ({error})") from error
     if not isinstance(content, dict) or "selection" not in content:
-        raise EraserError(f"{path} is no selection file: give one that 'w' in the window of erase-live wrote")
+        raise EraserError(f"{path} is no selection file: give one that erase-video --select wrote, or 'w' live")
     if content["selection"] != VERSION:
         raise EraserError(
             f"the selection {path} is of version {content['selection']}, and this program reads version {VERSION}: "
@@ -107,7 +108,7 @@ def _nth_edit(path: Path, number: int, record: object) -> TimedEdit:
 
 def _as_record(timed: TimedEdit) -> dict[str, Any]:
     edit = timed.edit
-    record: dict[str, Any] = {"time": _rounded(timed.time)}
+    record: dict[str, Any] = {"time": _rounded(timed.time, TIME_DECIMALS)}
     record["do"] = next(name for name, kind in _NAMES.items() if isinstance(edit, kind))
     match edit:
         case EraseBox(box):
@@ -212,9 +213,9 @@ def _points(record: dict[str, Any]) -> tuple[tuple[float, float], ...]:
     return tuple((_number({"points": x}, "points"), _number({"points": y}, "points")) for x, y in way)
 
 
-def _rounded(value: float) -> float | int:
+def _rounded(value: float, decimals: int = DECIMALS) -> float | int:
     """For the file: as few digits as say the same."""
-    short = round(float(value), DECIMALS)
+    short = round(float(value), decimals)
     return int(short) if short.is_integer() else short
 
 

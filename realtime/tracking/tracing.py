@@ -1,6 +1,6 @@
 """The pass over a file that comes before all others where objects were chosen: follows each through its shot.
 
-    traced = trace(inputs, "in.mp4", find_shots("in.mp4"), edits, plan, folder, None, None, print)
+    traced = trace("in.mp4", find_shots("in.mp4"), edits, plan, folder, 0.0, None, None, print)
     eraser = Eraser(segmenter, filler, selection, settings, finder=Retracer(plan.fallback(traced.people), traced))
 
 Frames of a file come forward only. So the pictures of a shot that holds an edit are kept on disk, as small as the
@@ -24,12 +24,12 @@ from realtime.edits import Edit, People, TimedEdit, settled
 from realtime.errors import EraserError
 from realtime.media.opening import open_source
 from realtime.media.source import Source
-from realtime.pipeline import Inputs, Progress
+from realtime.pipeline import Progress
 from realtime.reader import Reader
 from realtime.report import StageTime, StageTimes
 from realtime.segment import Segmenter
 from realtime.shots import Shot
-from realtime.tracking.bothways import Traced, follow_both_ways
+from realtime.tracking.bothways import Traced, follow_both_ways, walked
 from realtime.tracking.film import Film, Scraps
 from realtime.tracking.finder import Finder, SegmentationFault, picture_size
 from realtime.tracking.parts import Parts
@@ -90,29 +90,27 @@ class Plan:
 
 
 def trace(
-    inputs: Inputs,
     path: str,
     shots: Sequence[Shot],
     edits: Sequence[TimedEdit],
     plan: Plan,
     folder: Path,
+    origin: float,
     start: float | None,
     end: float | None,
     progress: Callable[[Progress], None],
 ) -> Trace:
     """Follow what the edits choose through its shots.
 
-    inputs: closes what is read; shots: of the part from start to end; edits: in seconds from the input's beginning, in
-    pixels of the frames; start, end: as `open_source` takes them; folder: where to keep what is found. Raises
-    EraserError.
+    shots: of the part from start to end; edits: in seconds from the input's beginning, in pixels of the frames; folder:
+    where to keep what is found; origin: the time at which the input begins, seconds; start, end: as `open_source` takes
+    them. Raises EraserError.
     """
-    with open_source(path, start=start, end=end) as source:
-        origin = float(source.origin)
     spans = _spans([(shot.start - origin, shot.end - origin) for shot in shots])
-    tracer = _Tracer(inputs, plan, folder, origin, progress)
+    tracer = _Tracer(plan, folder, origin, progress)
     for span, here in zip(spans, tracer.shared_out(settled(edits), spans, start or 0.0), strict=True):
         if any(not isinstance(timed.edit, People) for timed in here):
-            tracer.read(inputs.add(open_source(path, start=_edge(span.first, start), end=_edge(span.last, end))))
+            tracer.read(open_source(path, start=_edge(span.first, start), end=_edge(span.last, end)))
             tracer.follow(span, here)
         tracer.people(here)
     return tracer.done
@@ -135,14 +133,13 @@ class _Tracer:
 
     def __init__(
         self,
-        inputs: Inputs,
         plan: Plan,
         folder: Path,
         origin: float,
         progress: Callable[[Progress], None],
     ) -> None:
         self.done = Trace()
-        self._inputs, self._plan, self._folder, self._origin = inputs, plan, folder, origin
+        self._plan, self._folder, self._origin = plan, folder, origin
         self._progress = progress
         self._scraps = Scraps(folder / "objects")
         self._times = StageTimes()
@@ -150,11 +147,13 @@ class _Tracer:
         self._everybody = bool(plan.classes)
 
     def shared_out(self, edits: Sequence[TimedEdit], spans: Sequence[Span], start: float) -> list[list[TimedEdit]]:
-        """The edits of each shot. What has no time counts from the first frame on."""
+        """The edits of each shot. What has no time counts from the first frame on, and so does what was said of all
+        people before.
+        """
         begins = [span.begin for span in spans]
         shared: list[list[TimedEdit]] = [[] for _ in spans]
         for timed in edits:
-            if 0 < timed.time < start - ROUNDING_S:
+            if 0 < timed.time < start - ROUNDING_S and not isinstance(timed.edit, People):
                 self._leave_out(timed, "lies before the start")
             else:
                 shared[max(0, bisect.bisect(begins, timed.time + ROUNDING_S) - 1)].append(timed)
@@ -168,7 +167,9 @@ class _Tracer:
                 self.done.people.append((timed.time + self._origin, self._everybody))
 
     def read(self, source: Source) -> None:
-        """Keep the pictures of a shot, as small as a finder sees them. Two threads: the reader's and the caller's."""
+        """Keep the pictures of a shot, as small as a finder sees them, and close the source, unless its reader hangs.
+        Two threads: the reader's and the caller's.
+        """
         self._film = Film(self._folder / "film")
         reader = Reader(source, None)
         crew, size = Crew(reader.channel), None
@@ -181,7 +182,8 @@ class _Tracer:
                     self._tell(READING)
                 crew.wait()
         finally:
-            self._inputs.still_read = "reader" in crew.hanging
+            if "reader" not in crew.hanging:
+                source.close()
 
     def follow(self, span: Span, edits: Sequence[TimedEdit]) -> None:
         """Follow the objects through the shot that was read."""
@@ -191,10 +193,10 @@ class _Tracer:
             if index < len(self._film.times):
                 indexed.append((index, timed.edit))
             else:
-                self._leave_out(timed, "lies behind the end")
+                self._leave_out(timed, "lies after the end")
         if indexed:
             traced = self._follow(indexed)
-            traced.note_losses(span.begin + self._origin, span.end + self._origin)
+            traced.note_losses(span.begin + self._origin, span.end + self._origin, self._origin)
             self.done.shots.append(traced)
             self.done.stages = self._times.summary()
             self.done.notes += [loss.note(self._origin) for loss in traced.losses]
@@ -203,15 +205,15 @@ class _Tracer:
     def _follow(self, edits: Sequence[tuple[int, Edit]]) -> Traced:
         numbers = [number for _, edit in edits if (number := getattr(edit, "number", None)) is not None]
         people, free = self._everybody, max(numbers, default=0) + 1
-        indices, length = [index for index, _ in edits], len(self._film.times)
-        steps = length - min(indices) + max(indices)  # that two walks take
+        length = len(self._film.times)
+        share = (1 - READING) * length / walked(edits, length)
         begin = time.perf_counter()
 
         def tell(*_: object) -> None:
             nonlocal begin
             begin, before = time.perf_counter(), begin
             self._times.add({"following": (begin - before) * 1e3})
-            self._tell((1 - READING) * length / steps)
+            self._tell(share)
 
         try:
             return follow_both_ways(

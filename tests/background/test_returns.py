@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from realtime import ops
+from realtime.background.plate import Plate
 from realtime.eraser import Eraser
 from realtime.rehearsal import Rehearsal
 from realtime.selection import Selection
@@ -70,6 +71,19 @@ def test_a_screen_switches_behind_somebody_when_the_rest_of_it_does(tmp_path, sp
     results = in_two_passes(tmp_path, noisy(put(*each) for each in zip(truths, walks, strict=True)), walks)
     assert min(psnr(results[i], truths[i], walks[i]) for i in range(switch - 2, switch)) > 25
     assert min(psnr(results[i], truths[i], walks[i]) for i in range(switch, switch + 4)) > 25
+
+
+def test_what_hides_while_the_plate_moves_its_anchor_is_foretold_in_its_place(tmp_path, monkeypatch):
+    hides, switch = 22, 27
+    monkeypatch.setattr(Plate, "needs_anchor", lambda plate, motion: motion[0, 2] < 0.5 - hides)
+    world = np.pad(ROOM, ((0, 0), (0, 80), (0, 0)), mode="reflect")
+    where, standing = (np.pad(mask, ((0, 0), (0, 80))) for mask in (SCREEN, STANDING))
+    shown = [put(world, where, color) for color in ((200, 60, 60), (60, 200, 60))]
+    cameras = [ops.translation(-index, 0) for index in range(50)]
+    truths = [look(shown[index >= switch], camera, HEIGHT, WIDTH) for index, camera in enumerate(cameras)]
+    masks = [look(standing, camera, HEIGHT, WIDTH) * (hides <= index < 34) for index, camera in enumerate(cameras)]
+    results = in_two_passes(tmp_path, noisy(put(*each) for each in zip(truths, masks, strict=True)), masks)
+    assert min(psnr(results[index], truths[index], masks[index]) for index in range(switch, 34)) > 25
 
 
 def with_screen(index):

@@ -155,6 +155,14 @@ def write_silence(path: Path) -> None:
         container.mux(stream.encode(None))
 
 
+def test_a_folder_that_another_batch_has_written_is_left_out_with_a_note(folder):
+    notes = []
+    erase_batch(folder / "in", folder / "in" / "out", **OPTIONS)
+    result = erase_batch(folder / "in", folder / "out", note=notes.append, **OPTIONS)
+    assert {outcome.name: outcome.state for outcome in result.outcomes} == GOOD
+    assert notes == [f"{folder / 'in' / 'out'} holds the outputs of another batch: left out"]
+
+
 def test_a_listed_file_that_is_missing_fails_alone(folder):
     listed = folder / "list.txt"
     listed.write_text("in/a.mp4\nin/gone.mp4\n")

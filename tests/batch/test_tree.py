@@ -37,6 +37,18 @@ def test_hidden_folders_and_the_output_itself_are_not_entered(tmp_path):
     assert [video.name for video in find_work(folder, folder / "out").videos] == ["a.mp4"]
 
 
+def test_what_another_batch_has_written_is_not_entered_but_told(tmp_path):
+    folder = made(tmp_path / "in", "a.mp4", "sub/out/.erase-video.journal", "sub/out/a.mp4", "sub/b.mp4")
+    work = find_work(folder, tmp_path / "out")
+    assert [video.name for video in work.videos] == ["a.mp4", "sub/b.mp4"]
+    assert (work.others, work.outputs) == (0, (folder / "sub" / "out",))
+
+
+def test_the_outputs_of_a_batch_may_be_the_input_of_another(tmp_path):
+    folder = made(tmp_path / "in", ".erase-video.journal", "a.mp4")
+    assert [video.name for video in find_work(folder, tmp_path / "out").videos] == ["a.mp4"]
+
+
 def test_a_list_gives_its_files_below_what_they_have_in_common(tmp_path):
     made(tmp_path, "x/1/a.mp4", "x/2/b.mp4")
     listed = tmp_path / "list.txt"

@@ -151,6 +151,17 @@ def test_an_unknown_segmenter_names_those_there_are(folder):
     assert "swift" in line
 
 
+def test_segmenters_that_must_be_fetched_first_are_marked(folder):
+    line = refuse(folder, "--target", "person", "--segmenter", "nobody", code=2)
+    assert "there are maskrcnn (a 170 MB download), sharp, swift, or" in line
+
+
+@pytest.mark.parametrize("model", ["gone.onnx", "gone/model"])
+def test_a_missing_file_of_a_model_is_told_as_one(folder, model):
+    line = refuse(folder, "--target", "person", "--segmenter", model, code=2)
+    assert f"there is no segmenter {model}: check the path" in line
+
+
 def test_an_unknown_target_names_the_classes_there_are(folder):
     line = refuse(folder, "--target", "unicorn", code=2)
     assert "unicorn" in line
@@ -182,6 +193,15 @@ def test_a_missing_mask(folder):
 @pytest.mark.skipif(shutil.which("nvidia-smi") is not None, reason="there is a GPU")
 def test_a_gpu_that_is_not_there(folder):
     assert "cpu" in refuse(folder, "--target", "person", "--device", "cuda").lower()
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only on Linux can there be no display")
+def test_without_a_display_select_says_how_else_to_choose(folder, monkeypatch):
+    monkeypatch.delenv("QT_QPA_PLATFORM", raising=False)
+    monkeypatch.delenv("DISPLAY", raising=False)
+    line = refuse(folder, "--select")
+    assert "give --click or --box" in line
+    assert "--headless" not in line
 
 
 def test_debug_shows_where_an_error_comes_from(folder):

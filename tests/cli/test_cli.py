@@ -14,6 +14,8 @@ import numpy as np
 import pytest
 
 from engines.gpu import find_gpus
+from realtime import cli
+from realtime.pipeline import Progress
 from tests.cli import media
 from tests.cli.command import COMMAND, environment, fail, run, succeed
 
@@ -202,6 +204,25 @@ def test_progress_is_a_line_for_each_tenth(folder):
     assert " frames/s on the " in lines[-1]  # CPU or GPU: what runs where is told once
 
 
+def test_progress_of_several_passes_tells_the_pass(folder):
+    lines = [line for line in erase(folder, "--box", BOX, "--lookahead", "all") if " %, " in line]
+    assert [line.split(", ")[:2] for line in lines] == [
+        [f"erase-video: {10 * tenth} %", f"pass {(tenth * 6 - 1) // FRAMES + 1} of 3"] for tenth in range(1, 11)
+    ]
+    assert all(line.endswith(" frames/s") for line in lines)
+
+
+def test_the_rate_is_that_of_the_present_pass(monkeypatch, capsys):
+    times = iter([0.0, *(0.1 * frame for frame in range(1, 11)), *(1.0 + frame for frame in range(1, 11))])
+    monkeypatch.setattr(cli.time, "monotonic", lambda: next(times))
+    display = cli._Display(quiet=False)
+    for frame in range(1, 21):
+        display.update(Progress(frame, 20, (), number=1 + (frame > 10), passes=2))
+    first, *_, last = capsys.readouterr().err.splitlines()
+    assert first == "erase-video: 10 %, pass 1 of 2, 10.0 frames/s"
+    assert last == "erase-video: 100 %, pass 2 of 2, 1.0 frames/s"
+
+
 @pytest.mark.skipif(not find_gpus().lack, reason="there is a GPU, which is used")
 def test_debug_tells_why_no_better_runtime_is_used(folder):
     lines = succeed(folder / "in.mp4", folder / "out.mp4", "--box", BOX, "--debug")
@@ -263,7 +284,7 @@ def test_an_output_that_exists_is_only_replaced_when_asked(folder):
     (folder / "out.mp4").write_bytes(b"precious")
     line = fail(folder, folder / "in.mp4", folder / "out.mp4", "--box", BOX, *CLASSICAL, code=1)
     assert "exists" in line
-    assert "--overwrite" in line
+    assert "--overwrite (overwrite=True)" in line
     erase(folder, "--box", BOX, "--overwrite")
     assert len(media.read_video(folder / "out.mp4")) == FRAMES
 

@@ -151,8 +151,17 @@ def test_a_lost_object_is_told_with_its_time_in_warning_and_report(tmp_path):
 
 
 def test_a_click_after_the_end_is_told(tmp_path, clip):
-    lines = succeed(clip, tmp_path / "out.mp4", "--click", "5,5@7.5", "--fill", "telea")
-    assert any("7.5 s lies behind the end" in line for line in lines)
+    x, y = middle(10)
+    lines = succeed(clip, tmp_path / "out.mp4", "--click", f"{x},{y}@1", "--click", "5,5@7.5", "--fill", "telea")
+    assert any("7.5 s lies after the end" in line for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("time", "says"), [("7.5", "7.5 s lies after the end"), ("0.5", "0.5 s lies before the start")]
+)
+def test_a_job_whose_only_click_lies_outside_of_it_is_refused(tmp_path, clip, time, says):
+    options = ("--click", f"5,5@{time}", "--start", "1", "--fill", "telea")
+    assert says in fail(tmp_path, clip, tmp_path / "out.mp4", *options, code=1)
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,10 @@ def test_without_a_gpu_there_is_one_line_and_nothing_built(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["no_such_model"], "there is no model 'no_such_model'; choose one of maskrcnn, sharp, swift"),
+        (
+            ["no_such_model"],
+            "there is no model 'no_such_model'; choose one of maskrcnn (a 170 MB download), sharp, swift",
+        ),
         (["swift", "--task", "painter"], "invalid choice"),
         (["swift", "--shape", "288"], "'288' is not a size; give HEIGHTxWIDTH"),
         (["swift", "--shape", *["32x32"] * 4], "one to three sizes"),

@@ -255,7 +255,7 @@ def test_sound_is_recorded_beside_the_pictures(tmp_path):
     with av.open(str(tmp_path / "out.mp4")) as container:
         sound = [frame.to_ndarray() for frame in container.decode(audio=0)]
     samples = np.concatenate([part[0] for part in sound])
-    assert 1.0 < len(samples) / 48000 < seconds + 0.4
+    assert recorder.seconds - 0.5 < len(samples) / 48000 < seconds + 0.4
     spectrum = np.abs(np.fft.rfft(samples[4800:]))
     assert spectrum.argmax() / (len(samples) - 4800) * 48000 == pytest.approx(440, abs=3)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import av
@@ -89,12 +90,31 @@ def test_what_cannot_be_is_said(tmp_path: Path) -> None:
         choice(tmp_path, "webm", "yuv420p", codec="h264")
 
 
-@pytest.mark.parametrize(("extension", "codec", "title"), [("webm", None, "AV1"), ("webm", "vp9", "VP9")])
-def test_a_quality_that_a_codec_does_not_have_is_named(
-    tmp_path: Path, extension: str, codec: str | None, title: str
+@pytest.mark.parametrize(
+    ("extension", "codec", "crf", "said"),
+    [
+        ("webm", None, 70, "AV1 takes no --crf of 70. Choose one from 0 to 63."),
+        ("webm", "vp9", 70, "VP9 takes no --crf of 70. Choose one from 0 to 63."),
+        ("webm", "vp8", 3, "VP8 takes no --crf of 3. Choose one from 4 to 63."),
+        ("mp4", None, 51.5, "H.264 takes no --crf of 51.5. Choose one from 0 to 51."),
+        ("mp4", "hevc", 200, "HEVC takes no --crf of 200. Choose one from 0 to 51."),
+        ("mp4", "mpeg4", 32, "MPEG4 takes no --crf of 32. Choose one from 0 to 31."),
+    ],
+)
+def test_a_quality_that_a_codec_does_not_have_is_refused_with_those_it_has(
+    tmp_path: Path, extension: str, codec: str | None, crf: float, said: str
 ) -> None:
-    with pytest.raises(UsageError, match=f"{title} takes no --crf of 70"):
-        choice(tmp_path, extension, "yuv420p", source_codec="h264", codec=codec, crf=70)
+    with pytest.raises(UsageError, match=f"^{re.escape(said)}$"):
+        choice(tmp_path, extension, "yuv420p", source_codec="h264", codec=codec, crf=crf)
+
+
+@pytest.mark.parametrize(("extension", "codec", "title"), [("mkv", "ffv1", "FFV1"), ("mov", "prores", "ProRes")])
+def test_a_codec_without_a_quality_leaves_it_out_with_a_note(
+    tmp_path: Path, extension: str, codec: str, title: str
+) -> None:
+    chosen = choice(tmp_path, extension, "yuv422p10le", codec=codec, crf=3)
+    assert chosen.notes == (f"{title} takes no --crf: it is left out.",)
+    assert "crf" not in chosen.options
 
 
 @pytest.mark.parametrize(

@@ -62,7 +62,7 @@ def test_abort_after_finish_keeps_the_output(tmp_path: Path, source: str) -> Non
 
 def test_an_existing_output_is_kept_unless_it_may_be_replaced(tmp_path: Path, source: str) -> None:
     (tmp_path / "out.mp4").write_bytes(b"old")
-    with pytest.raises(EraserError, match="--overwrite"):
+    with pytest.raises(EraserError, match=r"--overwrite \(overwrite=True\)"):
         convert(source, tmp_path / "out.mp4")
     assert (tmp_path / "out.mp4").read_bytes() == b"old"
     convert(source, tmp_path / "out.mp4", overwrite=True)
@@ -124,6 +124,16 @@ def test_a_sequence_beside_the_input_may_be_replaced(tmp_path: Path) -> None:
     with pytest.raises(EraserError, match="--overwrite"):
         convert(str(tmp_path / "in_%d.png"), tmp_path / "out_%d.png")
     assert_nothing_left(tmp_path, "in_0.png", "out_0.png")
+
+
+@pytest.mark.parametrize("output", ["out/", "out/frame_%06d.png"])
+def test_pictures_of_an_older_run_stay_and_are_noted(tmp_path: Path, source: str, output: str) -> None:
+    (tmp_path / "out").mkdir()
+    convert(source, os.path.join(tmp_path, output), end=0.5)
+    before = {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()}
+    notes, _ = convert(source, os.path.join(tmp_path, output), end=0.3, overwrite=True)
+    assert notes == [f"{os.path.join(tmp_path, output)} also holds 4 older pictures, left as they were."]
+    assert {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()} == before
 
 
 @pytest.mark.parametrize(

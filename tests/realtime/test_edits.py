@@ -31,6 +31,7 @@ from realtime.edits import (
     parse_time,
 )
 from realtime.errors import EraserError, UsageError
+from realtime.observer import ROUNDING_S
 from realtime.selection import Box
 from realtime.tracking.selectionfile import read_selection, write_selection
 
@@ -62,6 +63,13 @@ def test_a_selection_file_reads_back_what_was_written(tmp_path_factory, edits):
     path = tmp_path_factory.getbasetemp() / "selection.json"
     write_selection(path, 640, 360, edits)
     assert read_selection(path, 640, 360) == edits
+
+
+@pytest.mark.parametrize("rate", [30, 30000 / 1001, 60])
+def test_a_time_in_a_selection_file_is_never_that_of_the_next_frame(tmp_path, rate):
+    path, times = tmp_path / "selection.json", [index / rate for index in range(90)]
+    write_selection(path, 8, 8, [TimedEdit(time, Erase(1, 1)) for time in times])
+    assert [timed.time for timed in read_selection(path, 8, 8)] == pytest.approx(times, abs=ROUNDING_S)
 
 
 def test_a_selection_file_is_readable_with_a_line_for_each_edit(tmp_path):
@@ -103,6 +111,16 @@ def test_clicks_at_the_edge_of_a_picture_lie_in_a_smaller_one_too(tmp_path):
     corners = [Erase(x, y) for x in (0, 1279) for y in (0, 719)]
     write_selection(path, 1280, 720, [TimedEdit(0, edit) for edit in corners])
     check_edits(read_selection(path, 640, 360), 360, 640)
+
+
+@pytest.mark.parametrize("side", [3, 35, 64, 128])
+def test_boxes_of_a_pixel_at_the_edge_of_a_picture_lie_in_a_smaller_one_too(tmp_path, side):
+    path = tmp_path / "selection.json"
+    corners = [EraseBox(Box(x, y, 1, 1)) for x in (0, 127) for y in (0, 127)]
+    write_selection(path, 128, 128, [TimedEdit(0, edit) for edit in corners])
+    edits = read_selection(path, side, side)
+    check_edits(edits, side, side)
+    assert all(timed.edit.box.x >= 0 and timed.edit.box.y >= 0 for timed in edits)
 
 
 def test_what_was_taken_back_is_not_in_force():
@@ -197,7 +215,9 @@ def test_what_is_no_timed_box_is_refused(text):
         parse_box(text)
 
 
-@pytest.mark.parametrize(("text", "seconds"), [("12.5", 12.5), ("1:02:03.5", 3723.5), ("2:05", 125), ("0", 0)])
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("12.5", 12.5), (".3", 0.3), ("1:02:03.5", 3723.5), ("2:05", 125), ("0", 0)]
+)
 def test_times_are_seconds_or_clock_like(text, seconds):
     assert parse_time(text) == seconds
 

@@ -1,13 +1,16 @@
 from __future__ import annotations
 
+import gc
 import math
+import tracemalloc
 
 import cv2
 import numpy as np
 import pytest
 
 from realtime import ops
-from realtime.background.memory import ShotMemory
+from realtime.background import memory
+from realtime.background.memory import Shelf, ShotMemory
 from realtime.background.plate import SEEN, UNSEEN, Evidence, Plate
 from realtime.edits import Erase, Move
 from realtime.eraser import Eraser
@@ -133,6 +136,54 @@ def test_a_film_may_fade_in_from_black(tmp_path):
         assert psnr(result.image, cv2.convertScaleAbs(ROOM, alpha=share), STANDING) > 36
 
 
+@pytest.mark.parametrize("grey", [0, 255])
+def test_a_fade_through_a_plain_picture_shows_both_backgrounds_as_dark_or_bright_as_it_is(tmp_path, grey):
+    other, plain = (255 - ROOM[::-1]).copy(), np.full_like(ROOM, grey)
+    faded = [cv2.addWeighted(ROOM, 1 - share, plain, share, 0) for share in (0.25, 0.5, 0.75)] + [plain]
+    faded += [cv2.addWeighted(plain, 1 - share, other, share, 0) for share in (0.25, 0.5, 0.75)]
+    backgrounds = [*[ROOM] * 10, *faded, *[other] * 10]
+    masks = [STANDING * (5 <= index < 22) for index in range(27)]
+    pictures = [put(*each) if each[0] is not plain else plain for each in zip(backgrounds, masks, strict=True)]
+    shots = [Shot(0, seconds(10)), Shot(seconds(17), math.inf)]
+    results = replayed(rehearsed(tmp_path, pictures, masks, shots=shots), pictures)
+    assert all(psnr(results[i].image, backgrounds[i], STANDING) > 36 for i in range(10, 17))
+
+
+@pytest.mark.parametrize("grey", [0, 255])
+def test_a_film_may_begin_and_end_in_a_plain_picture(tmp_path, grey):
+    shares = np.minimum(np.linspace(0, 3, 14), 1)
+    shares = [*shares, *shares[::-1]]
+    plain, masks = np.full_like(ROOM, grey), [STANDING] * 12 + [STANDING * 0] * 4 + [STANDING] * 12
+    backgrounds = [cv2.addWeighted(plain, 1 - share, ROOM, share, 0) for share in shares]
+    pictures = [
+        cv2.addWeighted(plain, 1 - share, put(ROOM, mask), share, 0) for share, mask in zip(shares, masks, strict=True)
+    ]
+    shots = [Shot(seconds(5), seconds(23))]
+    results = replayed(rehearsed(tmp_path, pictures, masks, shots=shots), pictures)
+    assert all(psnr(results[i].image, backgrounds[i], STANDING) > 36 for i in (*range(5), *range(23, 28)))
+
+
+def test_memory_does_not_grow_with_the_number_of_shots(tmp_path, monkeypatch):
+    monkeypatch.setattr(memory, "HELD_BYTES", 0)
+    few, many = (held_after(tmp_path / str(shots), shots) for shots in (4, 8))
+    assert many < few + ROOM.nbytes
+
+
+def held_after(folder, shots):
+    """Bytes that both passes over so many shots leave in memory."""
+    folder.mkdir()
+    rooms = [(texture(HEIGHT, WIDTH, seed) * 0.6 + 60).astype(np.uint8) for seed in range(shots)]
+    masks = ([STANDING] * 3 + [disc(HEIGHT, WIDTH, 220, 90, 40)] * 3) * shots
+    pictures = [put(rooms[index // 6], mask) for index, mask in enumerate(masks)]
+    tracemalloc.start()
+    rehearsal = rehearsed(folder, pictures, masks)
+    replayed(rehearsal, pictures)
+    gc.collect()
+    held, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    return held
+
+
 def test_a_moved_object_is_drawn_by_the_second_pass_too(tmp_path):
     first = eraser(segmenter=red_segmenter(), selection=Selection())
     first.edit(Erase(60, 90))
@@ -170,15 +221,44 @@ def test_an_input_that_is_longer_the_second_time_is_refused(tmp_path):
 
 def test_a_place_that_only_a_distant_epoch_saw_is_recalled_through_those_between(tmp_path):
     world = texture(HEIGHT, 3 * WIDTH)
-    memory, region = ShotMemory(tmp_path, "shot"), Region(0, HEIGHT, 0, WIDTH)
+    shot, region = ShotMemory(tmp_path, "shot", Shelf()), Region(0, HEIGHT, 0, WIDTH)
     everywhere, nowhere = np.full((HEIGHT, WIDTH), 255, np.uint8), np.zeros((HEIGHT, WIDTH), np.uint8)
     for step in range(3):
         plate = Plate(HEIGHT, WIDTH)
         view = look(world, ops.translation(-step * 100, 0), HEIGHT, WIDTH)
         plate.update(view, np.eye(3), Evidence(everywhere, nowhere, nowhere))
-        memory.store(plate, ops.translation(-100, 0))
-    color, trust = memory.recall(0, ops.translation(-200, 0), region)
+        shot.store(plate, ops.translation(-100, 0))
+    color, trust = shot.recall(0, ops.translation(-200, 0), region)
     assert np.array_equal(color[:, :200], world[:, 200:400])
     assert (trust[:, :300] == SEEN).all()
-    _, behind = memory.recall(2, ops.translation(200 - 400, 0), region)
+    _, behind = shot.recall(2, ops.translation(200 - 400, 0), region)
     assert (behind[:, 130:] == UNSEEN).all()
+
+
+def stored(folder, seen):
+    """The memory of a shot whose epochs lie upon each other; seen: for each, (H, W) uint8, where it shows the room."""
+    shot, nowhere = ShotMemory(folder, "shot", Shelf()), np.zeros((HEIGHT, WIDTH), np.uint8)
+    for where in seen:
+        plate = Plate(HEIGHT, WIDTH)
+        plate.update(ROOM, np.eye(3), Evidence(where, nowhere, nowhere))
+        shot.store(plate, np.eye(3))
+    return shot
+
+
+def test_plates_that_were_looked_up_are_not_read_from_disk_again_while_memory_allows(tmp_path):
+    discs = [disc(HEIGHT, WIDTH, 160, 90, 40 * epoch) for epoch in range(1, 6)]
+    shot = stored(tmp_path, discs)
+    shot.recall(0, np.eye(3), Region(0, HEIGHT, 0, WIDTH))
+    for path in tmp_path.iterdir():
+        path.unlink()
+    color, trust = shot.recall(0, np.eye(3), Region(0, HEIGHT, 0, WIDTH))
+    assert np.array_equal(trust == SEEN, discs[-1] > 0)
+    assert np.array_equal(color[trust == SEEN], ROOM[trust == SEEN])
+
+
+def test_a_plate_that_knows_nothing_better_is_not_read_from_disk(tmp_path):
+    shot = stored(tmp_path, [~STANDING] * 3)
+    for path in tmp_path.glob("shot-[02].plate"):
+        path.unlink()
+    _, trust = shot.recall(1, np.eye(3), Region(0, HEIGHT, 0, WIDTH))
+    assert (trust[STANDING > 0] == UNSEEN).all()

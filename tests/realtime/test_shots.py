@@ -64,6 +64,20 @@ def test_a_fast_pan_is_one_shot():
     assert shots(panned(STREET, 30, 0.15 * WIDTH)) == [Shot(0, math.inf)]
 
 
+@pytest.mark.parametrize("seed", [4, 5])
+@pytest.mark.parametrize("direction", [1, -1])
+def test_a_slow_zoom_is_one_shot(seed, direction):
+    world = texture(3 * HEIGHT, 3 * WIDTH, seed)
+    zoomed = [zoom(world, 2 ** (index / 99)) for index in range(100)]
+    assert shots(zoomed[::direction]) == [Shot(0, math.inf)]
+
+
+def zoom(world, scale):
+    """What a camera sees that looks at the middle of a world three times as large."""
+    enlarged = ops.translation(WIDTH / 2, HEIGHT / 2) @ np.diag([scale, scale, 1.0])
+    return look(world, enlarged @ ops.translation(-1.5 * WIDTH, -1.5 * HEIGHT), HEIGHT, WIDTH)
+
+
 def test_flashes_and_jumps_of_exposure_are_no_cuts():
     pictures = panned(STREET, 60, 0.5)
     for index in (10, 11, 12):

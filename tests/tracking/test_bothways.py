@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from realtime import ops
-from realtime.edits import Add, Erase, Paint, Restore, Subtract, TimedEdit, settled
+from realtime.edits import Add, Erase, Move, Paint, Restore, Subtract, TimedEdit, settled
 from realtime.tracking.bothways import follow_both_ways
 from realtime.tracking.film import Film, Scraps
 from realtime.tracking.found import summed_up
@@ -24,16 +24,16 @@ def at(x, y=90, radius=22):
     return disc(HEIGHT, WIDTH, x, y, radius)
 
 
-def trace(folder, pictures, edits, classes=()):
-    """The shot, traced; edits: with the indices of their frames."""
+def trace(folder, pictures, edits, classes=(), origin=0.0):
+    """The shot, traced; edits: with the indices of their frames; origin: the time of the first frame, seconds."""
     film = Film(folder / "film")
     for index, picture in enumerate(pictures):
-        film.append(picture, index / RATE)
+        film.append(picture, origin + index / RATE)
     segmenter = colour_segmenter()
     segmenter.default_size = HEIGHT, WIDTH
     plan = Plan(segmenter, classes, 0.05, (HEIGHT, WIDTH))
     traced = follow_both_ways(film, lambda: plan.finder(bool(classes), 10), edits, plan.size, Scraps(folder / "scraps"))
-    traced.note_losses(0, np.inf)
+    traced.note_losses(0, np.inf, origin)
     return traced
 
 
@@ -132,6 +132,58 @@ def test_a_lost_object_is_told_with_the_times_between_which_its_hole_stays_close
     assert all((erased(traced, index) & at(100, 90, 18)).any() for index in (0, 14, 29))
 
 
+def test_the_times_of_a_loss_count_from_the_inputs_beginning(tmp_path):
+    pictures = [put(ROOM, at(100), BLUE) if 8 <= index < 20 else ROOM for index in range(FRAMES)]
+    traced = trace(tmp_path, pictures, [(14, Erase(100, 90, 1))], origin=2.0)
+    words = traced.losses[0].note(2.0).split()
+    assert words[:6] == ["object", "1", "at", "0.00", "s:", "lost"]
+    assert 0.3 <= float(words[7]) <= 0.8
+
+
+@pytest.mark.parametrize("again", [Erase(60 + 6 * 24, 90, 2), Add(60 + 6 * 24, 90, 1)])
+def test_an_object_given_back_is_shown_until_it_is_chosen_again(tmp_path, again):
+    masks = [at(60 + 6 * index) for index in range(FRAMES)]
+    edits = [(4, Erase(84, 90, 1)), (12, Restore(132, 90)), (24, again)]
+    traced = trace(tmp_path, [put(ROOM, mask, BLUE) for mask in masks], edits)
+    for index, mask in enumerate(masks):
+        if 12 <= index < 24:
+            assert not erased(traced, index).any(), index
+        else:
+            assert iou(erased(traced, index), mask) > 0.85, index
+
+
+def test_an_object_given_back_stays_shown_after_a_correction_before_its_choice(tmp_path):
+    mask = at(80)
+    edits = [(4, Add(80, 90, 1)), (12, Restore(80, 90)), (24, Erase(80, 90, 1))]
+    traced = trace(tmp_path, [put(ROOM, mask, BLUE)] * FRAMES, edits)
+    for index in range(FRAMES):
+        if 12 <= index < 24:
+            assert not erased(traced, index).any(), index
+        else:
+            assert iou(erased(traced, index), mask) > 0.85, index
+
+
+def test_a_click_speaks_of_what_is_there_and_not_of_what_was_moved_there(tmp_path):
+    blue, green = at(60), at(160)
+    picture = put(put(ROOM, blue, BLUE), green, GREEN)
+    edits = [
+        (4, Erase(60, 90, 1)),
+        (4, Move(60, 90, 100, 0)),
+        (12, Erase(160, 90, 2)),
+        (12, Move(160, 90, 100, 0)),
+    ]
+    traced = trace(tmp_path, [picture] * FRAMES, edits)
+    assert traced.moved == {1: (100, 0), 2: (100, 0)}
+    for index in range(FRAMES):
+        assert iou(erased(traced, index), blue | green) > 0.85, index
+
+
+def test_a_move_where_nothing_chosen_is_goes_on_with_what_was_moved_there(tmp_path):
+    edits = [(4, Erase(60, 90, 1)), (4, Move(60, 90, 100, 0)), (12, Move(160, 90, 50, 20))]
+    traced = trace(tmp_path, [put(ROOM, at(60), BLUE)] * FRAMES, edits)
+    assert traced.moved == {1: (150, 20)}
+
+
 def test_a_person_given_back_is_kept_before_and_after(tmp_path):
     one, other = at(80), at(240)
     picture = put(put(ROOM, one, RED), other, RED)
@@ -148,6 +200,18 @@ def test_strokes_stay_with_the_background_before_they_were_painted(tmp_path):
     for index in (0, 10, 19):
         x, y, scale = traced.rows[index].ways[0] @ (100, 90, 1)
         assert (x / scale, y / scale) == pytest.approx((100 + 4 * (20 - index), 90), abs=1.5)
+
+
+def test_a_stroke_is_erased_until_it_is_given_back(tmp_path):
+    edits = [(10, Paint(((60.0, 90.0),), 8, True)), (20, Restore(60, 90))]
+    traced = trace(tmp_path, [ROOM] * FRAMES, edits)
+    assert [0 in row.ways for row in traced.rows] == [index < 20 for index in range(FRAMES)]
+
+
+def test_a_stroke_given_back_in_its_own_frame_was_never_painted(tmp_path):
+    edits = [(10, Paint(((60.0, 90.0),), 8, True)), (10, Restore(60, 90))]
+    traced = trace(tmp_path, [ROOM] * FRAMES, edits)
+    assert not any(row.ways for row in traced.rows)
 
 
 def test_edits_that_were_taken_back_never_happened_and_objects_are_numbered_in_order():

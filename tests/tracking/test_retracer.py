@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from realtime import ops
+from realtime.edits import Paint
 from realtime.tracking.bothways import Traced
 from realtime.tracking.film import Scraps
 from realtime.tracking.finder import Finder
@@ -56,3 +57,15 @@ def test_all_people_are_erased_from_when_somebody_asks_for_it(tmp_path):
     _, second, third = begun(tmp_path, [NEAR] * 3, [NEAR | FAR] * 3, erased=(1, 2))
     assert np.array_equal(second & FAR, FAR)
     assert not third.any()
+
+
+def test_a_stroke_counts_in_the_frames_in_which_it_was_traced(tmp_path):
+    stroke, never = Paint(((40.0, 45.0),), 8, True), Paint(((90.0, 45.0),), 8, True)
+    traced = Traced([0.0, 0.1, 0.2, 0.3], SIZE, Scraps(tmp_path / "scraps"), [(1, stroke), (2, never)])
+    for row in traced.rows[:3]:
+        row.ways[0] = np.eye(3)
+    retracer = Retracer(Finder(None, (), 0.05, watch=False), Trace(shots=[traced]))
+    for index, time in enumerate(traced.times):
+        retracer.look(PICTURE, time)
+        retracer.settle(np.eye(3), SIZE)
+        assert (retracer.objects.strokes.mask(SIZE) is not None) == (index < 3), index

@@ -55,5 +55,5 @@ def scaled(result, size):
 
 if __name__ == "__main__":
     width, height = map(int, sys.argv[1:3])
-    check_display()
+    check_display("look elsewhere")
     show(StillLoop((height, width)), "drïver")

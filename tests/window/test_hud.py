@@ -127,15 +127,18 @@ def test_the_help_names_every_key():
     assert set("emupcvbklsrwhq[]") | {"space", "esc"} <= keys
 
 
-def test_it_is_fast():
+def test_it_is_drawn_faster_than_the_picture_could_be_blurred():
     status = replace(STATUS, lowered=("segmentation rate",), message="snapshot written", recording=2.0)
     window, state = np.full((720, 1280, 3), 90, np.uint8), UiState.start(1280, 720)
-    seconds = []
+    drawing, blurring = [], []
     for _ in range(20):
         start = time.perf_counter()
         draw_hud(window, status, state, (), None)
-        seconds.append(time.perf_counter() - start)
-    assert min(seconds) < 1.5e-3
+        middle = time.perf_counter()
+        cv2.GaussianBlur(window, (9, 9), 0)
+        drawing.append(middle - start)
+        blurring.append(time.perf_counter() - middle)
+    assert min(drawing) < min(blurring)
 
 
 def test_words_wrap_between_words_alone():
