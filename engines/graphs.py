@@ -40,7 +40,7 @@ with optional(__name__):
     from engines.half_graph import compute_in_half, renamed
 
 PRECISIONS = ("fp32", "fp16", "mixed")
-REST = 0.25  # of FP16's error that the mixed graph may keep
+REST = 0.1  # of FP16's error that the mixed graph may keep
 MOST = 0.25  # of the layers that it may have in FP32
 SHARED = 256  # bytes from which on a weight is worth a reference instead of a copy
 FOLDED = (
