@@ -26,7 +26,7 @@ from engines.card import TASKS
 from engines.choice import candidates, lack_of
 from engines.command import exit_code_of
 from engines.errors import EngineError
-from engines.interface import Engine
+from engines.interface import CHANNELS, Engine
 from engines.models import Model, available_models, find_model, find_models
 from engines.parity import random_inputs
 from engines.runtime import DEFAULT_SEGMENTER, load_engine
@@ -40,7 +40,6 @@ WARM_UP, RUNS, SECONDS = 3, 40, 1.5  # runs that don't count; that do, at most; 
 FRAME_SIZES = ((360, 640), (720, 1280), (1080, 1920))
 FRAMES = 30  # of each size, of which the first third doesn't count
 BUSY = 0.3  # load per core above which the figures say more about other programs
-CHANNELS = {"image": 3, "guidance": 3, "mask": 1}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -30,6 +30,7 @@ from calib.frames import FOLDER, Inputs, evenly, given, inputs_of, picture_files
 from engines.card import TASKS, TOLERANCES, Card
 from engines.command import exit_code_of
 from engines.errors import EngineError
+from engines.interface import CHANNELS
 from engines.measure import hole_psnr
 from engines.models import UNGUIDED, Model, find_model, find_models
 from engines.onnx_engine import OnnxEngine
@@ -46,7 +47,6 @@ SHARE_IN_FULL = 0.25  # of the layers that may stay in FP32: above it the engine
 MARGIN = 0.8  # of what may be lost is aimed at
 TRIES = 3
 SLACK = 1.5  # of the error on a GPU, against that on the CPU
-CHANNELS = {"image": 3, "guidance": 3, "mask": 1}
 LAYER_PICTURES = 3
 SHOWN = 30  # layers in table and plot
 Answers = dict[str, np.ndarray]

@@ -289,9 +289,9 @@ class Eraser:
             with timer("segment"):
                 self._finder.expect(coming)
         # Masks from outside are exact, those of a network may miss the object for a moment.
-        patience = AMONG if found.foreign is not None and found.foreign.any() else PATIENCE
-        if found.matte is None:
-            patience = 1
+        patience = 1 if found.matte is None else PATIENCE
+        if found.foreign is not None and found.foreign.any():
+            patience = AMONG
         mattes = None if found.matte is None else ops.at_least(found.matte, masks.ON)
         return Finding(
             shot.new, motion, anchored, exposure, mask, keep, changed, found.foreign, standing, imprint, patience,

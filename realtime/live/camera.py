@@ -30,7 +30,7 @@ from realtime.frame import Frame
 from realtime.live.devices import find_device, open_device
 from realtime.media.image_source import is_pattern
 from realtime.media.opening import open_source
-from realtime.media.planes import to_writable, upright_image
+from realtime.media.planes import rotation_of, to_writable, upright_image
 from realtime.media.source import Source
 
 LATE = 0.5  # seconds that a file may lag behind its clock before the clock is put back
@@ -260,7 +260,7 @@ class NetworkCamera(Camera):
             except av.error.InvalidDataError:
                 continue  # a damaged picture; the next one is on its way
             for frame in frames:
-                rotation = round(-frame.rotation / 90) % 4
+                rotation = rotation_of(frame)
                 yield Capture(upright_image(to_writable(frame), rotation), captured)
 
     def close(self) -> None:
