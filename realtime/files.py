@@ -20,8 +20,8 @@ from realtime.edits import TimedEdit, check_edits
 from realtime.eraser import Eraser
 from realtime.errors import EraserError, UsageError
 from realtime.media.opening import open_source
-from realtime.media.source import Source, passes_once
-from realtime.media.temporary import Temporary, sweep
+from realtime.media.source import Source, local_path, passes_once
+from realtime.media.temporary import Temporary, place_of, sweep
 from realtime.models import Models, load_models
 from realtime.observer import Again, Directly, Observer
 from realtime.outputs import Outputs, check_paths
@@ -100,10 +100,11 @@ def erase_video(
     Raises UsageError for requests that make no sense, EraserError when the job fails: then nothing was written. An
     interrupted job (KeyboardInterrupt) leaves nothing behind either.
     """
-    _check_request(input, lookahead, start, end, dilate)
+    input = local_path(input)
+    check_request(input, lookahead, start, end, dilate)
     whole_shot = lookahead == WHOLE_SHOT
     check_paths([input, mask, selection], [output, preview, save_mask], overwrite, report)
-    sweep(Path(output).absolute().parent)
+    sweep(place_of(output))
     chosen = mask is not None or selection is not None or bool(boxes) or bool(edits)
     wanted = Selection(_classes(target, chosen), tuple(boxes), tuple(keep_boxes))
     search = selection is not None or bool(edits)
@@ -145,7 +146,7 @@ def erase_video(
         stages: dict[str, StageTime] = {}
         traced = None
         if follow:
-            folder = stack.enter_context(_folder_beside(output))
+            folder = stack.enter_context(folder_beside(output))
             plan = Plan(models.segmenter, wanted.classes, usual_interval(models.segmenter), (height, width))
             traced = trace(str(input), shots, timed, plan, folder, float(source.origin), start, end, passes.tell)
             passes.over()
@@ -158,7 +159,7 @@ def erase_video(
         direct = Directly(eraser, timed, float(source.origin))
         observer: Observer = direct
         if whole_shot:
-            rehearsal = Rehearsal(stack.enter_context(_folder_beside(output)), shots)
+            rehearsal = Rehearsal(stack.enter_context(folder_beside(output)), shots)
             stack.callback(rehearsal.close)
             direct.rehearsal = rehearsal
             first = read()
@@ -223,7 +224,7 @@ def _report(
     )
 
 
-def _check_request(
+def check_request(
     input: str | Path, lookahead: float | str, start: float | None, end: float | None, dilate: int | None
 ) -> None:
     """Raise UsageError for a request that makes no sense."""
@@ -243,9 +244,9 @@ def _check_request(
 
 
 @contextmanager
-def _folder_beside(output: str | Path) -> Iterator[Path]:
-    """A folder for what one pass keeps for another, beside the output; EraserError where it can't be."""
-    parent = Path(output).absolute().parent
+def folder_beside(output: str | Path) -> Iterator[Path]:
+    """A folder for what a job keeps meanwhile, beside the output; EraserError where it can't be."""
+    parent = place_of(output)
     try:
         folder = Temporary(parent, folder=True)
     except OSError as error:

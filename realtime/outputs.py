@@ -83,7 +83,7 @@ class Outputs:
 
     @property
     def _sinks(self) -> list[Sink]:
-        """The main one last: when another cannot be finished, there is no main output either."""
+        """The main one last: when another cannot be moved into place, there is no main output either."""
         return [sink for sink in (self._preview, self._masks, self._main) if sink is not None]
 
     @property
@@ -101,8 +101,11 @@ class Outputs:
             self._masks.write_image(result.hole, frame.index, frame.pts, frame.time_base)
 
     def finish(self) -> None:
+        """Move all of them into place, or none where one cannot be completed."""
         for sink in self._sinks:
-            sink.finish()
+            sink.complete()
+        for sink in self._sinks:
+            sink.commit()
 
     def __enter__(self) -> Outputs:
         return self

@@ -5,9 +5,9 @@ and eraser, the *writer* owns the sinks. (The eraser has a fourth for the camera
 reader tells it of every frame.) Between them are two channels, bounded in items and in bytes, so a slow stage holds
 back the ones before it and nothing is ever dropped. Between the eraser's two halves lies the lookahead: frames
 observed but not yet rendered, bounded in seconds, in frames and in bytes. Memory is the sum of these bounds and does
-not depend on the length of the input. When a stage fails, or the user interrupts, all of them stop, every output is
-aborted (sinks write beside their target and rename at the end), and the failure is raised in the caller with its
-cause.
+not depend on the length of the input; only sound that goes on behind the last frame is held as long as it is. When a
+stage fails, or the user interrupts, all of them stop, every output is aborted (sinks write beside their target and
+rename at the end), and the failure is raised in the caller with its cause.
 """
 
 from __future__ import annotations

@@ -139,7 +139,7 @@ class Report:
         return json.dumps(asdict(self), indent=2, ensure_ascii=False) + "\n"
 
     def write(self, path: str | os.PathLike[str]) -> None:
-        """Write the JSON beside `path` and rename it into place; raises EraserError when that fails."""
+        """Write the JSON as `write_bytes` does; raises EraserError when that fails."""
         write_text(path, self.to_json())
 
 
@@ -150,9 +150,14 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
 
 
 def write_bytes(path: str | os.PathLike[str], content: bytes) -> None:
-    """Replace the file `path`, whole or not at all; raises EraserError when that fails."""
+    """Replace the file `path`, or the one that it links to, whole or not at all; a pipe or a device takes the content
+    as it is. Raises EraserError when that fails."""
     target = Path(path)
     try:
+        if target.exists() and not target.is_file():
+            target.write_bytes(content)
+            return
+        target = target.resolve()
         beside = Temporary(target.parent)
         try:
             beside.path.write_bytes(content)

@@ -104,10 +104,12 @@ class _PacketFile(VideoFile):
             pts, dts, length = packet.pts or 0, packet.dts or 0, packet.duration or 0
             self._packets.write(_RECORD.pack(pts, dts, length, packet.size, packet.is_keyframe) + bytes(packet))
 
-    def finish(self) -> None:
+    def complete(self) -> None:
         with self.failures():
             self.mux(self.stream.encode(None))
             self._packets.close()
+
+    def commit(self) -> None:
         self._target.commit()
         self.abort()
 

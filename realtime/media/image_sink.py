@@ -10,6 +10,7 @@ import av
 import numpy as np
 
 from realtime.errors import EraserError, UsageError
+from realtime.media.encoders import shape_of
 from realtime.media.image_source import (
     ImageSource,
     is_pattern,
@@ -22,7 +23,7 @@ from realtime.media.metadata import NOTHING, Metadata, read_metadata
 from realtime.media.pictures import encode_picture, is_picture, losses
 from realtime.media.planes import write_replaced
 from realtime.media.sink import PictureSink, Replaced
-from realtime.media.source import Source
+from realtime.media.source import Source, SourceInfo
 from realtime.media.target import Target
 
 
@@ -63,8 +64,10 @@ class ImageSink(PictureSink):
     def write(self, result: Replaced) -> None:
         frame, metadata = result.frame, self._metadata(result.frame.index)
         # The planes of a video are YUV; only pictures have planes that a picture file takes as they are.
-        native = frame.native if isinstance(self._source, ImageSource) else None
-        lost = losses(self._path(frame.index).suffix, native, metadata)
+        of_pictures = isinstance(self._source, ImageSource)
+        native = frame.native if of_pictures else None
+        suffix = self._path(frame.index).suffix
+        lost = losses(suffix, native, metadata) if of_pictures else _losses_of_a_video(self._source.info)
         self.notes += [note for note in lost if note not in self.notes]
         if native is not None:
             native = write_replaced(native, result.image, result.alpha, result.roi, frame.rotation)
@@ -73,7 +76,10 @@ class ImageSink(PictureSink):
     def write_image(self, image: np.ndarray, index: int, pts: int, time_base: Fraction) -> None:
         self._write(index, image, None, self._metadata(index))
 
-    def finish(self) -> None:
+    def complete(self) -> None:
+        """Every picture was whole when it was written."""
+
+    def commit(self) -> None:
         if self._still:
             self._target.commit()
             return
@@ -120,6 +126,18 @@ def names_pictures(output: str, source: Source) -> bool:
             return True
         raise UsageError(f"{output} has no extension. Add one (.mp4, .mkv), or end it with / for a folder of pictures.")
     return False
+
+
+def _losses_of_a_video(info: SourceInfo) -> list[str]:
+    """Remarks on what pictures do not take of a video."""
+    given, notes = shape_of(info.pixel_format), []
+    if given.depth > 8:
+        notes.append(f"The video's samples are written with {given.depth - 8} bits less.")
+    if given.alpha:
+        notes.append("The video's transparency is not written.")
+    if info.pixel_aspect != 1:
+        notes.append(f"The pictures cannot say that a pixel is {float(info.pixel_aspect):.4g} times as wide as high.")
+    return notes
 
 
 def _numbered(output: str) -> str:

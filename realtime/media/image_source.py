@@ -17,8 +17,7 @@ from realtime.media.source import Source, SourceInfo
 RATE = Fraction(25)  # pictures per second of a sequence, where a video is made of it or a time is given
 
 _NOTED_LOSSES = 5  # broken pictures that are named
-_MORE = "A picture's file holds further ones (an animation, pages); only the first is taken."
-_NUMBER = r"%0?\d*d"  # of a pattern
+_NUMBER = r"%\d*d"  # of a pattern; %4d means %04d, as to FFmpeg
 
 
 class ImageSource(Source):
@@ -73,8 +72,7 @@ class ImageSource(Source):
                     f"{self.paths[index]} is {_size(picture)}, the pictures before it are {_size(self.first)}."
                     " Give pictures of one size."
                 )
-            if picture.more and _MORE not in self.notes:
-                self.notes.append(_MORE)
+            self.notes += [note for note in picture.notes if note not in self.notes]
             yield Frame(picture.image, index, index, self.info.time_base, picture.native)
 
     def _first_readable(self, still: bool) -> Picture:
@@ -148,14 +146,17 @@ def pattern_files(pattern: str) -> list[Path]:
 def pattern_names(pattern: str) -> re.Pattern[str]:
     """Matches the names that a pattern's name stands for; its group is the number."""
     head, number, tail = re.split(f"({_NUMBER})", pattern)
-    digits = re.fullmatch(r"%0(\d+)d", number)
-    count = rf"\d{{{digits[1]},}}" if digits else r"\d+"
-    return re.compile(re.escape(head) + f"({count})" + re.escape(tail))
+    return re.compile(re.escape(head) + rf"(\d{{{_digits(number) or 1},}})" + re.escape(tail))
 
 
 def numbered_name(pattern: str, index: int) -> str:
     """The name with this number in it."""
-    return re.sub(_NUMBER, lambda number: number[0] % index, pattern)
+    return re.sub(_NUMBER, lambda number: str(index).zfill(_digits(number[0])), pattern)
+
+
+def _digits(number: str) -> int:
+    """How many digits a pattern's number has at least."""
+    return int(number[1:-1] or 0)
 
 
 def natural_order(path: Path) -> list[tuple[int, int | str]]:

@@ -20,7 +20,7 @@ from realtime.media.image_source import ImageSource, open_images
 from realtime.media.nvdec import open_on_gpu
 from realtime.media.pictures import losses
 from realtime.media.sink import PictureSink, Sink
-from realtime.media.source import Source
+from realtime.media.source import Source, local_path
 from realtime.media.video_sink import PictureVideo, VideoSink
 from realtime.media.video_source import VideoSource
 
@@ -33,6 +33,7 @@ def open_source(path: str, *, start: float | None = None, end: float | None = No
 
     Raises EraserError, with one line that says what to do, where there is nothing to read.
     """
+    path = local_path(path)
     open_video = open_on_gpu if hwaccel else VideoSource
     return open_images(path, start, end) or open_video(path, start=start, end=end)
 

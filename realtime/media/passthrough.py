@@ -23,6 +23,7 @@ from av.stream import AttachmentStream, Disposition, Stream
 
 from realtime.media.trial import can_begin
 
+MOV_FAMILY = {"mov", "mp4", "ipod", "3gp", "3g2", "psp", "ismv", "f4v"}  # formats with edit lists
 # Tags that describe the input file itself: what wrote it, how large its streams were.
 _FILE_TAGS = re.compile(
     r"(encoder|major_brand|minor_version|compatible_brands|duration|(bps|number_of_(frames|bytes)|source_id)(-\w+)?"
@@ -112,6 +113,7 @@ class Copies:
         self._streams: dict[int, Stream] = {}
         self._output = output
         self._damaged: set[int] = set()
+        self._hidden: dict[int, Packet] = {}  # by an edit list, the last of each stream
         chapters = bool(source.chapters())
         for stream in source.streams:
             if stream.index == erased.index:
@@ -142,18 +144,30 @@ class Copies:
         return self._streams.keys()
 
     def write(self, packets: Iterable[Packet], cut: Cut) -> None:
-        """Copy packets into the output. One that the muxer refuses (its time runs back) is left out, with a note."""
+        """Copy packets into the output. One that the muxer refuses (its time runs back) is left out, with a note.
+
+        What the input's edit list hides stays hidden: by an edit list again, or left out, except the last packet, which
+        a decoder of sound wants before the first that is heard.
+        """
         for packet in packets:
             index = packet.stream_index
             if index not in self._streams or not cut.place(packet):
                 continue
-            packet.stream = self._streams[index]
-            try:
-                self._output.mux_one(packet)
-            except (av.error.InvalidDataError, av.error.ArgumentError):
-                if index not in self._damaged:
-                    self._damaged.add(index)
-                    self.notes.append(f"Some packets of stream #{index} are damaged and were left out.")
+            if packet.is_discard and self._output.format.name not in MOV_FAMILY:
+                self._hidden[index] = packet
+                continue
+            if index in self._hidden:
+                self._mux(self._hidden.pop(index), index)
+            self._mux(packet, index)
+
+    def _mux(self, packet: Packet, index: int) -> None:
+        packet.stream = self._streams[index]
+        try:
+            self._output.mux_one(packet)
+        except (av.error.InvalidDataError, av.error.ArgumentError):
+            if index not in self._damaged:
+                self._damaged.add(index)
+                self.notes.append(f"Some packets of stream #{index} are damaged and were left out.")
 
 
 def own_tags(tags: dict[str, str]) -> dict[str, str]:

@@ -1,13 +1,15 @@
 """Picture files, one at a time: read with all their samples, written back with what was not replaced unchanged.
 
 PNG, TIFF, BMP and the PNM family go through FFmpeg, so that depth (up to 16 bits), gray, palette and transparency stay.
-JPEG and WebP go through OpenCV. All are upright after their EXIF orientation.
+JPEG and WebP go through OpenCV, and so do TIFF files that FFmpeg reads wrong: tiles, JPEG compression, YCbCr, floats.
+All are upright after their EXIF orientation.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import av
 import av.error
@@ -18,6 +20,7 @@ from realtime.errors import EraserError
 from realtime.media.encoders import nearest_format, shape_of
 from realtime.media.metadata import NOTHING, Metadata, holds_more, stated_rotation, with_metadata
 from realtime.media.planes import as_format, plane_arrays, to_writable, turned, upright_image
+from realtime.media.tiff import as_stored, is_plain, is_tiff
 
 _FFMPEG = {".png": "png", ".tif": "tiff", ".tiff": "tiff", ".bmp": "bmp", ".ppm": "ppm", ".pgm": "pgm"}
 _OPENCV = {
@@ -27,16 +30,27 @@ _OPENCV = {
     ".webp": [cv2.IMWRITE_WEBP_QUALITY, 95],
 }
 EXTENSIONS = frozenset((*_FFMPEG, *_OPENCV))
+# What OpenCV gives, by type and number of channels, as FFmpeg names it.
+_DECODED = {
+    (np.uint8, 1): "gray",
+    (np.uint8, 3): "bgr24",
+    (np.uint8, 4): "bgra",
+    (np.uint16, 1): "gray16le",
+    (np.uint16, 3): "bgr48le",
+    (np.uint16, 4): "bgra64le",
+}
+_MORE = "A picture's file holds further ones (an animation, pages); only the first is taken."
+_CLIPPED = "A picture's floats below 0 or above 1 are written as 0 and 1."
 
 
 @dataclass(frozen=True)
 class Picture:
     """image: (H, W, 3) uint8 BGR, upright. native: the samples as stored, as upright as that; None where `image` is all
-    there is. more: whether the file holds further pictures."""
+    there is. notes: what of the file is not in them."""
 
     image: np.ndarray
     native: av.VideoFrame | None
-    more: bool = False
+    notes: tuple[str, ...] = ()
 
 
 def is_picture(path: str) -> bool:
@@ -51,11 +65,13 @@ def read_picture(path: str | Path) -> Picture:
         data = path.read_bytes()
     except OSError as error:
         raise EraserError(f"{path} cannot be read ({error.strerror}). Check the path and its permissions.") from error
-    codec = _FFMPEG.get(path.suffix.lower())
-    picture = (_decode_with_ffmpeg(data, codec) if codec else None) or _decode_with_opencv(data)
+    codec = _FFMPEG.get(path.suffix.lower()) if is_plain(data) else None
+    picture = _decode_with_ffmpeg(data, codec) if codec else None
+    if picture is None:
+        picture = _decode_tiff_with_opencv(data) if is_tiff(data) else _decode_with_opencv(data)
     if picture is None:
         raise EraserError(f"{path} cannot be read as a picture. Check that it opens in a viewer.")
-    return replace(picture, more=holds_more(data))
+    return replace(picture, notes=(*picture.notes, _MORE)) if holds_more(data) else picture
 
 
 def encode_picture(
@@ -134,6 +150,27 @@ def _decode_with_opencv(data: bytes) -> Picture | None:
         return Picture(np.ascontiguousarray(pixels[..., :3]), av.VideoFrame.from_ndarray(pixels, format="bgra"))
     image = cv2.imdecode(buffer, cv2.IMREAD_COLOR)
     return None if image is None else Picture(image, None)
+
+
+def _decode_tiff_with_opencv(data: bytes) -> Picture | None:
+    """From a file, since OpenCV 5.0 reads not every tile from memory, and what is turned only from there."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "picture.tif"
+        path.write_bytes(as_stored(data))
+        stored = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    if stored is None:
+        return None
+    notes: tuple[str, ...] = ()
+    if stored.dtype.kind == "f":
+        kept = np.nan_to_num(stored).clip(0, 1)
+        notes = (_CLIPPED,) if (kept != stored).any() else ()
+        stored = (kept * 65535 + 0.5).astype(np.uint16)
+    pixel_format = _DECODED.get((stored.dtype.type, 1 if stored.ndim == 2 else stored.shape[2]))
+    if pixel_format is None:
+        return None
+    samples = np.ascontiguousarray(turned(stored, stated_rotation(data)))
+    native = av.VideoFrame.from_ndarray(samples, format=pixel_format)
+    return Picture(upright_image(native), native, notes)
 
 
 def _upright(native: av.VideoFrame, rotation: int) -> av.VideoFrame:

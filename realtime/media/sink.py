@@ -1,6 +1,6 @@
 """Where results go.
 
-Everything is written beside the target under a hidden name and moved into place by `finish`, so that a failure never
+Everything is written beside the target under a hidden name and moved into place by `commit`, so that a failure never
 leaves a half-written file, nor harms one that was there.
 """
 
@@ -34,7 +34,8 @@ class Replaced(Protocol):
 
 
 class Sink(ABC):
-    """Takes results in the order of their frames. `finish` or `abort` ends it; `abort` may follow either.
+    """Takes results in the order of their frames. `finish` or `abort` ends it; `abort` may follow either. Of several
+    sinks of one job all are completed before any is committed.
 
     notes: one-line remarks for the user: what could not be kept, and what was done instead.
     """
@@ -46,12 +47,20 @@ class Sink(ABC):
         """Write one picture. Raises EraserError where the disk is full or the encoder fails."""
 
     @abstractmethod
+    def complete(self) -> None:
+        """Write what is still buffered: what may fail for want of space."""
+
+    @abstractmethod
+    def commit(self) -> None:
+        """Move the completed output into place."""
+
     def finish(self) -> None:
-        """Write what is still buffered and move the output into place."""
+        self.complete()
+        self.commit()
 
     @abstractmethod
     def abort(self) -> None:
-        """Remove everything written so far. Does nothing after `finish`."""
+        """Remove everything written so far. Does nothing after `commit`."""
 
 
 class PictureSink(Sink):

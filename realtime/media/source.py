@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
 import cv2
 import numpy as np
@@ -88,6 +89,15 @@ class Source(ABC):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def local_path(path: str | Path) -> str:
+    """The path that a file's address (file:///a%20b.mp4, RFC 8089) means; every other path or address as it is."""
+    text = str(path)
+    for begin in ("file:///", "file://localhost/"):
+        if text.startswith(begin):
+            return "/" + unquote(text.removeprefix(begin))
+    return text
 
 
 def passes_once(path: str | Path) -> bool:

@@ -1,7 +1,7 @@
 """Output files that appear only when they are whole.
 
-Everything is written beside the target, in the same folder, under a hidden name; `commit` renames it into place. A run
-that fails leaves neither half a file nor a damaged old one.
+Everything is written beside the target, or inside it where it is a folder that exists, under a hidden name; `commit`
+renames it into place. A run that fails leaves neither half a file nor a damaged old one.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from realtime.errors import EraserError
-from realtime.media.temporary import Temporary
+from realtime.media.temporary import PREFIX, Temporary, place_of
 
 
 class Target:
@@ -43,8 +43,7 @@ class Target:
         self._folder = folder
         self._open = False
         _check_free(self._final, output, source_path, overwrite, folder, joins)
-        # Beside the folder that is made; inside the one that is joined, since its parent may not be writable.
-        parent = self._final if joins is not None else self._final.parent
+        parent = self._final if joins is not None else place_of(self._final)
         if not parent.is_dir():
             raise EraserError(f"There is no folder {parent} to write {self._final.name} into. Create it first.")
         try:
@@ -102,7 +101,8 @@ def _check_free(
     if folder:
         if not stat.S_ISDIR(mode):
             raise EraserError(f"{output} is a file, and a folder is to be written. Choose another name.")
-        taken = next((name for name in os.listdir(final) if joins is None or joins(name)), None)
+        names = (name for name in os.listdir(final) if not name.startswith(PREFIX))
+        taken = next((name for name in names if joins is None or joins(name)), None)
         if taken is not None and not overwrite:
             raise EraserError(
                 f"The folder {output} holds {taken} already. Choose another one or pass --overwrite (overwrite=True)."

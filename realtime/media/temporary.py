@@ -1,7 +1,8 @@
 """What is still being written, under the one kind of name that all temporaries of the project have.
 
-`.erasing-NODE-BOOT-RANDOM`, with an extension where one is needed, stands beside the output: hidden, and renamed when
-it is whole. Its maker holds a lock on it (flock), which the system takes back when the process ends, however it ends.
+`.erasing-NODE-BOOT-RANDOM`, with an extension where one is needed, stands beside the output, or inside it where it is a
+folder that is there already (another disk may be mounted on it): hidden, and renamed when it is whole. Its maker holds
+a lock on it (flock), which the system takes back when the process ends, however it ends.
 So what a killed process left behind can be told from what a living one is writing: it was made under this host's name
 or this run of its kernel (NODE, BOOT), and nobody holds its lock. `sweep` removes just that. Where the disk knows
 no locks, and on Windows, where nothing that is locked can be written or renamed, nothing is ever swept.
@@ -62,6 +63,12 @@ class Temporary:
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
+
+
+def place_of(output: str | Path) -> Path:
+    """The folder in which the temporaries of an output stand."""
+    path = Path(os.path.realpath(output))
+    return path if path.is_dir() else path.parent
 
 
 def sweep(folder: Path) -> int:

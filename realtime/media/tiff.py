@@ -5,8 +5,13 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 
-_ORIENTATION, _THUMBNAIL_OFFSET, _THUMBNAIL_LENGTH, _PROFILE = 0x0112, 0x0201, 0x0202, 0x8773
-_UNDEFINED = 7  # the type of a profile's bytes
+_ORDERS = {b"II*\0": "<", b"MM\0*": ">"}  # by a file's first bytes, as `struct` has them
+_ORIENTATION, _ALPHA, _PROFILE = 0x0112, 0x0152, 0x8773
+_COMPRESSION, _PHOTOMETRIC, _SAMPLE_FORMAT, _TILE_WIDTH = 0x0103, 0x0106, 0x0153, 0x0142
+_JPEG, _YCBCR, _FLOAT = {6, 7}, 6, 3  # values of these
+# Where the samples of a thumbnail lie and how long they are: as a JPEG file, in strips.
+_THUMBNAILS = ((0x0201, 0x0202), (0x0111, 0x0117))
+_SHORT, _UNDEFINED = 3, 7  # types: of most numbers, of a profile's bytes
 # EXIF's orientation to `Frame.rotation`.
 _ROTATION = {2: 4, 3: 2, 4: 6, 5: 7, 6: 1, 7: 5, 8: 3}
 
@@ -25,7 +30,7 @@ class Directory:
 def read_directory(data: bytes, start: int | None = None) -> Directory | None:
     """The directory at `start`, the first one where it is None; None where it cannot be understood."""
     try:
-        order = {b"II*\0": "<", b"MM\0*": ">"}[data[:4]]
+        order = _ORDERS[data[:4]]
         begin = struct.unpack_from(order + "I", data, 4)[0] if start is None else start
         places = range(begin + 2, begin + 2 + 12 * struct.unpack_from(order + "H", data, begin)[0], 12)
         entries = {struct.unpack_from(order + "H", data, place)[0]: place for place in places}
@@ -41,6 +46,38 @@ def rotation_in(data: bytes) -> int:
         return 0
     (orientation,) = struct.unpack_from(directory.order + "H", data, directory.entries[_ORIENTATION] + 8)
     return _ROTATION.get(orientation, 0)
+
+
+def is_tiff(data: bytes) -> bool:
+    return data[:4] in _ORDERS
+
+
+def is_plain(data: bytes) -> bool:
+    """Does FFmpeg read the first picture as it is? It makes black of tiles, takes JPEG's and other YCbCr for RGB, and
+    knows only some kinds of floats."""
+    directory = read_directory(data)
+    if directory is None:
+        return True
+    compression, photometric, sample_format = (
+        _values(data, directory, tag)[:1] for tag in (_COMPRESSION, _PHOTOMETRIC, _SAMPLE_FORMAT)
+    )
+    return not (
+        _TILE_WIDTH in directory.entries
+        or _JPEG.intersection(compression)
+        or _YCBCR in photometric
+        or _FLOAT in sample_format
+    )
+
+
+def as_stored(data: bytes) -> bytes:
+    """A copy from which every reader takes the samples as they lie in the file: it says that they are upright, and
+    multiplied by their alpha already."""
+    directory = read_directory(data)
+    result = bytearray(data)
+    for tag in (_ORIENTATION, _ALPHA):
+        if directory is not None and tag in directory.entries:
+            struct.pack_into(directory.order + "HIHH", result, directory.entries[tag] + 2, _SHORT, 1, 1, 0)
+    return bytes(result)
 
 
 def has_further(data: bytes) -> bool:
@@ -61,10 +98,13 @@ def upright_tags(data: bytes) -> bytes:
         second = read_directory(data, first.next)
         if second is None:
             return b""
-        if {_THUMBNAIL_OFFSET, _THUMBNAIL_LENGTH} <= second.entries.keys():
-            start, length = (_value(data, second, tag) for tag in (_THUMBNAIL_OFFSET, _THUMBNAIL_LENGTH))
-            stop = min(len(data), start + length)
-            result[start:stop] = bytes(max(0, stop - start))
+        for tags in _THUMBNAILS:
+            starts, lengths = (_values(data, second, tag) for tag in tags)
+            if len(starts) != len(lengths):
+                return b""
+            for start, length in zip(starts, lengths, strict=True):
+                stop = min(len(data), start + length)
+                result[start:stop] = bytes(max(0, stop - start))
         struct.pack_into(first.order + "I", result, first.link, 0)
     return bytes(result)
 
@@ -90,5 +130,16 @@ def add_profile(data: bytes, profile: bytes) -> bytes:
     return data[:4] + struct.pack(order + "I", 8 + len(body)) + body + tags
 
 
-def _value(data: bytes, directory: Directory, tag: int) -> int:
-    return int(struct.unpack_from(directory.order + "I", data, directory.entries[tag] + 8)[0])
+def _values(data: bytes, directory: Directory, tag: int) -> tuple[int, ...]:
+    """The numbers that a tag holds, SHORT or LONG; none where it is not there or cannot be understood."""
+    if tag not in directory.entries:
+        return ()
+    order, place = directory.order, directory.entries[tag] + 8
+    kind, count = struct.unpack_from(order + "HI", data, place - 6)
+    numbers = f"{order}{count}{'H' if kind == _SHORT else 'I'}"
+    try:
+        if struct.calcsize(numbers) > 4:  # they lie elsewhere
+            (place,) = struct.unpack_from(order + "I", data, place)
+        return struct.unpack_from(numbers, data, place)
+    except struct.error:
+        return ()

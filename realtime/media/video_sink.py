@@ -19,16 +19,22 @@ from av.video.stream import VideoStream
 from realtime.errors import EraserError, UsageError
 from realtime.media.encoders import WITH_STATIC_HDR, Choice, choose_encoder, shape_of, side_data, side_data_names
 from realtime.media.losses import field_order
-from realtime.media.passthrough import Copies, advance_timecode, cut_chapters, needs_metadata_tags, own_tags
+from realtime.media.passthrough import (
+    MOV_FAMILY,
+    Copies,
+    advance_timecode,
+    cut_chapters,
+    needs_metadata_tags,
+    own_tags,
+)
 from realtime.media.planes import as_format, matrix_of, range_of, write_replaced
 from realtime.media.sink import PictureSink, Replaced, Sink
 from realtime.media.source import Source
 from realtime.media.target import Target
 from realtime.media.video_source import VideoSource
 
-_MOV_FAMILY = {"mov", "mp4", "ipod", "3gp", "3g2", "psp", "ismv", "f4v"}
-_WITH_CHAPTERS = _MOV_FAMILY | {"matroska", "webm", "nut", "asf", "ogg"}
-_WITH_ROTATION = _MOV_FAMILY | {"matroska", "webm"}
+_WITH_CHAPTERS = MOV_FAMILY | {"matroska", "webm", "nut", "asf", "ogg"}
+_WITH_ROTATION = MOV_FAMILY | {"matroska", "webm"}
 # PyAV cannot give a Matroska track its pixels' aspect ratio; these encoders write it into their own headers.
 _ASPECT_IN_STREAM = {"matroska", "webm"}
 _WITH_ASPECT = {"libx264", "libx264rgb", "libx265"}
@@ -85,7 +91,7 @@ class VideoFile:
         if self.container.format.name in _ONE_TIME:
             stream.codec_context.max_b_frames = 0
         stream.time_base = stream.codec_context.time_base = _encoder_time_base(choice.encoder, time_base, hint)
-        if stream.codec_context.codec.canonical_name == "hevc" and self.container.format.name in _MOV_FAMILY:
+        if stream.codec_context.codec.canonical_name == "hevc" and self.container.format.name in MOV_FAMILY:
             stream.codec_context.codec_tag = "hvc1"  # the one of two that Apple's players know
 
     def set_pixel_aspect(self, aspect: Fraction) -> list[str]:
@@ -120,11 +126,13 @@ class VideoFile:
         """Write what the encoder gave."""
         self.container.mux(packets)
 
-    def finish(self) -> None:
-        """Flush, close and move into place."""
+    def complete(self) -> None:
+        """Flush and close."""
         with self.failures():
             self.mux(self.stream.encode(None))
             self.close()
+
+    def commit(self) -> None:
         self.target.commit()
 
     def close(self) -> None:
@@ -218,9 +226,12 @@ class VideoSink(Sink):
             self._file.mux([packet])
         self._copy_packets()
 
-    def finish(self) -> None:
+    def complete(self) -> None:
         self._copy_packets()
-        self._file.finish()
+        self._file.complete()
+
+    def commit(self) -> None:
+        self._file.commit()
 
     def abort(self) -> None:
         self._file.abort()
@@ -328,11 +339,15 @@ class PictureVideo(PictureSink):
         frame.pts, frame.time_base = pts - round(self._source.shift / time_base), time_base
         self._file.encode(frame)
 
-    def finish(self) -> None:
+    def complete(self) -> None:
         if self._gray is None:  # no picture came
             self._file.abort()
         else:
-            self._file.finish()
+            self._file.complete()
+
+    def commit(self) -> None:
+        if self._gray is not None:
+            self._file.commit()
 
     def abort(self) -> None:
         self._file.abort()

@@ -3,11 +3,12 @@
 The source decodes one video stream. Packets of the streams that a sink asked for with `keep` are put aside while
 demuxing, undecoded, and taken by the sink with `take_packets`; what nobody asked for is not even read. The source is
 read by one thread and drained by another: between them is a deque, whose append and popleft are atomic. It holds what
-lies between the frame being read and the frame being written, so the driver's own queues bound it.
+lies between the frame being read and the frame being written, so the driver's own queues bound it, and at the end what
+lies behind the last frame: usually next to nothing, but all of a sound that goes on without a picture.
 
 Times. `Frame.pts` is the input's own clock. `cut` says which part of it is written and what the sink takes off: nothing
 for a whole file, the first frame's time after --start, the start of the clock for formats whose clocks start anywhere
-(MPEG transport streams, network streams).
+(MPEG transport streams, network streams). Where that clock starts again or jumps, `realtime.media.clock` goes on.
 
 Damage. A packet or a frame that cannot be read or decoded is stepped over; `realtime.media.losses` counts the cost.
 """
@@ -25,13 +26,13 @@ import av.error
 import numpy as np
 from av.codec.hwaccel import HWAccel
 from av.container import InputContainer
-from av.format import Flags as FormatFlags
 from av.packet import Packet
 from av.stream import Discard, Disposition
 from av.video.stream import VideoStream
 
 from realtime.errors import EraserError, NoVideo, UsageError
 from realtime.frame import Frame
+from realtime.media.clock import Clock, jumps_ahead
 from realtime.media.losses import Losses, field_order, has_full_index
 from realtime.media.passthrough import Cut
 from realtime.media.planes import depth, rotation_of, to_writable, turned, upright_image, writable_format
@@ -185,7 +186,8 @@ class VideoSource(Source):
             self.notes.append(note)
 
     def _demux(self) -> Iterator[Packet]:
-        """Packets of all streams; a damaged place is stepped over. The last packet of a stream is empty."""
+        """Packets of all streams, on one clock; a damaged place is stepped over. A stream's last packet is empty."""
+        clock = Clock(self.container, self.stream.index)
         errors = 0
         while errors < (_NETWORK_ERRORS if _is_address(self.path) else _READ_ERRORS):
             packets = self.container.demux()
@@ -199,6 +201,9 @@ class VideoSource(Source):
                     errors += 1
                     break
                 errors = 0
+                clock.place(packet)
+                if clock.parts > 1:
+                    self._note_once("The input's clock starts again or jumps: its parts are shown one after the other.")
                 yield packet
         self.notes.append("The input broke off; what came until then is written.")
 
@@ -215,7 +220,11 @@ class VideoSource(Source):
             packets = self._demux()
             key, group = self._key_frame(packets)
             if key is not None and key.pts is not None and key.pts * self.time_base <= start:
-                self._index = self._count_before(key, group)
+                before = self._count_before(key, group)
+                if before is None:
+                    self._aside.clear()
+                    break
+                self._index = before
                 self._losses.key_pts = key.pts
                 return itertools.chain(group, packets)
         self.close()
@@ -235,8 +244,9 @@ class VideoSource(Source):
                     break
         return key, group
 
-    def _count_before(self, key: Packet, read: list[Packet]) -> int:
-        """How many frames are shown before the key frame; puts the subtitles aside that are still shown at the start.
+    def _count_before(self, key: Packet, read: list[Packet]) -> int | None:
+        """How many frames are shown before the key frame; None where it lies behind a jump of the clock, so that its
+        time means nothing. Puts the subtitles aside that are still shown at the start.
 
         read: the packets up to the key frame's time to be shown.
         """
@@ -253,9 +263,15 @@ class VideoSource(Source):
             for other in container.streams:
                 if other.index != stream.index and other.type != "subtitle":
                     other.discard = Discard.all
+            clock = Clock(container, stream.index)
             for packet in container.demux():
+                clock.place(packet)
+                if clock.parts > 1:
+                    return None
                 if packet.stream_index != stream.index:
                     self._recall(packet, read[0])
+                elif packet.pts == key.pts and packet.pos != key.pos:
+                    return None
                 elif packet.dts is not None and packet.dts >= key.pts:
                     break
                 else:
@@ -400,7 +416,7 @@ class VideoSource(Source):
         if self._start is not None:
             assert self.first.pts is not None
             return self.first.pts * self.time_base
-        anywhere = _is_address(self.path) or FormatFlags.ts_discont in FormatFlags(self.container.format.flags)
+        anywhere = _is_address(self.path) or jumps_ahead(self.container)
         return origin if anywhere else Fraction(0)
 
     def _add_notes(self) -> None:

@@ -101,7 +101,7 @@ def test_a_failing_eraser_stops_the_job(folder, monkeypatch, half, after):
     assert_nothing_is_left(folder)
 
 
-@pytest.mark.parametrize(("method", "after"), [("write", 0), ("write", 5), ("write", FRAMES - 1), ("finish", 0)])
+@pytest.mark.parametrize(("method", "after"), [("write", 0), ("write", 5), ("write", FRAMES - 1), ("complete", 0)])
 def test_a_failing_writer_stops_the_job(folder, monkeypatch, method, after):
     monkeypatch.setattr(VideoSink, method, failing(getattr(VideoSink, method), after, Broken("no ink")))
     with pytest.raises(EraserError, match="the writer failed: Broken: no ink") as caught:
@@ -175,6 +175,43 @@ def test_a_failure_in_every_output_is_cleaned_up(folder, monkeypatch):
     with pytest.raises(EraserError, match="late"):
         erase(folder, preview=folder / "preview.mp4", save_mask=folder / "hole.mp4", report=folder / "report.json")
     assert_nothing_is_left(folder)
+
+
+def test_no_output_is_replaced_where_another_cannot_be_completed(folder, monkeypatch):
+    for name in ("preview.mp4", "hole.mp4"):
+        (folder / name).write_bytes(b"precious")
+    monkeypatch.setattr(VideoSink, "complete", failing(VideoSink.complete, 0, Broken("no ink")))
+    with pytest.raises(EraserError, match="no ink"):
+        erase(folder, preview=folder / "preview.mp4", save_mask=folder / "hole.mp4", overwrite=True)
+    for name in ("preview.mp4", "hole.mp4"):
+        assert (folder / name).read_bytes() == b"precious"
+    assert_nothing_is_left(folder, "preview.mp4", "hole.mp4")
+
+
+def test_masks_may_go_into_the_folder_of_the_output(folder):
+    (folder / "out").mkdir()
+    files.erase_video(folder / "in.mp4", folder / "out" / "o.mp4", boxes=[BOX], fill="telea", save_mask=folder / "out")
+    names = {path.name for path in (folder / "out").iterdir()}
+    assert names == {"o.mp4", *(f"frame_{index:06}.png" for index in range(FRAMES))}
+
+
+def test_nothing_is_made_beside_a_folder_that_is_there_already(folder, monkeypatch):
+    """Another disk may be mounted on it."""
+    (folder / "out").mkdir()
+    beside = set()
+    on_frame(monkeypatch, lambda _: beside.update(path.name for path in folder.iterdir()))
+    files.erase_video(folder / "in.mp4", folder / "out", boxes=[BOX], fill="telea", lookahead="all")
+    assert beside == {"in.mp4", "out"}
+    assert len(list((folder / "out").iterdir())) == FRAMES
+
+
+def test_a_file_s_address_is_its_path(folder):
+    (folder / "in.mp4").rename(folder / "my film.mp4")
+    address = (folder / "my film.mp4").as_uri()
+    with pytest.raises(UsageError, match="an input"):
+        files.erase_video(address, folder / "my film.mp4", boxes=[BOX], fill="telea", overwrite=True)
+    report = files.erase_video(address, folder / "out.mp4", boxes=[BOX], fill="telea", lookahead="all")
+    assert (report.frames, report.input) == (FRAMES, str(folder / "my film.mp4"))
 
 
 def test_a_failed_job_keeps_the_file_that_it_was_to_replace(folder, monkeypatch):

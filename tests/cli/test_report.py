@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -60,6 +61,24 @@ def test_a_report_file_is_replaced_whole_and_nothing_is_left_beside(tmp_path):
     write_text(path, json.dumps({"new": True}))
     assert json.loads(path.read_text()) == {"new": True}
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_report_goes_into_a_pipe(tmp_path):
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    with ThreadPoolExecutor(1) as pool:
+        read = pool.submit(path.read_text)
+        write_text(path, "{}")
+        assert read.result(60) == "{}"
+    assert path.is_fifo()
+
+
+def test_a_report_follows_a_link(tmp_path):
+    (tmp_path / "report.json").symlink_to("real.json")
+    for text in ("first", "second"):
+        write_text(tmp_path / "report.json", text)
+        assert (tmp_path / "real.json").read_text() == text
+    assert (tmp_path / "report.json").is_symlink()
 
 
 def test_a_report_that_cannot_be_written_says_so(tmp_path):

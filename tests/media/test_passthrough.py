@@ -293,3 +293,21 @@ def test_packets_whose_times_run_back_are_left_out_and_said(tmp_path: Path) -> N
     ]
     assert len(packets(tmp_path / "out.mp4", 1)) == len(packets(source, 1)) - 2
     assert len(shown(tmp_path / "out.mp4")) == 25
+
+
+@pytest.mark.parametrize("extension", ["mkv", "ts", "mov"])
+def test_sound_that_an_edit_list_hides_stays_hidden(tmp_path: Path, extension: str) -> None:
+    """Times before zero are hidden; the last packet there is what AAC's first sound is decoded with."""
+    clip = Clip(frames=50, pts=lambda i: 512 * (i - 25), audio=["eng"], audio_delay=-1, options={"bf": "0"})
+    source = clip.write(tmp_path / "in.mp4")
+    output = tmp_path / f"out.{extension}"
+    notes, _ = convert(source, output)
+    assert not any("damaged" in note for note in notes)
+    with av.open(source) as container:
+        heard = [bytes(packet) for packet in container.demux(audio=0) if packet.size and not packet.is_discard]
+    with av.open(str(output)) as container:
+        copied = [bytes(packet) for packet in container.demux(audio=0) if packet.size and not packet.is_discard]
+    assert len(heard) < 50
+    pairs = zip(heard, copied[-len(heard) :], strict=True)
+    assert all(after.endswith(before) for before, after in pairs)  # in a transport stream behind a header of its own
+    assert len(copied) - len(heard) == (0 if extension == "mov" else 1)

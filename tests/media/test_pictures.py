@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -102,6 +103,91 @@ def exif(orientation: int, thumbnail: bytes) -> bytes:
     return b"\xff\xe1" + struct.pack(">H", len(tiff) + 8) + b"Exif\0\0" + tiff
 
 
+def tiff(samples: np.ndarray, tile: int = 0, orientation: int = 1, jpeg: bool = False) -> bytes:
+    """A TIFF file of (H, W) or (H, W, 3 or 4) samples, in the order RGBA; in tiles of this many pixels where asked, or
+    compressed as a JPEG of YCbCr."""
+    height, width = samples.shape[:2]
+    count, bits = (*samples.shape, 1)[2], samples.dtype.itemsize * 8
+    chunks = [samples.tobytes()]
+    if jpeg:
+        chunks = [cv2.imencode(".jpg", samples[..., ::-1])[1].tobytes()]
+    if tile:
+        chunks = [
+            samples[y : y + tile, x : x + tile].tobytes() for y in range(0, height, tile) for x in range(0, width, tile)
+        ]
+    offsets = [8 + sum(map(len, chunks[:number])) for number in range(len(chunks))]
+    numbers = {
+        256: [width], 257: [height], 258: [bits] * count, 259: [1], 262: [2 if count > 1 else 1], 274: [orientation],
+        277: [count], 339: [3 if samples.dtype.kind == "f" else 1] * count,
+    }  # fmt: skip
+    if tile:
+        numbers |= {322: [tile], 323: [tile], 324: offsets, 325: [len(chunk) for chunk in chunks]}
+    else:
+        numbers |= {273: offsets, 278: [height], 279: [len(chunks[0])]}
+    if count == 4:
+        numbers |= {338: [2]}
+    if jpeg:
+        numbers |= {259: [7], 262: [6], 530: [2, 2]}
+    body, entries = b"".join(chunks), b""
+    for tag in sorted(numbers):
+        value = np.array(numbers[tag], "<u4").tobytes()
+        if len(value) > 4:
+            value, body = struct.pack("<I", 8 + len(body)), body + value
+        entries += struct.pack("<HHI", tag, 4, len(numbers[tag])) + value
+    return b"II*\0" + struct.pack("<I", 8 + len(body)) + body + struct.pack("<H", len(numbers)) + entries + bytes(4)
+
+
+@pytest.mark.parametrize("orientation", [1, 6])
+@pytest.mark.parametrize("bits", [8, 16])
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_a_tiled_tiff_keeps_its_samples(tmp_path: Path, channels: int, bits: int, orientation: int) -> None:
+    samples = np.dstack([picture(3), np.full((64, 96), 77, np.uint8)])[..., [2, 1, 0, 3]]
+    samples = samples[..., 1] if channels == 1 else samples[..., :channels]
+    if bits == 16:
+        samples = samples.astype(np.uint16) * 256 + 19
+    stored = np.ascontiguousarray(np.rot90(samples) if orientation == 6 else samples)
+    (tmp_path / "in.tif").write_bytes(tiff(stored, tile=16, orientation=orientation))
+    notes, _ = convert(str(tmp_path / "in.tif"), tmp_path / "out.png")
+    assert notes == []
+    result = cv2.imread(str(tmp_path / "out.png"), cv2.IMREAD_UNCHANGED)
+    assert result is not None
+    np.testing.assert_array_equal(result if channels == 1 else result[..., [2, 1, 0, 3][:channels]], samples)
+
+
+def test_a_tiff_with_jpeg_compression_keeps_its_colours(tmp_path: Path) -> None:
+    (tmp_path / "in.tif").write_bytes(tiff(picture(3)[..., ::-1], jpeg=True))
+    assert np.abs(read_picture(tmp_path / "in.tif").image.astype(int) - picture(3)).mean() < 6
+
+
+@pytest.mark.parametrize("channels", [1, 3, 4])
+@pytest.mark.parametrize("brightest", [1, 2])
+def test_a_tiff_of_floats_is_written_with_16_bits_and_what_is_clipped_is_said(
+    tmp_path: Path, channels: int, brightest: int
+) -> None:
+    samples = np.linspace(0, brightest, 64 * 96 * channels, dtype=np.float32).reshape(64, 96, channels).squeeze()
+    (tmp_path / "in.tif").write_bytes(tiff(samples))
+    notes, _ = convert(str(tmp_path / "in.tif"), tmp_path / "out.png")
+    assert [note for note in notes if "floats" in note] == notes
+    assert len(notes) == (brightest > 1)
+    result = cv2.imread(str(tmp_path / "out.png"), cv2.IMREAD_UNCHANGED)
+    assert result is not None
+    result = result if channels == 1 else result[..., [2, 1, 0, 3][:channels]]
+    assert np.abs(result - samples.clip(0, 1) * 65535).max() <= 1
+
+
+def test_a_thumbnail_without_compression_is_not_written_either(tmp_path: Path) -> None:
+    thumbnail = b"what is to be erased" * 10
+    begin = exif(1, thumbnail)
+    for jpeg, strips in ((0x0201, 0x0111), (0x0202, 0x0117)):
+        begin = begin.replace(struct.pack("<HHI", jpeg, 4, 1), struct.pack("<HHI", strips, 4, 1))
+    data = cv2.imencode(".jpg", picture(4))[1].tobytes()
+    (tmp_path / "in.jpg").write_bytes(data[:2] + begin + data[2:])
+    convert(str(tmp_path / "in.jpg"), tmp_path / "out.jpg")
+    written = (tmp_path / "out.jpg").read_bytes()
+    assert b"Camera" in written
+    assert b"erased" not in written
+
+
 @pytest.mark.parametrize("orientation", [1, 3, 6, 8])
 def test_a_jpeg_is_written_upright_with_its_camera_data_but_not_its_thumbnail(tmp_path: Path, orientation: int) -> None:
     thumbnail = b"what is to be erased" * 10
@@ -165,6 +251,16 @@ def test_a_pattern_starts_anywhere_and_gives_a_pattern(tmp_path: Path) -> None:
         np.testing.assert_array_equal(result, picture(n))
 
 
+def test_a_pattern_s_number_has_leading_zeros_even_where_none_is_said(tmp_path: Path) -> None:
+    """As to FFmpeg, %4d means %04d."""
+    write_sequence(tmp_path, ["a_0007.png", "a_0008.png"])
+    for again in (False, True):
+        convert(str(tmp_path / "a_%4d.png"), tmp_path / "b_%3d.png", overwrite=again)
+        assert sorted(path.name for path in tmp_path.glob("b_*")) == ["b_000.png", "b_001.png"]
+    with pytest.raises(EraserError, match="already"):
+        convert(str(tmp_path / "a_%4d.png"), tmp_path / "b_%3d.png")
+
+
 def test_a_pattern_may_hold_a_percent_sign(tmp_path: Path) -> None:
     write_sequence(tmp_path / "in", [f"100%_{n}.png" for n in range(2)])
     (tmp_path / "out").mkdir()
@@ -203,6 +299,17 @@ def test_a_video_gives_a_sequence(tmp_path: Path) -> None:
         for frame, other in zip(opened, result, strict=True):
             outside = outside_the_box(frame.image.shape)
             np.testing.assert_array_equal(frame.image[outside], other.image[outside])
+
+
+def test_what_pictures_do_not_take_of_a_video_is_said(tmp_path: Path) -> None:
+    deep = Clip("prores_ks", pixel_format="yuva444p10le", options={"profile": "4444"})
+    wide = Clip(context={"sample_aspect_ratio": Fraction(4, 3)})
+    for clip, words in ((deep, ["4 bits less", "transparency"]), (wide, ["1.333"])):
+        notes, _ = convert(clip.write(tmp_path / "in.mov"), str(tmp_path / "out") + "/", overwrite=True)
+        assert len(notes) == len(words)
+        assert all(word in note for word, note in zip(words, notes, strict=True))
+    notes, _ = convert(Clip().write(tmp_path / "plain.mp4"), str(tmp_path / "plain") + "/")
+    assert notes == []
 
 
 def test_a_broken_picture_of_a_sequence_is_lost_and_the_rest_is_done(tmp_path: Path) -> None:

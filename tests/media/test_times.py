@@ -132,6 +132,38 @@ def test_a_transport_stream_s_clock_may_start_anywhere(tmp_path: Path, container
     assert abs(sync[0] - sync[1]) <= Fraction(1, 10000)
 
 
+@pytest.mark.parametrize(("extension", "codec"), [("ts", "libx264"), ("mpg", "mpeg2video"), ("flv", "libx264")])
+@pytest.mark.parametrize("later", [0, 60])
+def test_parts_whose_clocks_start_again_or_jump_follow_one_another(
+    tmp_path: Path, extension: str, codec: str, later: int
+) -> None:
+    if later and extension == "flv":
+        pytest.skip("a clock of this format never jumps ahead")
+    first, second, joined = (tmp_path / f"{name}.{extension}" for name in ("first", "second", "joined"))
+    for path, offset in ((first, 0), (second, later)):
+        clip = Clip(codec, 50, time_base=Fraction(1, 25), audio=["eng"])
+        clip.audio_codec = "mp2" if extension == "mpg" else "aac"
+        clip.container_options = {"output_ts_offset": str(offset)}
+        clip.write(path)
+    head = 13 if extension == "flv" else 0  # a second one of FLV's would be damage
+    joined.write_bytes(first.read_bytes() + second.read_bytes()[head:])
+    notes, source = convert(str(joined), tmp_path / "out.mkv")
+    assert any("clock" in note for note in notes)
+    assert source.lost == 0
+    after = times(tmp_path / "out.mkv")
+    assert len(after) == 100
+    off = [b - a for a, b in pairwise(after) if abs(b - a - Fraction(1, 25)) > Fraction(1, 1000)]
+    assert len(off) <= (extension == "mpg")  # whose first packet behind a seam may lack its decoding time
+    sound = [packet.pts for packet in packets(tmp_path / "out.mkv", 1)]
+    assert sound[-1] > Fraction(39, 10)
+    assert all(0 < b - a < Fraction(1, 8) for a, b in pairwise(sound))
+    with open_source(str(joined), start=2.5) as source:  # where another clock counts the frames
+        frames = [(frame.index, frame.time) for frame in source]
+    with open_source(str(joined)) as source:
+        wanted = [(frame.index, frame.time) for frame in source]
+    assert frames == [(i, time) for i, time in wanted if time >= source.origin + Fraction(5, 2)]
+
+
 def test_the_whole_lasts_as_long_as_before(tmp_path: Path) -> None:
     source = Clip(pts=uneven).write(tmp_path / "in.mp4")
     convert(source, tmp_path / "out.mp4")
