@@ -18,6 +18,7 @@ import math
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING
@@ -33,11 +34,15 @@ from realtime.errors import EraserError
 from realtime.frame import Frame
 from realtime.live.control import Control, Shown, Status
 from realtime.live.measures import Presented
+from realtime.live.messages import Messages
 from realtime.live.newest import Closed, Newest
+from realtime.observer import ROUNDING_S
 from realtime.report import StageTimes
 from realtime.tracking.selectionfile import write_selection
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from realtime.edits import Edit
     from realtime.live.camera import Capture
     from realtime.live.capturing import Capturing
@@ -53,7 +58,6 @@ GRACE = 0.9  # seconds in which the threads may end by themselves, and again in 
 STALLED = 1.0  # seconds, or time of so many frames, without a picture after which the plate is shown
 STALLED_FRAMES = 3
 COUNTDOWN = 3.0  # seconds to step out of view before a clean plate is taken
-MESSAGE = 4.0  # seconds for which a message stays
 SETTLING = 4  # times that a photo is erased after an edit: masks give way slowly, as they must in a film
 _TICK = 0.1  # seconds after which the process thread looks around though no picture has come
 
@@ -110,14 +114,16 @@ class LiveLoop:
         self._planned: deque[TimedEdit] = deque(edits)
         self._log: list[TimedEdit] = []
         self._size: tuple[int, int] | None = None  # (height, width) of the pictures that both speak of
-        self._message, self._message_until = "", float("-inf")
+        self._messages = Messages()
         self._clean_at: float | None = None
         self._restless = 0  # times that a photo is to be erased again
         self._snapshot = False
         self._number = 0
         self._started = 0.0
         self._first: float | None = None  # when the first frame was captured
+        self._done = 0.0  # when the latest frame was
         self._last: Capture | None = None
+        self._latest: tuple[np.ndarray, float] | None = None  # the picture that was shown last, when it was captured
 
     def run(self, watch: Callable[[Live], None]) -> None:
         """Run until the source ends, `watch` returns or a stage fails; raises EraserError in that case."""
@@ -159,7 +165,7 @@ class LiveLoop:
         self._wishes.append(edit)
 
     def control(self, control: Control) -> None:
-        """What the user asks for; done with the next frame, QUIT at once."""
+        """What the user asks for; done with the next frame, or at the end when none follows; QUIT at once."""
         if control is Control.QUIT:
             self._shown.stop()
             self._capturing.stop()
@@ -171,6 +177,15 @@ class LiveLoop:
         """Captured frames that were not presented."""
         return self._capturing.newest.dropped + self._shown.dropped
 
+    @property
+    def unread(self) -> list[str]:
+        """Once it has run: what could not be said any more, and what was asked for and could not be done."""
+        self._hear()
+        undone = [wish.value for wish in tuple(self._wishes) if isinstance(wish, Control)]
+        undone += [Control.SNAPSHOT.value] * (self._snapshot + len(self._recording.unsaved))
+        lines = self._messages.unread(time.monotonic())
+        return [*lines, f"the end came before this was done: {', '.join(undone)}"] if undone else lines
+
     def load_plate(self) -> None:
         """Begin with the plate that was kept; raises EraserError. By the process thread, or before `run`."""
         width, height = self._capturing.size if self._last is None else self._last.image.shape[1::-1]
@@ -180,18 +195,20 @@ class LiveLoop:
 
     def _process(self) -> None:
         try:
-            while not self._is_over():
-                capture = self._capturing.newest.take(_TICK)
-                changed = self._obey()
-                if capture is not None:
-                    self._last = capture
-                    self._erase(capture)
-                elif self._capturing.still and self._last is not None and self._photo_changes(changed):
-                    self._erase(self._last._replace(captured=time.monotonic()))
-                else:
-                    self._look_for_a_stall()
-        except Closed:
-            pass  # the source has ended
+            with suppress(Closed, Stopped):  # the source has ended, or the user leaves
+                while not self._is_over():
+                    capture = self._capturing.newest.take(_TICK)
+                    changed = self._obey()
+                    if capture is not None:
+                        self._last = capture
+                        self._erase(capture)
+                    elif self._capturing.still and self._last is not None and self._photo_changes(changed):
+                        self._erase(self._last._replace(captured=time.monotonic()))
+                    else:
+                        self._look_for_a_stall()
+            self._obey()  # what was asked for just before
+            if self._latest is not None and self._snapshot:
+                self._record(*self._latest)
         finally:
             self._recording.close()
             self._shown.close()
@@ -199,11 +216,10 @@ class LiveLoop:
 
     def _photo_changes(self, wished: bool) -> bool:
         """Whether a photo has to be shown anew: after what the user wished for, while time changes what is shown."""
+        self._hear()
         if wished:
             self._restless = SETTLING
-        elif self._message and time.monotonic() >= self._message_until:
-            self._message, self._restless = "", max(1, self._restless)
-        elif self._clean_at is not None:
+        elif self._clean_at is not None or self._messages.due(time.monotonic()):
             self._restless = max(1, self._restless)
         if self._restless == 0:
             return False
@@ -222,33 +238,40 @@ class LiveLoop:
         """Erase in a frame and show it."""
         begin = time.monotonic()
         if self._first is None:
-            self._first = capture.captured
+            self._first, self._done = capture.captured, begin
         position = capture.captured - self._first
         frame = Frame(capture.image, self._number, round(position / TIME_BASE), TIME_BASE)
-        while self._planned and (self._capturing.still or self._planned[0].time <= self._time()):
+        while self._planned and (self._capturing.still or self._planned[0].time <= self._time() + ROUNDING_S):
             self._edit(self._planned.popleft().edit)
         self._fit(frame.image.shape[:2])
         if self._clean_at is not None and begin >= self._clean_at:
             self._clean_at = None
             self._try(lambda: self._worker.learn_clean(frame), "clean plate taken")
+        lowered: tuple[str, ...] = ()
         if self._governor is not None:
+            lowered = self._governor.level.lowered
             self._worker.obey(self._governor.level)
         result = self._worker.step(frame)
         self._present(result, capture.captured, connected=True)
         self.stages.add(result.timings)
+        now = time.monotonic()
+        for what in lowered:
+            self.lowered[what] = self.lowered.get(what, 0.0) + now - self._done
         if self._governor is not None:
-            now = time.monotonic()
             self._governor.spent(now - begin, now)
-            for what in self._governor.level.lowered:
-                self.lowered[what] = self.lowered.get(what, 0.0) + self._governor.frame_time
+        self._done = now
 
     def _present(self, result: Result, captured: float, *, connected: bool) -> None:
         """Hand a picture to the window, the recording and the virtual camera."""
         status = self._status(result, connected)
-        snapshot, self._snapshot = time.strftime(self._places.snapshot) if self._snapshot else None, False
-        self._recording.add(result.image, captured, snapshot)
+        self._latest = result.image, captured
+        self._record(result.image, captured)
         self._shown.put(Shown(result, status, self._number, captured))
         self._number += 1
+
+    def _record(self, image: np.ndarray, captured: float) -> None:
+        snapshot, self._snapshot = time.strftime(self._places.snapshot) if self._snapshot else None, False
+        self._recording.add(image, captured, snapshot)
 
     def _look_for_a_stall(self) -> None:
         """Show the plate, and why, when the source has given nothing for a while."""
@@ -265,10 +288,7 @@ class LiveLoop:
 
     def _status(self, result: Result, connected: bool) -> Status:
         now = time.monotonic()
-        message = self._recording.take_message()
-        if message is not None:
-            self._say(message)
-        said = self._message if now < self._message_until else None
+        self._hear()
         return Status(
             fps=self.measures.fps,
             latency_ms=self.measures.latency_ms,
@@ -277,14 +297,19 @@ class LiveLoop:
             device=self._device,
             coverage=_coverage(result),
             lowered=self._governor.level.lowered if self._governor is not None else (),
-            message=said or result.fault or self._filling.failure,
+            message=self._messages.at(now) or result.fault or self._filling.failure,
             recording=self._recording.seconds,
             countdown=None if self._clean_at is None else max(1, math.ceil(self._clean_at - now)),
             connected=connected,
         )
 
     def _say(self, message: str) -> None:
-        self._message, self._message_until = message, time.monotonic() + MESSAGE
+        self._messages.say(message, time.monotonic())
+
+    def _hear(self) -> None:
+        """Say what the record thread has to tell."""
+        while (message := self._recording.take_message()) is not None:
+            self._say(message)
 
     def _try(self, act: Callable[[], object], done: str | None = None) -> None:
         """Do what the user asked for; a failure is a message."""

@@ -25,6 +25,7 @@ from realtime.errors import EraserError
 
 RATE = 48000
 _DRIFT = 0.1  # seconds that the sound's clock may run away from the pictures' before it is set again
+_BURST = 1.0  # seconds for which, and by which, sound may be read late before it counts as being late
 _WAITING = 400  # chunks of sound kept while nobody takes them, some seconds
 _TIMEOUT = 1.5  # seconds without sound after which the device counts as gone
 _FORMATS = {"linux": "alsa", "darwin": "avfoundation", "win32": "dshow"}
@@ -107,6 +108,7 @@ class SoundTrack:
         self._resampler = AudioResampler(format="fltp", layout="stereo", rate=RATE)
         self._fifo = AudioFifo()
         self._next: int | None = None  # when the fifo's first sample sounds, in samples since the first picture
+        self._late_since: float | None = None  # since when sound has come later than it should
 
     def packets(self, first: float) -> list[Packet]:
         """What was heard since the last call, encoded. first: when the recording's first picture was captured."""
@@ -119,12 +121,25 @@ class SoundTrack:
                 self._fifo.write(part)
             behind = self._fifo.samples - frame.samples * RATE // frame.sample_rate
             due = round((begin - first) * RATE) - behind
-            if self._next is None or due > self._next + _DRIFT * RATE:
+            if self._next is None or self._is_late(due - self._next, begin):
                 self._next = max(due, 0)
             elif due < self._next - _DRIFT * RATE:
                 self._fifo.read(min(self._next - due, self._fifo.samples))
             packets += self._encode(self._stream.codec_context.frame_size or 1024)
         return packets
+
+    def _is_late(self, samples: int, begin: float) -> bool:
+        """Whether sound that would begin now, so many samples later than it should, really does.
+
+        A chunk can be read late, but never early: what a device has kept for a moment and then hands over in one go
+        follows upon what was heard before, and only a lag that stays is one.
+        """
+        if samples <= _DRIFT * RATE:
+            self._late_since = None
+            return False
+        if self._late_since is None:
+            self._late_since = begin
+        return samples > _BURST * RATE or begin - self._late_since > _BURST
 
     def flush(self) -> list[Packet]:
         """The rest, encoded."""

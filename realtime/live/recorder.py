@@ -17,6 +17,7 @@ from av.codec.context import Flags as CodecFlags
 from av.container import OutputContainer
 from av.video.stream import VideoStream
 
+from engines.lock import ON_ANYTHING, hold
 from realtime.errors import EraserError, UsageError
 from realtime.live.microphone import Microphone, SoundTrack
 from realtime.media.encoders import choose_encoder
@@ -58,9 +59,23 @@ def next_free(path: str) -> str:
     return free
 
 
+def _locked(path: str) -> int | None:
+    """The lock on a file, to be held while it is written; None where none can be had. EraserError where another
+    program holds it.
+    """
+    if not ON_ANYTHING:  # files as large as recordings become can't be locked
+        return None
+    try:
+        return hold(Path(path))
+    except BlockingIOError:
+        raise EraserError(f"{path} is being recorded to by another program: choose another name, or end that") from None
+    except OSError:  # no locks here
+        return None
+
+
 class Recorder:
     """One recording. Each picture gets the time at which it was captured; pictures of another size than the first are
-    fitted into it.
+    fitted into it. A file that is replaced stays as it is until the first picture comes.
 
     Ownership: the record thread makes, feeds and finishes it. seconds: recorded so far.
     """
@@ -77,16 +92,17 @@ class Recorder:
         self._sound: SoundTrack | None = None
         self._closed = False
         options = _ALWAYS | _CONTAINERS[Path(path).suffix.lower()]
+        self._stream: VideoStream | None = None
         with self._failures():
-            # Reserved first, so that two programs never write into one file.
-            flags = os.O_CREAT | os.O_WRONLY | (os.O_TRUNC if overwrite else os.O_EXCL)
-            os.close(os.open(path, flags, 0o666))
+            # Reserved first, so that two programs never write into one file. An old one is emptied with the header.
+            self._new = not os.path.lexists(path)
+            os.close(os.open(path, os.O_CREAT | os.O_WRONLY | (0 if overwrite else os.O_EXCL), 0o666))
+            self._lock = _locked(path)
             try:
                 self._container: OutputContainer = av.open(path, "w", container_options=options)
             except BaseException:
-                Path(path).unlink(missing_ok=True)  # or an empty file would hold the name
+                self._leave()
                 raise
-        self._stream: VideoStream | None = None
 
     @property
     def begun(self) -> bool:
@@ -126,8 +142,14 @@ class Recorder:
         finally:
             with suppress(av.error.FFmpegError, OSError):
                 self._container.close()
-            if self._stream is None:  # nothing came
-                Path(self.path).unlink(missing_ok=True)
+            self._leave()
+
+    def _leave(self) -> None:
+        """Let go of the file; one that was made for nothing goes, or it would hold the name."""
+        if self._stream is None and self._new:
+            Path(self.path).unlink(missing_ok=True)
+        if self._lock is not None:
+            os.close(self._lock)
 
     def _start(self, image: np.ndarray) -> VideoStream:
         """Add the streams and write the header, for pictures like this one; odd sides lose a row or column."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from contextlib import suppress
+from collections import deque
 from pathlib import Path
 from typing import NamedTuple
 
@@ -39,7 +39,8 @@ class Recording:
     thread, which makes and owns the recorders, and owns the virtual camera and what it takes from the microphone.
     Back-pressure: none; a picture that comes while the encoder lags behind by `QUEUED_PICTURES` is left out and counted
     in `skipped`. Memory: QUEUED_BYTES. A failure ends the recording, not the job: it is told in a message; what was
-    written stays. files: the recordings so far.
+    written stays. files: the recordings so far; unsaved: the snapshots that were asked for and not answered yet. How
+    the last recording went is for `files` and `failure` to tell.
     """
 
     def __init__(
@@ -59,6 +60,7 @@ class Recording:
         self.wanted = path is not None
         self.skipped = 0
         self.files: list[str] = []
+        self.unsaved: deque[str] = deque()
         self.failure: str | None = None
         self._path = path
         self._fps = fps
@@ -95,6 +97,7 @@ class Recording:
         """A picture that is shown, not to be changed after. snapshot: also save it as this file. Raises Stopped."""
         picture = _Picture(image, captured, self._number if self.wanted else None, snapshot)
         if snapshot is not None:
+            self.unsaved.append(snapshot)
             self._pictures.put(picture, image.nbytes)
         elif (self.useful or self._recorder is not None) and not self._pictures.offer(picture, image.nbytes):
             self.skipped += 1
@@ -131,7 +134,9 @@ class Recording:
 
     def _record(self, picture: _Picture) -> None:
         if picture.part_of is None:
-            self._finish()
+            finished = self._finish()
+            if finished is not None:
+                self._messages.append(finished)
             return
         if picture.part_of == self._failed:
             return
@@ -144,8 +149,7 @@ class Recording:
             self._failed = picture.part_of
             self.failure = str(error)
             self._messages.append(f"recording has stopped: {error}")
-            with suppress(EraserError):  # told already
-                self._finish()
+            self._finish()
 
     def _open(self) -> Recorder:
         """The recording that was asked for; later ones get names of their own beside it."""
@@ -156,18 +160,18 @@ class Recording:
         self.files.append(path)
         return recorder
 
-    def _finish(self) -> None:
+    def _finish(self) -> str | None:
+        """End the recording where there is one; returns how it went, for the user who has asked for that."""
         recorder, self._recorder = self._recorder, None
         if recorder is None:
-            return
+            return None
         try:
             recorder.finish()
         except EraserError as error:
             self.failure = self.failure or str(error)
-            self._messages.append(f"recording has stopped: {error}")
+            return f"recording has stopped: {error}"
         else:
-            if recorder.begun:
-                self._messages.append(f"recorded {recorder.seconds:.0f} s in {os.path.basename(recorder.path)}")
+            return f"recorded {recorder.seconds:.0f} s in {os.path.basename(recorder.path)}" if recorder.begun else None
         finally:
             if not recorder.begun:
                 self.files.remove(recorder.path)
@@ -182,6 +186,7 @@ class Recording:
             self._messages.append(f"the picture was not saved: {error}")
         else:
             self._messages.append(f"saved {path}")
+        self.unsaved.popleft()
 
     def _send(self, image: np.ndarray) -> None:
         if self._virtual is None:

@@ -165,8 +165,13 @@ def erase_live(
         report = _report(options, loop, capturing, recording, eraser, models, time.monotonic() - begin)
     if options.report is not None:
         report.write(options.report)
-    if interrupted is None and recording.failure is not None:
-        raise EraserError(recording.failure)
+    for line in loop.unread:
+        if recording.failure is None or recording.failure not in line:  # which is told by itself
+            tell(line)
+    if recording.failure is not None:
+        if interrupted is None:
+            raise EraserError(recording.failure)
+        tell(recording.failure)
     for line in report.lines():
         tell(line)
     if interrupted is not None:

@@ -77,8 +77,12 @@ class Clip:
             backward = index < self._latest
             if not self._next <= index <= self._next + AHEAD:
                 self._seek(max(0, index - BEHIND) if backward else index)
-            while self._next <= index:
-                self._read()
+            try:
+                while self._next <= index:
+                    self._read()
+            except EraserError:
+                self.close()  # so that the next frame is sought anew: the file may be there again
+                raise
         self._latest = index
         self._cache.move_to_end(index)
         return self._cache[index]

@@ -73,7 +73,7 @@ class Follower:
         self._over = False
         self._traced: dict[int, tuple[Traced, int]] = {}  # by frame of the clip, with the index in the traced part
         self._glanced: dict[int, tuple[list[Track], tuple[Part, ...]]] = {}
-        self._followed: tuple[list[TimedEdit], range] | None = None
+        self._followed: dict[range, tuple[list[TimedEdit], range]] = {}  # by shot: what for, and where, all is known
         self._part = range(0)  # of the clip, that is being followed
         self._thread = threading.Thread(target=self._work, name="follower", daemon=True)
 
@@ -147,10 +147,12 @@ class Follower:
 
     def _serve(self, wanted: Wanted) -> None:
         shot = self._clip.shot(wanted.index)
-        edits = [timed for timed in wanted.following if self._clip.index(timed.time) in shot]
-        indexed = [(self._clip.index(timed.time), timed.edit) for timed in edits if not isinstance(timed.edit, People)]
-        people = any(isinstance(timed.edit, People) and timed.edit.erase for timed in wanted.edits)
-        known = self._followed[0] if self._followed else []
+        everywhere = [timed for timed in wanted.following if isinstance(timed.edit, People)]
+        here = [timed for timed in wanted.following if self._clip.index(timed.time) in shot]
+        edits = [*everywhere, *(timed for timed in here if not isinstance(timed.edit, People))]
+        indexed = [(self._clip.index(timed.time), timed.edit) for timed in edits[len(everywhere) :]]
+        people = any(timed.edit == People(True) for timed in everywhere)
+        known, followed = self._followed.get(shot, ([], range(0)))
         self._glance(
             wanted.index, [t.edit for t in edits if t not in known and self._clip.index(t.time) == wanted.index]
         )
@@ -158,9 +160,10 @@ class Follower:
             self._forget(shot)
             return
         part = self._around([index for index, _ in indexed] + [wanted.index], shot)
-        if self._followed is not None and self._followed[0] == edits and _within(part, self._followed[1]):
+        if known == edits and _within(part, followed):
             return
-        self._followed, self._part = None, part
+        self._followed.pop(shot, None)
+        self._part = part
         free = 1 + max((getattr(edit, "number", None) or 0 for _, edit in indexed), default=0)
         local = [(index - part.start, edit) for index, edit in indexed]
 
@@ -178,7 +181,7 @@ class Follower:
             self._scraps,
             tell,
         )
-        self._followed = edits, part
+        self._followed[shot] = edits, part
 
     def _glance(self, index: int, edits: Sequence[Edit]) -> None:
         """Look at one frame at once, with its latest edits, and at the people in it."""
@@ -194,9 +197,11 @@ class Follower:
 
     def _forget(self, shot: range) -> None:
         """Nothing is chosen in a shot any more."""
-        self._traced = {index: found for index, found in self._traced.items() if index not in shot}
-        self._followed = None
-        self.version += 1
+        self._followed.pop(shot, None)
+        left = {index: found for index, found in self._traced.items() if index not in shot}
+        if len(left) < len(self._traced):
+            self._traced = left
+            self.version += 1
 
     def _around(self, indices: Sequence[int], shot: range) -> range:
         """The frames of a shot from a little before the first of some to a little after the last."""

@@ -17,9 +17,9 @@ import numpy as np
 from engines.errors import EngineError
 from realtime.edits import Paint, Stencil, TimedEdit, check_edits
 from realtime.errors import EraserError
+from realtime.files import folder_beside
 from realtime.live.ui import Key, UiState
 from realtime.live.window import check_display
-from realtime.media.temporary import Temporary
 from realtime.outputs import check_paths
 from realtime.segment import load_segmenter
 from realtime.select.clip import Clip
@@ -54,6 +54,7 @@ def select(input: str, options: Options) -> Path | None:
     check_paths([input], [options.selection], overwrite=True)
     check_display("give --click or --box, or select on a machine with a display and use --selection")
     with ExitStack() as stack:
+        folder = stack.enter_context(folder_beside(options.selection))
         clip = Clip(input, options.start, options.end)
         stack.callback(clip.close)
         edits = read_selection(options.selection, clip.width, clip.height) if options.selection.exists() else []
@@ -70,12 +71,10 @@ def select(input: str, options: Options) -> Path | None:
         except EngineError as error:
             raise EraserError(str(error)) from error
         stack.callback(segmenter.engine.close)
-        folder = Temporary(options.selection.absolute().parent, folder=True)
-        stack.callback(folder.remove)
         other = clip.twin()
         stack.callback(other.close)
         plan = Plan(segmenter, (), 0.0, (clip.height, clip.width))
-        follower = stack.enter_context(Follower(other, plan, folder.path))
+        follower = stack.enter_context(Follower(other, plan, folder))
         session = _Session(clip, follower, options.selection)
         ui = UiState.start(clip.width, clip.height)
         state = begun(ui, [clip.seconds(index) for index in range(len(clip))], clip.cuts, edits)
@@ -115,7 +114,12 @@ class _Session:
         hurried = self._follower.busy and asked == self._known[:2] and time.monotonic() - self._looked < OFTEN
         if self._sight is None or (known != self._known and not hurried):
             self._known, self._looked = known, time.monotonic()
-            image = self._clip.frame(state.index)
+            try:
+                image = self._clip.frame(state.index)
+            except EraserError as error:  # the file may come back, and what was selected can still be saved
+                seen = self._clip.first if self._sight is None else self._sight.image
+                self._sight = Sight(seen, message=message, fault=str(error))
+                return self._sight
             things = self._follower.things(state.index, image)
             painted = self._painted(state, (image.shape[0], image.shape[1]))
             reach, busy = self._follower.reach, self._follower.busy

@@ -6,8 +6,11 @@ edits = read_selection("selection.json", 640, 360)  # for a picture of half the 
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -55,17 +58,50 @@ _NAMES: dict[str, type[Edit]] = {
 
 def write_selection(path: str | PathLike[str], width: int, height: int, edits: Sequence[TimedEdit]) -> None:
     """Write edits made on a picture of this size as readable JSON, a line each, and their stencils as PNG files beside
-    it, named after it; EraserError where that fails.
+    it, named after it and what they hold; EraserError where that fails, and then all is as it was.
+
+    Of a selection that is replaced, the stencils that are no longer needed go.
     """
+    path = Path(path)
     records = [_as_record(edit) for edit in edits]
-    stencils = [(record, timed.edit) for record, timed in zip(records, edits, strict=True) if record["do"] == "stencil"]
-    for number, (record, edit) in enumerate(stencils, 1):
-        assert isinstance(edit, Stencil)
-        record["mask"] = f"{Path(path).stem}-{number}.png"
-        write_bytes(Path(path).with_name(record["mask"]), edit.png)
+    masks: dict[str, bytes] = {}
+    for record, timed in zip(records, edits, strict=True):
+        if isinstance(timed.edit, Stencil):
+            record["mask"] = _mask_name(path, timed.edit.png)
+            masks[record["mask"]] = timed.edit.png
     lines = ",\n".join(f"    {json.dumps(record)}" for record in records)
     text = f'{{\n  "selection": {VERSION},\n  "width": {width},\n  "height": {height},\n  "edits": ['
-    write_text(path, f"{text}\n{lines}\n  ]\n}}\n" if edits else f"{text}]\n}}\n")
+    before = _masks_of(path)
+    missing = [name for name in masks if not path.with_name(name).exists()]
+    try:
+        for name in missing:
+            write_bytes(path.with_name(name), masks[name])
+        write_text(path, f"{text}\n{lines}\n  ]\n}}\n" if edits else f"{text}]\n}}\n")
+    except EraserError:
+        _remove(path, missing)
+        raise
+    _remove(path, before - masks.keys())
+
+
+def _mask_name(path: Path, png: bytes) -> str:
+    """The file that holds a stencil of a selection: another stencil never takes its place."""
+    return f"{path.stem}-{hashlib.sha256(png).hexdigest()[:8]}.png"
+
+
+def _masks_of(path: Path) -> set[str]:
+    """The stencils' files that a selection lists and `write_selection` has named; none where there is no selection."""
+    stem = json.dumps(path.stem)[1:-1]
+    with suppress(OSError, ValueError):
+        found = re.findall(rf'"mask": "{re.escape(stem)}(-[0-9a-f]{{8}}\.png)"', path.read_text(encoding="utf-8"))
+        return {f"{path.stem}{rest}" for rest in found}
+    return set()
+
+
+def _remove(path: Path, masks: Iterable[str]) -> None:
+    """Remove stencils' files beside a selection; what can't be removed does no harm."""
+    for name in masks:
+        with suppress(OSError):
+            path.with_name(name).unlink()
 
 
 def read_selection(path: str | PathLike[str], width: int, height: int) -> list[TimedEdit]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import lru_cache
 
 import cv2
 import numpy as np
@@ -13,6 +14,8 @@ from realtime.edits import Paint, Stencil
 from realtime.tracking.parts import value_at
 
 Stroke = Paint | Stencil
+
+_KEPT = 32  # stencils that stay decoded: each is drawn in every frame
 
 
 class Strokes:
@@ -73,7 +76,7 @@ def place(stroke: Stroke, size: tuple[int, int]) -> np.ndarray:
     """The way, 3x3, of a stroke that is painted on a frame of (H, W) = `size`."""
     if isinstance(stroke, Paint):
         return np.eye(3)
-    height, width = _decoded(stroke).shape
+    height, width = _decoded(stroke.png).shape
     return ops.scaling((height, width), size)
 
 
@@ -81,7 +84,10 @@ def draw(mask: np.ndarray, stroke: Stroke, way: np.ndarray) -> None:
     """Paint a stroke into a (H, W) uint8 mask, in place, or rub it out. way: 3x3, to the mask's pixels."""
     color = 255 if stroke.erase else 0
     if isinstance(stroke, Stencil):
-        mask[cv2.warpPerspective(_decoded(stroke), way, mask.shape[::-1], flags=cv2.INTER_LINEAR) >= 128] = color
+        stencil = _decoded(stroke.png)
+        if stencil.shape != mask.shape or not np.array_equal(way, np.eye(3)):
+            stencil = cv2.warpPerspective(stencil, way, mask.shape[::-1], flags=cv2.INTER_LINEAR)
+        mask[stencil >= 128] = color
         return
     points = ops.transform_points(way, np.array(stroke.points, np.float64))
     points = np.rint(np.clip(points, -1e5, 1e5)).astype(np.int32)
@@ -107,8 +113,10 @@ def stencil(strokes: Sequence[Paint], size: tuple[int, int]) -> Stencil:
     return Stencil(png.tobytes(), strokes[0].erase, strokes[0].number)
 
 
-def _decoded(stroke: Stencil) -> np.ndarray:
-    """The stencil's mask, (h, w) uint8."""
-    mask = cv2.imdecode(np.frombuffer(stroke.png, np.uint8), cv2.IMREAD_GRAYSCALE)
+@lru_cache(_KEPT)
+def _decoded(png: bytes) -> np.ndarray:
+    """A stencil's mask, (h, w) uint8, to be read only."""
+    mask = cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_GRAYSCALE)
     assert mask is not None, "a stencil holds a picture"
+    mask.flags.writeable = False
     return mask

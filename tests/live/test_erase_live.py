@@ -16,6 +16,8 @@ import cv2
 import numpy as np
 import pytest
 
+from realtime.errors import EraserError
+from realtime.live.recorder import Recorder
 from realtime.live.session import LiveOptions, erase_live
 from tests.cli import media
 from tests.cli.command import environment
@@ -150,6 +152,22 @@ def test_a_full_disk_ends_the_recording_with_one_line_and_keeps_what_there_is(tm
     assert "Traceback" not in done.stderr
     assert "the disk is full" in done.stderr
     assert (tmp_path / "out.mp4").stat().st_size > 10_000
+
+
+def test_a_recording_that_has_failed_is_told_after_ctrl_c_too(clip, tmp_path, monkeypatch):
+    def full(self: Recorder, image: np.ndarray, captured: float) -> None:
+        raise EraserError("the disk is full")
+
+    def watch(live) -> None:
+        until(lambda: (shown := live.newest(0.1)) is not None and shown.status.message is not None)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Recorder, "write", full)
+    told: list[str] = []
+    options = LiveOptions(str(clip), loop=True, classes=(), fill="telea", record=tmp_path / "out.mp4")
+    with pytest.raises(KeyboardInterrupt):
+        erase_live(options, watch, told.append)
+    assert [line for line in told if "the disk is full" in line] == ["the disk is full"]
 
 
 def test_a_selection_file_selects(clip, tmp_path):

@@ -12,9 +12,11 @@ import pytest
 
 from realtime.edits import Clear, Erase, People, TimedEdit, Undo
 from realtime.errors import EraserError
-from realtime.live import capturing, loop
+from realtime.live import capturing, loop, messages
 from realtime.live.control import Control
+from realtime.live.governor import Level
 from realtime.live.loop import Places
+from tests.cli import media
 from tests.live.fakes import NEVER, FakeCamera, FakeFiller, FakeWorker, Parts, lost, running, until
 
 GRACE = loop.GRACE
@@ -199,6 +201,74 @@ def test_a_stage_that_hangs_does_not_hold_up_the_end(monkeypatch):
     release.set()
 
 
+def test_what_is_asked_for_shortly_before_leaving_is_done(tmp_path):
+    """A frame is under way meanwhile, and no other follows."""
+    busy = threading.Event()
+
+    def work(number: int) -> None:
+        if number == 5:
+            busy.set()
+            until(lambda: not parts.loop.running)
+
+    def act(shown) -> None:
+        if shown.number == 3:
+            busy.wait(NEVER)
+            parts.loop.edit(Erase(5, 6))
+            for control in (Control.SNAPSHOT, Control.WRITE_SELECTION, Control.SAVE_PLATE, Control.QUIT):
+                parts.loop.control(control)
+
+    places = Places("plate.npz", str(tmp_path / "selection.json"), str(tmp_path / "shot.png"))
+    parts = Parts(worker=FakeWorker(work), places=places)
+    parts.run(act)
+    assert json.loads((tmp_path / "selection.json").read_text())["edits"][0]["x"] == 5
+    assert (media.read_picture(tmp_path / "shot.png") == parts.worker._result.image).all()
+    assert ("save", "plate.npz") in parts.worker.log
+    told = parts.loop.unread
+    assert f"selection written to {tmp_path / 'selection.json'}" in told
+    assert f"saved {tmp_path / 'shot.png'}" in told
+    assert not [line for line in told if "before this was done" in line]
+
+
+def test_what_could_not_be_done_any_more_is_told(monkeypatch):
+    monkeypatch.setattr(loop, "GRACE", 0.1)
+    busy, release = threading.Event(), threading.Event()
+
+    def hang(number: int) -> None:
+        if number == 5:
+            busy.set()
+            release.wait(2 * NEVER)
+
+    def act(shown) -> None:
+        if shown.number == 3:
+            busy.wait(NEVER)
+            for control in (Control.SNAPSHOT, Control.WRITE_SELECTION, Control.QUIT):
+                parts.loop.control(control)
+
+    parts = Parts(worker=FakeWorker(hang))
+    parts.run(act)
+    assert parts.loop.unread == ["the end came before this was done: snapshot, write selection"]
+    parts.loop._wishes.clear()
+    release.set()
+
+
+def test_a_snapshot_that_an_encoder_holds_up_is_told_when_it_is_lost(tmp_path, monkeypatch):
+    from realtime.live.recorder import Recorder
+
+    monkeypatch.setattr(loop, "GRACE", 0.1)
+    release = threading.Event()
+    monkeypatch.setattr(Recorder, "write", lambda self, image, captured: release.wait(2 * NEVER))
+    parts = Parts(record=str(tmp_path / "out.mp4"))
+
+    def act(shown) -> None:
+        if shown.number == 3:
+            parts.loop.control(Control.SNAPSHOT)
+            parts.loop.control(Control.QUIT)
+
+    parts.run(act)
+    assert parts.loop.unread == ["the end came before this was done: snapshot"]
+    release.set()
+
+
 @pytest.mark.parametrize("moment", ["at once", "later"])
 def test_quit_ends_all(moment):
     parts = Parts()
@@ -342,6 +412,30 @@ def test_edits_reach_the_eraser_in_its_own_thread_and_planned_ones_at_their_time
     assert max(times[0]) < 0.3
     assert min(times[1]) > 0.3 - 1e-4
     assert parts.worker.owners == {"process"}
+
+
+def test_a_planned_edit_takes_effect_on_the_frame_of_its_time_however_that_is_rounded():
+    parts = Parts(
+        lambda: Film(lambda number: until(lambda: parts.worker.steps >= number), pictures=6),
+        edits=[TimedEdit(3 + 5e-7, Erase(1, 1))],
+    )
+    parts.run()
+    assert [timed.time for timed in parts.loop._log] == [3]
+
+
+def test_what_was_lowered_is_counted_for_as_long_as_it_was():
+    class Lowered:
+        level = Level(0.05, lowered=("closer looks",))
+        frame_time = 1 / 60
+
+        def spent(self, seconds: float, now: float) -> None:
+            pass
+
+    parts = Parts(lambda: FakeCamera(rate=20, pictures=12))
+    parts.loop._governor = Lowered()
+    begin = time.monotonic()
+    parts.run()
+    assert 0.3 < parts.loop.lowered["closer looks"] <= time.monotonic() - begin
 
 
 def test_a_selection_is_written_with_all_edits_and_their_times(tmp_path):
@@ -491,6 +585,7 @@ def test_controls_are_done_and_answered(tmp_path, monkeypatch):
             return
         control, answer = asked.pop(0)
         waiting[:] = [answer]
+        clock.ahead += messages.STANDS  # the answer before has been read
         if control is None:
             clock.ahead += loop.COUNTDOWN
         else:
@@ -565,21 +660,21 @@ def test_a_message_on_a_photo_goes_away(monkeypatch):
     clock = Clock()
     monkeypatch.setattr(loop, "time", clock)
     parts = Parts(Still)
-    messages = []
+    said = []
 
     def act(shown) -> None:
         if shown.number == 0:
             parts.loop.control(Control.LOAD_PLATE)
-        if shown.status.message is None and messages[-1:] != [None]:
-            messages.append(None)
-        elif shown.status.message is not None and messages[-1:] == [None]:
-            messages.append(shown.status.message)
-            clock.ahead += loop.MESSAGE
-        if len(messages) == 3:
+        if shown.status.message is None and said[-1:] != [None]:
+            said.append(None)
+        elif shown.status.message is not None and said[-1:] == [None]:
+            said.append(shown.status.message)
+            clock.ahead += messages.STAYS
+        if len(said) == 3:
             parts.loop.control(Control.QUIT)
 
     parts.run(act)
-    assert messages == [None, "plate.npz is no plate", None]
+    assert said == [None, "plate.npz is no plate", None]
 
 
 def test_what_was_planned_for_a_photo_is_done_at_once():

@@ -7,7 +7,8 @@ import threading
 import numpy as np
 import pytest
 
-from realtime.edits import Add, Erase, Move, Paint, TimedEdit
+from realtime.edits import Add, Erase, Move, Paint, People, TimedEdit
+from realtime.select import follower as module
 from realtime.select.clip import Clip
 from realtime.select.follower import Follower, Wanted
 from realtime.select.session import stencilled
@@ -109,6 +110,37 @@ def test_a_brush_stroke_on_an_object_shows_in_its_frame_and_beside_it(clip, foll
         assert found(follower, clip, index)[80, 24:37].all()
         assert iou(found(follower, clip, index) & ball(index), ball(index)) > 0.7
     assert not found(follower, clip, 30)[70:, :50].any()
+
+
+def test_a_look_into_another_shot_and_back_follows_nothing_anew(tmp_path, monkeypatch):
+    pictures = [put(ROOM, ball(index), YELLOW) for index in range(20)]
+    other = np.rot90(texture(WIDTH, HEIGHT)).astype(np.uint8)
+    clip = Clip(str(media.write_video(tmp_path / "in.mp4", [*pictures, *[other] * 20])))
+    list(clip.scan())
+    assert clip.cuts == [0, 20]
+    segmenter = colour_segmenter()
+    segmenter.default_size = HEIGHT, WIDTH
+    follow, followed = module.follow_both_ways, []
+
+    def counted(*work):
+        followed.append(work)
+        follow(*work)
+
+    monkeypatch.setattr(module, "follow_both_ways", counted)
+    clicks = TimedEdit(1.0, Erase(45, 40, 1)), TimedEdit(3.0, Erase(40, 40, 2))
+    with Follower(clip.twin(), Plan(segmenter, (), 0.0, (HEIGHT, WIDTH)), tmp_path) as follower:
+        for index in (10, 30, 10, 30):
+            settle(follower, clicks[0], index=index)
+        assert len(followed) == 1
+        for index in (30, 10, 30, 10):
+            settle(follower, *clicks, index=index)
+        assert len(followed) == 2
+        settle(follower, TimedEdit(0.0, People(True)), *clicks, index=10)
+        settle(follower, TimedEdit(0.0, People(True)), *clicks, index=30)
+        assert len(followed) == 4
+        assert max(follower.reach) > 20
+        settle(follower, clicks[0], index=30)
+        assert max(follower.reach) < 20
 
 
 def test_a_move_shows_at_once_in_every_frame(clip, follower):
