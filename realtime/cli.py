@@ -182,7 +182,7 @@ class DilateType(click.ParamType):
     metavar="SECONDS|all",
     default=1.0,
     help="How far into the future a frame may look for the background it hides; 0 is what live would see, 'all' the "
-    "whole shot: the input is read twice, which takes up to 1.8 times as long.",
+    "whole shot: the input is read three times, which takes up to 1.8 times as long.",
 )
 @model_options
 @click.option(

@@ -60,8 +60,8 @@ def load_models(
     fill_threads: of the filler, None for `threads`. Raises UsageError, EraserError.
     """
     if selection.classes or search:
-        _check_name("segmenter", segmenter)
-    _check_name("filler", fill, CLASSICAL)
+        check_name("segmenter", segmenter)
+    check_name("filler", fill, CLASSICAL)
     try:
         finder = None
         if selection.classes or search:
@@ -85,10 +85,15 @@ def load_models(
     )
 
 
-def _check_name(task: str, model: str, *others: str) -> None:
-    """others: names that are no models' own."""
-    if model in (*available_models(task), *others) or Path(model).exists():
-        return
+def check_name(task: str, model: str, *others: str) -> bool:
+    """Whether `model` is a path, and not one of the names that models have here. others: further names.
+
+    Raises UsageError where it is neither.
+    """
+    if model in (*available_models(task), *others):
+        return False
+    if Path(model).exists():
+        return True
     if Path(model).suffix or Path(model).name != model:
         raise UsageError(f"there is no {task} {model}: check the path")
     names = ", ".join((model_names(task), *others))

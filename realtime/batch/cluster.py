@@ -95,7 +95,8 @@ class RayPool(Pool):
         except self._ray.exceptions.RayTaskError as error:
             # The task could not even begin: the project isn't there, or isn't the same.
             reason = str(error).strip().splitlines()[-1]
-            return Failed(key, EraserError(f"{reason}: is the same version of this project on every machine?"))
+            said = EraserError(f"{reason}: is the same version of this project on every machine?")
+            return Failed(key, said, str(error))
         except self._ray.exceptions.RayError as error:
             return Lost(key, f"its worker was lost ({type(error).__name__})")
         return result

@@ -7,13 +7,16 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 from click.core import ParameterSource
 
 from realtime import console
 from realtime.errors import EraserError, UsageError
+
+if TYPE_CHECKING:
+    from realtime.batch.journal import Begun
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
@@ -109,19 +112,22 @@ def ask(context: click.Context, name: str) -> tuple[Asked, Mapping[str, Any]]:
 
     Both are those of the batch that `--resume` goes on with, but for what is given anew. Raises as `_begun` does.
     """
-    given = before = context.params
+    given: Mapping[str, Any] = context.params
+    before = given
     input, arguments = given["batch"], context.meta["arguments"]
     output = Path(given["output_folder"]).absolute()
     report = None if given["report"] is None else Path(given["report"]).absolute()
     if given["resume"]:
-        began, input = _begun(context, name)
-        before, arguments = began.params, began.meta["arguments"]
+        before, last = _begun(context, name)
+        input, arguments = last.input, last.arguments
+        if report is None and before["report"] is not None:
+            report = Path(last.folder, before["report"])
     workers, cluster, overwrite = (given[each] or before[each] for each in ("workers", "cluster", "overwrite"))
     return Asked(input, output, arguments, workers, cluster, overwrite, report, given["quiet"]), before
 
 
-def _begun(context: click.Context, name: str) -> tuple[click.Context, str]:
-    """What `--resume` goes on with: the context of the command that began the batch, and its input.
+def _begun(context: click.Context, name: str) -> tuple[Mapping[str, Any], Begun]:
+    """What `--resume` goes on with: the parameters of the command that began it, and what the journal says of that.
 
     The process goes to the folder of that command, since its paths are relative to it. Raises UsageError where this
     command line says something else, EraserError where there is nothing to go on with.
@@ -135,26 +141,27 @@ def _begun(context: click.Context, name: str) -> tuple[click.Context, str]:
         last = journal.last
     if last is None or not last.arguments:
         raise EraserError(f"the batch of {folder} was not begun by this command: give --batch and its options anew")
-    before = context.command.make_context(name, list(last.arguments))
+    before = context.command.make_context(name, list(last.arguments)).params
     for parameter in context.command.params:
         key = parameter.name or ""
         if key in ANEW or context.get_parameter_source(key) != ParameterSource.COMMANDLINE:
             continue
         value = context.params[key]
-        same = os.path.abspath(value) == last.input if key == "batch" else value == before.params[key]
-        if not same:
+        now, then = (value, before[key]) if key != "batch" else map(os.path.abspath, (value, last.input))
+        if now != then:
             raise UsageError(
                 f"{parameter.opts[0]} differs from that of the batch to go on with ({last.time}): leave it out, or "
                 "leave out --resume"
             )
     with suppress(OSError):  # where that folder is gone, no path was relative to it, or its file will be missed
         os.chdir(last.folder)
-    return before, last.input
+    return before, last
 
 
 def run(asked: Asked, options: Mapping[str, Any], name: str) -> int:
     """Run a batch and show it; returns the exit code. options: of `erase_video`."""
     from realtime.batch.display import Display
+    from realtime.batch.journal import Journal
     from realtime.batch.run import erase_batch
     from realtime.report import write_text
 
@@ -183,6 +190,8 @@ def run(asked: Asked, options: Mapping[str, Any], name: str) -> int:
             console.say(name, line)
     if asked.report is not None:
         write_text(asked.report, result.to_json())
+        with Journal(asked.output) as journal:
+            journal.write(report=str(asked.report.resolve()), size=asked.report.stat().st_size)
     if result.counts["failed"]:
         return 1
     return DAMAGED if result.lost else 0
@@ -193,4 +202,14 @@ def _check_report(asked: Asked) -> None:
     from realtime.outputs import check_paths
 
     if asked.report is not None and (asked.report.parent != asked.output or asked.output.exists()):
-        check_paths([asked.input], [], asked.overwrite, asked.report)
+        check_paths([asked.input], [], asked.overwrite or _reported(asked.output, asked.report), asked.report)
+
+
+def _reported(output: Path, report: Path) -> bool:
+    """Whether a report that is there is that of a batch to this folder."""
+    from realtime.batch.journal import NAME, Journal
+
+    if not (output / NAME).is_file() or not report.is_file():
+        return False
+    with Journal(output) as journal:
+        return journal.reports.get(str(report.resolve())) == report.stat().st_size

@@ -2,14 +2,16 @@
 
 A file's way is a generator: it yields the tasks that can be done now, is sent their results in the same order, and
 returns the finished output. Workers write into folders of their own within the workshop, a temporary folder in the
-output folder. Only the driver moves anything out of it, after the file is on the disk and before the journal says so;
-whatever else happens, to workers or to the driver, the output folder holds whole files only.
+output folder. Only the driver moves anything out of it, after the file is on the disk, and tells the journal before and
+after; whatever else happens, to workers or to the driver, the output folder holds whole files only.
 """
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
+import stat
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Sequence
@@ -27,6 +29,7 @@ from realtime.errors import EraserError, NoVideo
 Steps = Generator[Sequence[Task], list[Any], Erased]
 TRIES = 3  # workers that a task may cost before it counts as failed
 WAIT_S = 0.5  # between two words on progress
+_log = logging.getLogger(__name__)
 
 
 @dataclass
@@ -104,6 +107,9 @@ class Driver:
         except OSError as error:
             self._outcomes.append(Outcome(video.name, FAILED, f"{video.input} cannot be read ({error.strerror})"))
             return
+        except EraserError as error:
+            self._outcomes.append(Outcome(video.name, FAILED, str(error)))
+            return
         settled = self._settled(video, input)
         if settled is not None:
             self._outcomes.append(settled)
@@ -117,15 +123,14 @@ class Driver:
         """What is known of a file beforehand; None where it is to be erased."""
         if not os.path.lexists(video.output):
             return None
-        entry = self._journal.entries.get(video.name)
-        if entry is not None and _wrote(entry, video.output):
-            same = entry.state == "done" and entry.input == input and entry.options == self._options
-            return Outcome(video.name, SKIPPED, "done before, and unchanged") if same else None
-        if self._overwrite:
+        entry = self._journal.entries.get(video.name, Entry("failed"))
+        made = entry.made(video.output)
+        if made is not None and made.input == input:
+            return Outcome(video.name, SKIPPED, "done before, and unchanged") if entry.is_done(self._options) else None
+        if self._overwrite or (made is not None and made.source in (None, os.path.abspath(video.input))):
             return None
-        return Outcome(
-            video.name, FAILED, f"{video.output} exists and was not written by a batch: --overwrite replaces it"
-        )
+        whose = "exists and was not written by a batch" if made is None else f"was made from {made.source}"
+        return Outcome(video.name, FAILED, f"{video.output} {whose}: --overwrite replaces it")
 
     def _advance(self, job: _Job, results: list[Any] | EraserError | None) -> None:
         """Let a job take its next step with the results, or the failure, of the one before."""
@@ -189,11 +194,13 @@ class Driver:
     def _finish(self, job: _Job, erased: Erased) -> None:
         """Put a finished output into place and write it down."""
         video = job.video
+        made: dict[str, Any] = {"source": os.path.abspath(video.input), "input": job.input, "options": self._options}
         try:
             video.output.parent.mkdir(parents=True, exist_ok=True)
+            made["size"] = erased.path.stat().st_size
+            self._journal.write(placing=video.name, **made)
             os.replace(erased.path, video.output)
             _sync_folder(video.output.parent)
-            size = video.output.stat().st_size
         except OSError as error:
             reason = error.strerror or error
             self._fail(
@@ -201,10 +208,7 @@ class Driver:
             )
             return
         seconds = time.monotonic() - job.begun
-        self._journal.write(
-            done=video.name, input=job.input, options=self._options, size=size, frames=erased.frames,
-            lost=erased.lost, seconds=round(seconds, 3),
-        )  # fmt: skip
+        self._journal.write(done=video.name, **made, frames=erased.frames, lost=erased.lost, seconds=round(seconds, 3))
         detail = f"{erased.frames} frames in {duration(seconds)}"
         if erased.lost:
             detail += f"; it is damaged, frames that were lost: {erased.lost}"
@@ -228,14 +232,13 @@ class Driver:
         self._tell(Status(files, self._outcomes, running))
 
 
-def _wrote(entry: Entry, output: Path) -> bool:
-    """Whether an output that is there is a batch's own: once begun, any may be; once done, one of that size."""
-    return output.is_file() and (entry.state == "started" or entry.size == output.stat().st_size)
-
-
 def _identity(path: Path) -> tuple[int, int]:
-    """Size and time of a file, bytes and nanoseconds."""
+    """Size and time of a file, bytes and nanoseconds. Raises OSError, EraserError where it is something else."""
     about = path.stat()
+    if stat.S_ISDIR(about.st_mode):
+        raise EraserError(f"{path} is a folder: a list names files")
+    if not stat.S_ISREG(about.st_mode):
+        raise EraserError(f"{path} is no file: a batch is for files; save it to one first")
     return about.st_size, about.st_mtime_ns
 
 
@@ -243,6 +246,7 @@ def _failure(event: Failed | Lost, errand: _Errand) -> EraserError:
     """Why a task has failed, with the output's name in place of what was written meanwhile."""
     if isinstance(event, Lost):
         return EraserError(f"{event.why}; that was so {errand.tries} times")
+    _log.debug("%s: %s", errand.job.video.name, event.trace or event.error)
     output = errand.job.video.output
     text = str(event.error).replace(str(errand.folder / output.name), str(output))
     return type(event.error)(text.replace(str(errand.folder), str(output.parent)))

@@ -1,10 +1,12 @@
 """What was done in an output folder, a line of JSON for each event, so that a later run knows what is left to do.
 
 {"begin": {...}}            a run has begun: when, from which input, with which options
-{"start": NAME}             its output may appear from now on
-{"done": NAME, ...}         the output is whole: input's size and time, options, output's size
+{"start": NAME}             it is worked on
+{"placing": NAME, ...}      its output may appear from now on: input's path, size and time, options, output's size
+{"done": NAME, ...}         the output is whole: the same, and how it went
 {"failed": NAME, ...}       there is none, and why
 {"end": {...}}              the run has come to its end
+{"report": PATH, ...}       its report lies there: size
 
 Each line is on the disk before the next step is taken. A line that a crash tore is cut off when the journal is opened.
 The journal is locked while a batch runs: a folder takes one batch at a time.
@@ -25,15 +27,33 @@ from realtime.errors import EraserError
 NAME = ".erase-video.journal"
 
 
+@dataclass(frozen=True)
+class Made:
+    """An output. source: absolute path of its input, None where an old journal doesn't say; input: that one's size
+    (bytes) and time (ns); options: by their `fingerprint`; size: of the output, bytes."""
+
+    source: str | None
+    input: tuple[int, int]
+    options: str
+    size: int
+
+
 @dataclass
 class Entry:
-    """The latest of a file. state: started, done or failed; input: its size (bytes) and time (ns); options: by their
-    `fingerprint`; size: of the output when it was last done, bytes, None where it never was."""
+    """The latest of a file. state: started, done or failed; outputs: those that may stand in its place by now: what was
+    last done, and what was about to be placed since."""
 
     state: str
-    input: tuple[int, int] | None = None
-    options: str = ""
-    size: int | None = None
+    outputs: tuple[Made, ...] = ()
+
+    def made(self, output: Path) -> Made | None:
+        """Which of them the file `output` is, by its size; None where no batch has written what is there."""
+        size = output.stat().st_size if output.is_file() else None
+        return next((made for made in reversed(self.outputs) if made.size == size), None)
+
+    def is_done(self, options: str) -> bool:
+        """Whether it was done with these options, and not begun anew since."""
+        return self.state == "done" and self.outputs[-1].options == options
 
 
 @dataclass(frozen=True)
@@ -53,7 +73,8 @@ class Begun:
 class Journal:
     """The journal of an output folder, open and locked until `close`.
 
-    last: the run before this one, None where there was none; interrupted: whether it came to no end; entries: by name.
+    last: the run before this one, None where there was none; interrupted: whether it came to no end; entries: by name;
+    reports: size of each by its absolute path, bytes.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -76,6 +97,7 @@ class Journal:
         self.last: Begun | None = None
         self.interrupted = False
         self.entries: dict[str, Entry] = {}
+        self.reports: dict[str, int] = {}
         self._read()
 
     def _read(self) -> None:
@@ -97,13 +119,24 @@ class Journal:
             self.interrupted = False
         elif "start" in record:
             self._entry(record["start"]).state = "started"
+        elif "placing" in record:
+            self._entry(record["placing"]).outputs += (self._made(record["placing"], record),)
         elif "failed" in record:
             self._entry(record["failed"]).state = "failed"
         elif "done" in record:
-            self.entries[record["done"]] = Entry("done", tuple(record["input"]), record["options"], record["size"])
+            self.entries[record["done"]] = Entry("done", (self._made(record["done"], record),))
+        elif "report" in record:
+            self.reports[record["report"]] = record["size"]
 
     def _entry(self, name: str) -> Entry:
         return self.entries.setdefault(name, Entry("failed"))
+
+    def _made(self, name: str, record: dict[str, Any]) -> Made:
+        source = record.get("source")
+        if source is None and self.last is not None and not os.path.isfile(self.last.input):
+            # Lines did not always say so; below which folder a list's files lay, nobody knows.
+            source = os.path.abspath(os.path.join(self.last.input, name))
+        return Made(source, tuple(record["input"]), record["options"], record["size"])
 
     @property
     def locked(self) -> bool:
@@ -123,7 +156,8 @@ class Journal:
 
     def close(self) -> None:
         """Let go of the folder."""
-        self._file.close()
+        with suppress(OSError):  # what a full disk did not take, `write` has told
+            self._file.close()
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None

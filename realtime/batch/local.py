@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import threading
@@ -59,7 +60,8 @@ class _Worker:
 
     def __init__(self, threads: int) -> None:
         self.pipe, other = _SPAWN.Pipe()
-        self.process = _SPAWN.Process(target=_work, args=(other, threads), name="eraser", daemon=True)
+        level = logging.getLogger(__name__).getEffectiveLevel()
+        self.process = _SPAWN.Process(target=_work, args=(other, threads, level), name="eraser", daemon=True)
         with _interrupts_held():
             self.process.start()
         other.close()
@@ -119,10 +121,13 @@ def _death(code: int | None) -> str:
     return f"its worker ended with code {code}"
 
 
-def _work(pipe: Connection, threads: int) -> None:
-    """A worker's life: tasks come, events go, until the parent says so, or dies."""
+def _work(pipe: Connection, threads: int, level: int) -> None:
+    """A worker's life: tasks come, events go, until the parent says so, or dies. level: what is logged, as there."""
     import cv2
 
+    logging.basicConfig(format="%(processName)s: %(message)s")
+    for package in ("realtime", "engines"):
+        logging.getLogger(package).setLevel(level)
     signal.signal(signal.SIGTERM, _leave)
     threading.Thread(target=_watch_parent, daemon=True).start()
     cv2.setNumThreads(threads)

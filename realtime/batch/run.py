@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from engines.gpu import find_gpus
+from realtime.background.fill import CLASSICAL
 from realtime.batch.cluster import RayPool
 from realtime.batch.driver import Driver, Steps
 from realtime.batch.journal import Journal
@@ -24,13 +25,15 @@ from realtime.batch.pieces import PIECE_S, in_pieces
 from realtime.batch.tasks import EraseFile, Pool
 from realtime.batch.tree import Video, Work, find_work
 from realtime.errors import EraserError, UsageError
-from realtime.files import erase_video
+from realtime.files import check_request, erase_video
+from realtime.media.image_source import picture_files
 from realtime.media.temporary import Temporary, sweep
+from realtime.models import check_name
 
 CLUSTER_THREADS = 1  # processors of a task, as of a local worker
 WORKER_BYTES = 2 << 30  # that a worker may need: 0.4 GB were measured at 640x360, 1.1 GB at 1920x1080
 FILES = "mask", "selection"  # options that name files
-MODELS = "segmenter", "fill"  # and that may
+MODELS = {"segmenter": ("segmenter",), "fill": ("filler", CLASSICAL)}  # and that may: what `check_name` takes
 # Options that make no sense for all files alike.
 SINGLE = frozenset(("preview", "save_mask", "report", "threads", "overwrite", "progress", "part"))
 
@@ -55,7 +58,7 @@ def erase_batch(
     workers: processes, None for as many as help. cluster: address of a Ray cluster, or "auto" for the one that this
         machine belongs to: its machines do the work, and long files are cut into pieces of at least `shortest` seconds.
         All machines must see input and output under the same paths.
-    overwrite: replace files there that no batch has written.
+    overwrite: replace files there that no batch has written, or that were made from other inputs of these names.
     progress: called in this thread about twice a second. note: takes remarks, a line each. arguments: of the command
         that this is, for a later `--resume`. options: of `erase_video`, the same for all files.
 
@@ -63,7 +66,7 @@ def erase_batch(
     whole can't go on. Whenever it ends, the folder holds whole files only. Workers are started by the `spawn` method of
     `multiprocessing`: a script that calls this needs the usual `if __name__ == "__main__":`.
     """
-    options = _checked(options)
+    options = _checked(input, options)
     print_of = fingerprint(options)
     source, folder = Path(input), Path(output).absolute()
     begun = time.monotonic()
@@ -101,17 +104,26 @@ def whole(video: Video, options: dict[str, Any]) -> Steps:
     return erased
 
 
-def _checked(options: dict[str, Any]) -> dict[str, Any]:
-    """The options with the paths that workers elsewhere understand. Raises UsageError."""
+def _checked(input: str | Path, options: dict[str, Any]) -> dict[str, Any]:
+    """The options, with paths that workers elsewhere understand. Raises UsageError for what would fail every file."""
     for name in sorted(options):
         if name in SINGLE:
             raise UsageError(f"{name.replace('_', '-')} is for one file: leave it out of a batch")
         if name not in _defaults():
             raise UsageError(f"there is no option '{name}'")
+    given = _defaults() | options
+    check_request(input, *(given[name] for name in ("lookahead", "start", "end", "dilate")))
     checked = dict(options)
-    for name in (*FILES, *MODELS):
-        value = options.get(name)
-        if value is not None and "://" not in str(value) and (name in FILES or Path(value).name != str(value)):
+    for name in FILES:
+        value = given[name]
+        if value is None or "://" in str(value):
+            continue
+        if not any(file.exists() for file in picture_files(str(value))):
+            raise UsageError(f"there is no {name} {value}: check the path")
+        checked[name] = os.path.abspath(value)
+    for name, (task, *others) in MODELS.items():
+        value = str(given[name])
+        if value != _defaults()[name] and check_name(task, value, *others):
             checked[name] = os.path.abspath(value)
     return checked
 
@@ -144,7 +156,7 @@ def _resuming(journal: Journal, options: str, files: int) -> list[str]:
             f"the batch of {when} was interrupted, and had other options: with those of now, all its files are done "
             "anew (--resume goes on with its own)"
         ]
-    done = sum(entry.state == "done" and entry.options == options for entry in journal.entries.values())
+    done = sum(entry.is_done(options) for entry in journal.entries.values())
     return [f"goes on with the batch of {when}, which was interrupted: {done} of {files} files are done"]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+import traceback
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -96,10 +97,11 @@ class Finished:
 
 @dataclass(frozen=True)
 class Failed:
-    """A task has failed and would fail again."""
+    """A task has failed and would fail again. trace: where the error comes from, as text."""
 
     key: int
     error: EraserError
+    trace: str = ""
 
 
 @dataclass(frozen=True)
@@ -145,7 +147,7 @@ def outcome(key: int, task: Task, bench: Bench) -> Finished | Failed:
     try:
         return Finished(key, task.run(bench))
     except EraserError as error:
-        return Failed(key, error)
+        return Failed(key, error, traceback.format_exc())
     except Exception as error:
         text = " ".join(str(error).split())
-        return Failed(key, EraserError(f"unexpected {type(error).__name__}: {text}"))
+        return Failed(key, EraserError(f"unexpected {type(error).__name__}: {text}"), traceback.format_exc())

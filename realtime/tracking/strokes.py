@@ -84,10 +84,10 @@ def draw(mask: np.ndarray, stroke: Stroke, way: np.ndarray) -> None:
     """Paint a stroke into a (H, W) uint8 mask, in place, or rub it out. way: 3x3, to the mask's pixels."""
     color = 255 if stroke.erase else 0
     if isinstance(stroke, Stencil):
-        stencil = _decoded(stroke.png)
-        if stencil.shape != mask.shape or not np.array_equal(way, np.eye(3)):
-            stencil = cv2.warpPerspective(stencil, way, mask.shape[::-1], flags=cv2.INTER_LINEAR)
-        mask[stencil >= 128] = color
+        drawn = _decoded(stroke.png)
+        if drawn.shape != mask.shape or not np.array_equal(way, np.eye(3)):
+            drawn = cv2.warpPerspective(drawn, way, mask.shape[::-1], flags=cv2.INTER_LINEAR)
+        mask[drawn >= 128] = color
         return
     points = ops.transform_points(way, np.array(stroke.points, np.float64))
     points = np.rint(np.clip(points, -1e5, 1e5)).astype(np.int32)

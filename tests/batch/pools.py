@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import time
@@ -51,6 +52,14 @@ class Say:
             os.kill(os.getpid(), signal.SIGKILL)
         (bench.folder / "said").write_text(self.text)
         return Erased(bench.folder / "said", len(self.text), 0, ())
+
+
+@dataclass(frozen=True)
+class Log:
+    """Says something that only --debug shows."""
+
+    def run(self, bench: Bench) -> None:
+        logging.getLogger("realtime.anything").debug("it works")
 
 
 @dataclass(frozen=True)

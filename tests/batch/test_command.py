@@ -102,6 +102,30 @@ def test_a_report_may_go_to_the_folder_that_the_batch_makes(folder):
     assert json.loads((folder / "out" / "r.json").read_text())["counts"]["done"] == 3
 
 
+def test_a_batch_is_resumed_with_its_input_from_another_folder_and_with_its_report(folder):
+    (folder / "work").mkdir()
+    clip = (*SELECT, "--end", 0.1)
+    succeed("--batch", "../in", "--output", "../out", "--report", "r.json", *clip, cwd=folder / "work")
+    (folder / "work" / "r.json").unlink()
+    succeed("--resume", "--batch", folder / "in", "--output", folder / "out", cwd=folder)
+    assert json.loads((folder / "work" / "r.json").read_text())["counts"]["skipped"] == 3
+
+
+def test_a_batch_that_is_repeated_replaces_its_own_report_and_no_other(folder):
+    batch = ("--batch", folder / "in", "--output", folder / "out", "--report", folder / "r.json", "--end", 0.1, *SELECT)
+    succeed(*batch)
+    succeed(*batch)
+    assert json.loads((folder / "r.json").read_text())["counts"]["skipped"] == 3
+    (folder / "r.json").write_text("precious")
+    assert "--overwrite" in fail(folder, *batch, code=1)
+
+
+def test_with_debug_a_failure_says_where_it_comes_from(folder):
+    (folder / "in" / "bad.mp4").write_bytes(b"no video")
+    said = "\n".join(succeed("--debug", "--batch", folder / "in", "--output", folder / "out", *SELECT, code=1))
+    assert "erase-video: bad.mp4: Traceback" in said
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -110,6 +134,7 @@ def test_a_report_may_go_to_the_folder_that_the_batch_makes(folder):
         (("in.mp4", "out.mp4", "--workers", "2"), "--workers is for a batch"),
         (("in.mp4",), "Missing argument 'OUTPUT'"),
         (("--batch", ".", "--output", "y", "--preview", "p.mp4"), "--preview is for one file"),
+        (("--batch", ".", "--output", "y", "--mask", "none.png"), "there is no mask"),
     ],
 )
 def test_wrong_usage_is_told(tmp_path, arguments, said):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import logging
 import os
 import stat
 from pathlib import Path
@@ -213,3 +214,90 @@ def test_the_folder_of_a_dead_batch_goes_where_its_journal_is_held(folder):
         journal.write(begin=begun)
     erase(folder)
     assert not dead.exists()
+
+
+def erase_as(folder: Path, input: str, **options):
+    """The only outcome of a batch of `input` into `out`."""
+    (outcome,) = erase_batch(folder / input, folder / "out", **(OPTIONS | options)).outcomes
+    return outcome
+
+
+def two_cards(folder: Path) -> None:
+    """Two cameras' cards, whose files have the same name."""
+    for card, frames in (("card1", FRAMES), ("card2", FRAMES + 3)):
+        (folder / card).mkdir()
+        media.clip(folder / card / "C0001.MP4", frames)
+
+
+def test_what_was_made_from_another_input_of_that_name_is_replaced_only_on_demand(folder):
+    two_cards(folder)
+    assert erase_as(folder, "card1").state == "done"
+    outcome = erase_as(folder, "card2")
+    assert outcome.state == "failed"
+    assert f"was made from {folder / 'card1' / 'C0001.MP4'}: --overwrite" in outcome.detail
+    assert len(media.read_video(folder / "out" / "C0001.MP4")) == FRAMES
+    assert erase_as(folder, "card2", overwrite=True).state == "done"
+    assert len(media.read_video(folder / "out" / "C0001.MP4")) == FRAMES + 3
+
+
+def test_inputs_that_have_moved_are_done_still(folder):
+    two_cards(folder)
+    erase_as(folder, "card1")
+    (folder / "card1").rename(folder / "archive")
+    assert erase_as(folder, "archive").state == "skipped"
+
+
+def test_a_file_that_came_by_hand_after_a_crash_stays(folder):
+    erase(folder)
+    journal = folder / "out" / NAME
+    lines = journal.read_bytes().splitlines(keepends=True)
+    crash = next(number for number, line in enumerate(lines) if b'"placing": "a.mp4"' in line)
+    journal.write_bytes(b"".join(lines[:crash]))
+    (folder / "out" / "a.mp4").write_text("mine")
+    assert erase(folder)["a.mp4"] == "failed"
+    assert (folder / "out" / "a.mp4").read_text() == "mine"
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes")
+def test_what_is_no_file_fails_before_any_work(folder):
+    os.mkfifo(folder / "in" / "pipe.mp4")
+    listed = folder / "list.txt"
+    listed.write_text("in/sub\nin/pipe.mp4\n")
+    result = erase_batch(listed, folder / "out", **OPTIONS)
+    assert [outcome.state for outcome in result.outcomes] == ["failed", "failed"]
+    assert result.outcomes[0].detail.endswith("pipe.mp4 is no file: a batch is for files; save it to one first")
+    assert result.outcomes[1].detail.endswith("sub is a folder: a list names files")
+    assert b'"start"' not in (folder / "out" / NAME).read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"lookahead": -1}, "the lookahead is -1"),
+        ({"start": 3, "end": 2}, "not after the start"),
+        ({"segmenter": "nope"}, "unknown segmenter 'nope'"),
+        ({"fill": "no/such/model"}, "there is no filler no/such/model"),
+        ({"mask": "masks/%03d.png"}, "there is no mask masks/%03d.png"),
+        ({"selection": "none.json"}, "there is no selection none.json"),
+    ],
+)
+def test_what_would_fail_every_file_is_refused_before_the_first(folder, options, said):
+    with pytest.raises(UsageError, match=said):
+        erase(folder, **options)
+    assert not (folder / "out").exists()
+
+
+def test_a_model_in_the_current_folder_is_found_from_everywhere(tmp_path, monkeypatch):
+    for name in ("mine", "telea"):
+        (tmp_path / name).mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert run._checked("in", {"segmenter": "mine"}) == {"segmenter": str(tmp_path / "mine")}
+    assert run._checked("in", {"fill": "telea"}) == {"fill": "telea"}
+
+
+def test_where_an_error_comes_from_is_logged(folder, caplog):
+    with caplog.at_level(logging.DEBUG, "realtime"):
+        erase(folder)
+    (trace,) = [record.message for record in caplog.records if "Traceback" in record.message]
+    assert trace.startswith("sub/bad.mp4: ")
+    assert "erase_video" in trace

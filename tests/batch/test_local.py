@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from pathlib import Path
@@ -12,9 +13,9 @@ from realtime.batch import local
 from realtime.batch.driver import TRIES, Driver
 from realtime.batch.journal import Journal
 from realtime.batch.local import LocalPool
-from realtime.batch.tasks import Told
+from realtime.batch.tasks import Finished, Told
 from realtime.batch.tree import Video
-from tests.batch.pools import Say, Sleep
+from tests.batch.pools import Log, Say, Sleep
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="processes are killed as on POSIX")
 
@@ -52,6 +53,17 @@ def test_closing_ends_what_is_being_done(tmp_path: Path):
     begun = time.monotonic()
     pool.close()
     assert time.monotonic() - begun < 60
+
+
+@pytest.mark.parametrize("level", [logging.DEBUG, logging.WARNING])
+def test_workers_log_what_the_batch_does(tmp_path: Path, level: int, caplog, capfd):
+    with caplog.at_level(level, "realtime"), LocalPool(1, 1) as pool:
+        pool.submit(7, tmp_path, Log())
+        deadline = time.monotonic() + 60
+        while not (events := pool.wait(1.0)):
+            assert time.monotonic() < deadline
+    assert events == [Finished(7, None)]
+    assert ("eraser: it works" in capfd.readouterr().err) == (level == logging.DEBUG)
 
 
 @pytest.mark.parametrize("code", [-11, -40])
