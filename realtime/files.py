@@ -232,7 +232,7 @@ def check_request(
     if not whole_shot and not (isinstance(lookahead, float | int) and math.isfinite(lookahead) and lookahead >= 0):
         raise UsageError(f"the lookahead is {lookahead!r}: give 0 or more seconds, or '{WHOLE_SHOT}'")
     if whole_shot and passes_once(input):
-        raise UsageError(f"lookahead '{WHOLE_SHOT}' reads the input twice, and {input} passes once: save it to a file")
+        raise UsageError(f"lookahead '{WHOLE_SHOT}' reads the input again, and {input} passes once: save it to a file")
     if start is not None and start < 0:
         raise UsageError(f"the start is {start:g} s: give 0 or more seconds")
     if start is not None and end is not None and end <= start:

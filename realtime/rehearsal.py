@@ -16,8 +16,9 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -68,7 +69,7 @@ class Rehearsal:
         self._second_plate: Plate | None = None  # of the one that is watched
         self._second = -1  # that is replayed
         self._lent: Crossing | None = None  # the latest that is replayed
-        self._edge: Edge | None = None  # the last frame of the latest shot
+        self._edge: Callable[[], Edge] | None = None  # that of the latest shot's last frame
         self._records: Iterator[dict[str, np.ndarray]] | None = None
         self._shot = -1  # that is replayed
 
@@ -83,7 +84,7 @@ class Rehearsal:
         finding = replace(finding, between=between or finding.between)
         if finding.cut:
             self._end_shot()
-            self._shots.append(Crossing(self._edge) if between else self._memory(f"{len(self._shots)}"))
+            self._shots.append(self._crossing() if between else self._memory(f"{len(self._shots)}"))
             self._returns.append(Returns(self._scraps))
         memory = self._shots[-1]
         if finding.anchored and self._plate is not None and isinstance(memory, ShotMemory):
@@ -94,9 +95,9 @@ class Rehearsal:
         self._second_plate = None if pending.second is None else pending.second.plate
         if isinstance(memory, ShotMemory):
             self._plate = pending.plate
-            self._edge = Edge(memory, pending.epoch, pending.motion, finding.exposure, finding.mask)
+            self._edge = partial(Edge.of, memory, pending.epoch, pending.motion, finding.exposure, finding.mask)
             if finding.cut:
-                self._end_crossings(self._edge)
+                self._end_crossings(self._edge())
         self._watched.append(_Watched(finding))
         self._hindsight.add(frame.image, self._watched[-1])
         while len(self._watched) > FRAMES:
@@ -139,6 +140,9 @@ class Rehearsal:
             self._second += finding.second.begun
             pending.second_memory = self._seconds[self._second]
         return pending
+
+    def _crossing(self) -> Crossing:
+        return Crossing(None if self._edge is None else self._edge())
 
     def _memory(self, name: str) -> ShotMemory:
         return ShotMemory(self._folder, name, self._shelf)

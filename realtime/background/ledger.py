@@ -21,7 +21,7 @@ _FAST = 1  # of zlib: masks shrink a hundredfold even so
 class Ledger:
     """Write with `append`, then `close`; read by iteration. One thread at a time.
 
-    Each record is a JSON line of names, dtypes and shapes, followed by the arrays' bytes, compressed together.
+    Each record is `packed`.
     """
 
     def __init__(self, path: Path) -> None:
@@ -30,9 +30,7 @@ class Ledger:
 
     def append(self, record: Mapping[str, np.ndarray]) -> None:
         """Write a record; EraserError where the disk is full."""
-        head = [[name, array.dtype.str, array.shape] for name, array in record.items()]
-        body = b"".join(np.ascontiguousarray(array).tobytes() for array in record.values())
-        data = zlib.compress(json.dumps(head).encode() + b"\n" + body, _FAST)
+        data = packed(record)
         with self._told():
             self._file.write(_LENGTH.pack(len(data)) + data)
 
@@ -51,10 +49,19 @@ class Ledger:
     def __iter__(self) -> Iterator[dict[str, np.ndarray]]:
         with self._path.open("rb") as file:
             while length := file.read(_LENGTH.size):
-                yield _unpacked(zlib.decompress(file.read(*_LENGTH.unpack(length))))
+                yield unpacked(file.read(*_LENGTH.unpack(length)))
 
 
-def _unpacked(data: bytes) -> dict[str, np.ndarray]:
+def packed(record: Mapping[str, np.ndarray]) -> bytes:
+    """A JSON line of names, dtypes and shapes, followed by the arrays' bytes, compressed together."""
+    head = [[name, array.dtype.str, array.shape] for name, array in record.items()]
+    body = b"".join(np.ascontiguousarray(array).tobytes() for array in record.values())
+    return zlib.compress(json.dumps(head).encode() + b"\n" + body, _FAST)
+
+
+def unpacked(data: bytes) -> dict[str, np.ndarray]:
+    """The record that was `packed`."""
+    data = zlib.decompress(data)
     end = data.index(b"\n") + 1
     record = {}
     for name, dtype, shape in json.loads(data[:end]):

@@ -7,7 +7,6 @@ of the epochs around it. Everything is on disk; memory is that of a `Shelf` and 
 
 from __future__ import annotations
 
-import zlib
 from collections import OrderedDict
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +16,7 @@ import cv2
 import numpy as np
 
 from realtime import ops
-from realtime.background.ledger import Ledger
+from realtime.background.ledger import Ledger, packed, unpacked
 from realtime.background.plate import SEEN, Plate
 from realtime.ops import Region
 
@@ -42,7 +41,7 @@ class Memory(Protocol):
 class _Stored:
     """A plate on disk.
 
-    canvas: in the coordinates of its anchor; trust: of the canvas, (h, w) uint8, compressed; onward: 3x3, from the
+    canvas: in the coordinates of its anchor; trust: of the canvas, (h, w) uint8, `packed`; onward: 3x3, from the
     anchor's coordinates to those of the next epoch.
     """
 
@@ -53,10 +52,8 @@ class _Stored:
 
     def trust_in(self, motion: np.ndarray, region: Region) -> np.ndarray:
         """The trust, (h, w) uint8, that the plate would read in a region of the frame."""
-        canvas = self.canvas
-        trust = np.frombuffer(zlib.decompress(self.trust), np.uint8).reshape(canvas.height, canvas.width)
-        matrix = ops.translation(-region.x0, -region.y0) @ motion @ ops.translation(canvas.x0, canvas.y0)
-        return ops.warp_levels(trust, matrix, (region.height, region.width), SEEN)
+        matrix = ops.translation(-region.x0, -region.y0) @ motion @ ops.translation(self.canvas.x0, self.canvas.y0)
+        return ops.warp_levels(unpacked(self.trust)["trust"], matrix, (region.height, region.width), SEEN)
 
 
 class Shelf:
@@ -97,7 +94,7 @@ class ShotMemory:
         arrays = plate.arrays()
         ledger.append(arrays)
         ledger.close()
-        self._stored.append(_Stored(ledger, plate.canvas, zlib.compress(arrays["trust"].tobytes()), onward))
+        self._stored.append(_Stored(ledger, plate.canvas, packed({"trust": arrays["trust"]}), onward))
 
     def recall(self, epoch: int, motion: np.ndarray, region: Region) -> tuple[np.ndarray, np.ndarray]:
         """As `Memory.recall`; the nearest epoch that has SEEN a pixel gives it."""

@@ -1,7 +1,7 @@
 """What a frame shows of the camera's motion by itself: a reduced view, its corners, and where these were before.
 
 Corners are tracked forward and backward by pyramidal Lucas-Kanade (Bouguet 2000) on brightness-equalised views, and a
-homography is fitted by MAGSAC++ (Barath et al., CVPR 2020).
+homography is fitted by MAGSAC++ (Barath et al., CVPR 2020), or a shift where they lie close together.
 """
 
 from __future__ import annotations
@@ -19,6 +19,9 @@ STILL_SHIFT = 0.06  # median corner shift, pixels of the full frame, under which
 MAX_CORNERS = 400
 MIN_CORNERS = 12  # fewer good matches than this decide nothing
 FAR, NEAR = 3, 1  # levels of the pyramid: each doubles how far a corner may be from where it is sought
+REACH = 9  # pixels around a corner by which it is known again
+AGREES = 0.75  # pixels that a corner may miss by what the others agree on
+SPREAD = 0.1  # share of the view that corners must span to tell more than a shift
 BACKWARD_ERROR = 0.5  # pixels that a corner tracked forward and backward may miss its start by
 MIN_INLIERS = 0.3  # share of the corners that must be found again and agree on one homography
 PLAIN = 3.0  # standard deviation, grey levels, of an equalised view that shows nothing but noise
@@ -138,7 +141,7 @@ class Tracks:
         return found & found_back & (np.linalg.norm(back - self.corners, axis=1) < BACKWARD_ERROR)
 
     def match(self, still_shift: float, chosen: np.ndarray | None = None) -> Match:
-        """The homography that they agree on.
+        """The homography that they agree on; where all of them lie close together, the shift.
 
         still_shift: median shift in view pixels under which the answer is the exact identity; chosen: (N,) bool, the
         corners that count, None for all.
@@ -157,10 +160,18 @@ class Tracks:
         start, end = self.corners[kept], there[kept]
         if len(start) < MIN_CORNERS:
             return Match(np.eye(3), 0.0, count)
-        matrix, inlier = cv2.findHomography(start, end, cv2.USAC_MAGSAC, 0.75, maxIters=1000, confidence=0.999)
-        if matrix is None or not _plausible(matrix, self.source.shape[:2]):
+        matrix, inlier = cv2.findHomography(start, end, cv2.USAC_MAGSAC, AGREES, maxIters=1000, confidence=0.999)
+        if matrix is None or not inlier.any():
             return Match(np.eye(3), 0.0, count)
-        return Match(matrix, float(inlier.sum()) / count, count)
+        agree = inlier.ravel() > 0
+        if cv2.contourArea(cv2.convexHull(start[agree])) < SPREAD * self.source.size:
+            # Beside what they span, a homography would run wild.
+            x, y = np.median(end[agree] - start[agree], axis=0)
+            matrix = np.eye(3) if max(abs(x), abs(y)) < still_shift else ops.translation(x, y)
+            agree = np.linalg.norm(end - start - matrix[:2, 2], axis=1) < AGREES
+        if not _plausible(matrix, self.source.shape[:2]):
+            return Match(np.eye(3), 0.0, count)
+        return Match(matrix, np.count_nonzero(agree) / count, count)
 
 
 class Glance:
@@ -189,7 +200,7 @@ def track(
     """Lucas-Kanade: where (N, 2) points of `source` are in `destination`, sought from `start`, and whether found."""
     if not len(points):
         return points, np.zeros(0, bool)
-    options = {"winSize": (19, 19), "maxLevel": levels, "flags": cv2.OPTFLOW_USE_INITIAL_FLOW}
+    options = {"winSize": (2 * REACH + 1,) * 2, "maxLevel": levels, "flags": cv2.OPTFLOW_USE_INITIAL_FLOW}
     moved, found, _ = cv2.calcOpticalFlowPyrLK(source, destination, points, start.copy(), **options)  # type: ignore[call-overload]
     return np.asarray(moved), np.asarray(found).ravel() > 0
 

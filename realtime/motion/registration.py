@@ -14,7 +14,7 @@ import numpy as np
 
 from realtime import ops
 from realtime.background.plate import Plate
-from realtime.motion.glance import MIN_CORNERS, NEAR, PLAIN, Glance, Match, Tracks, View, find_corners, jump
+from realtime.motion.glance import MIN_CORNERS, NEAR, PLAIN, REACH, Glance, Match, Tracks, View, find_corners, jump
 from realtime.motion.sight import Foresight, Sight, disagreement
 
 HELD_SHIFT = 0.6  # pixels between the frame's corners and the anchor's by which a camera is still at its anchor
@@ -70,9 +70,11 @@ class Registration:
         if self._view is None:
             self._view, self._rest = view, CORNERS_LAST
             return Location(self._motion, np.eye(3), False, self._sight(plate, self._motion, view))
-        if _is_plain(view.color, usable) and self._view.contrast.std() >= PLAIN:
-            # A flash, or a covered lens: what comes after is found from what was before.
-            return Location(self._motion, np.eye(3), False, self._sight(plate, self._motion, view), blank=True)
+        if _is_plain(view.color, usable):
+            sight = self._sight(plate, self._motion, view)
+            if not _is_plain(sight.color, usable & sight.known):
+                # A flash, or a covered lens: what comes after is found from what was before.
+                return Location(self._motion, np.eye(3), False, sight, blank=True)
         before = self._motion
         glance, followed = glance.after(self._view), None
         if self._rest:
@@ -182,7 +184,7 @@ class Registration:
             still_shift = 0.0
         # A corner whose surroundings reach into what the plate does not know would be compared with itself.
         sight = self._sight(plate, motion, view)
-        known = _at(corners, ops.shrink(sight.known, 9))
+        known = _at(corners, ops.shrink(sight.known, REACH))
         return motion, sight, Tracks(known, view.contrast, sight.contrast, levels=NEAR).match(still_shift)
 
 

@@ -174,8 +174,7 @@ class Finder:
             if self._matte is not None and self._matte.shape != picture.size:
                 self._matte, self._ran, self._swept = ops.resize(self._matte, picture.size), None, None
             return
-        for track in self.objects.tracks:
-            track.carry(step)
+        self.objects.carry(step, picture.time)
         if self._matte is not None and not (self._due(picture.time) and self._sweeps(picture.time)):
             self._matte = step.matte(self._matte)
 

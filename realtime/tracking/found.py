@@ -9,7 +9,7 @@ import numpy as np
 
 from realtime import ops
 from realtime.masks import ON
-from realtime.tracking.judging import without
+from realtime.tracking.judging import beside, without
 from realtime.tracking.track import Track
 
 
@@ -55,12 +55,12 @@ def summed_up(matte: np.ndarray | None, people: bool, tracks: Sequence[Track], s
     erased, foreign = np.zeros(size, np.float32), keep
     if matte is not None and people:
         erased = matte if keep is None else without(matte, keep)
-    if matte is not None and (keep is not None or not people):
-        everybody = ops.at_least(matte, ON)
-        foreign = everybody if keep is None else everybody | keep
     for track in tracks:
         if track.role == "erase" and track.state != "gone":
             erased = np.maximum(erased, track.hole())
+    if matte is not None and (keep is not None or not people):
+        others = ops.at_least(beside(matte, erased), ON)
+        foreign = others if keep is None else others | keep
     if keep is not None:
         keep = keep & ~ops.at_least(erased, ON)
     return Found(erased, keep, foreign)

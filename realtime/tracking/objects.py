@@ -18,10 +18,11 @@ import numpy as np
 from realtime import ops
 from realtime.edits import Add, Clear, Edit, Erase, EraseBox, Move, Paint, People, Restore, Stencil, Subtract, Undo
 from realtime.masks import ON
+from realtime.motion.flow import Step
 from realtime.tracking.parts import Parts, part_at, value_at
 from realtime.tracking.strokes import Strokes, covered, place
-from realtime.tracking.touch import Touch
-from realtime.tracking.track import Click, Role, Track
+from realtime.tracking.touch import LASTS, Touch
+from realtime.tracking.track import CLICK_LASTS, Click, Role, Track
 
 REACH = 0.02  # share of the picture's height by which a click may miss a matte
 CLICK_RADIUS = 0.03  # share of the height around a click that it surely speaks of
@@ -30,7 +31,7 @@ HISTORY = 100  # edits that can be taken back
 
 @dataclass
 class _Wish:
-    """What the user wanted of a track before an edit; the clicks are the track's own, which go on with it."""
+    """What the user wanted of a track before an edit; its clicks and touches go on with it."""
 
     track: Track
     role: Role
@@ -42,8 +43,9 @@ class _Wish:
 
 @dataclass(frozen=True)
 class _Moment:
-    """What the user had chosen before an edit: enough to take the edit back."""
+    """What the user had chosen before an edit, at `time` seconds: enough to take the edit back."""
 
+    time: float
     people: bool
     current: Track | None
     strokes: tuple[int, ...]
@@ -84,9 +86,11 @@ class Objects:
         it that can be chosen; time: seconds, of the frame.
         """
         if isinstance(edit, Undo):
-            self._undo()
+            self._undo(time)
             return
-        self._history = [*self._history, self._moment()][-HISTORY:]
+        for track in self.tracks:
+            track.clicks = track.without_strays(track.clicks)
+        self._history = [*self._history, self._moment(time)][-HISTORY:]
         desk = _Desk(self, size, matte_size, matte, parts, time)
         match edit:
             case Erase(x, y, number):
@@ -128,11 +132,29 @@ class Objects:
         """Those that are erased, or whose hole stays closed."""
         return [track for track in self.tracks if track.role == "erase" and track.state != "gone"]
 
+    def carry(self, step: Step, time: float) -> None:
+        """Go along with the next picture, at `time` seconds."""
+        for track in self.tracks:
+            track.carry(step)
+        clicks, touches = self._remembered()
+        for click in clicks:
+            click.carry(step)
+        for touch in touches:
+            if abs(time - touch.since) <= LASTS:
+                touch.carry(step)
+
     def fit(self, size: tuple[int, int]) -> None:
         """Bring all mattes to (h, w) = `size`, after the picture's or the network's size has changed."""
+        if not self.tracks or self.tracks[0].matte.shape == size:
+            return
+        height, width = self.tracks[0].matte.shape
         for track in self.tracks:
-            if track.matte.shape != size:
-                track.fit(size)
+            track.fit(size)
+        clicks, touches = self._remembered()
+        for click in clicks:
+            click.fit(ops.scaling((height, width), size))
+        for touch in touches:
+            touch.fit(size)
 
     def rescale(self, before: tuple[int, int], after: tuple[int, int]) -> None:
         """Go on with frames of (H, W) = `after` that show what those of `before` showed."""
@@ -176,11 +198,22 @@ class Objects:
     def current(self) -> Track | None:
         return self._current
 
-    def _moment(self) -> _Moment:
+    def _moment(self, time: float) -> _Moment:
         wishes = (_Wish(t, t.role, t.dx, t.dy, t.touches, tuple(t.clicks)) for t in self.tracks)
-        return _Moment(self.people, self._current, self.strokes.active, tuple(wishes))
+        return _Moment(time, self.people, self._current, self.strokes.active, tuple(wishes))
 
-    def _undo(self) -> None:
+    def _remembered(self) -> tuple[list[Click], list[Touch]]:
+        """The clicks and touches that were some track's before an edit, and are no more."""
+        wishes = [wish for moment in self._history for wish in moment.wishes]
+        clicks = {id(click): click for wish in wishes for click in wish.clicks}
+        touches = {id(touch): touch for wish in wishes for touch in wish.touches}
+        own = {id(each) for track in self.tracks for each in (*track.clicks, *track.touches)}
+        return (
+            [click for key, click in clicks.items() if key not in own],
+            [touch for key, touch in touches.items() if key not in own],
+        )
+
+    def _undo(self, time: float) -> None:
         if not self._history:
             return
         moment = self._history.pop()
@@ -192,10 +225,15 @@ class Objects:
         for wish in moment.wishes:
             track = wish.track
             track.role, track.dx, track.dy, track.touches = wish.role, wish.dx, wish.dy, wish.touches
-            if [id(click) for click in track.clicks] != [id(click) for click in wish.clicks]:
+            now, then = track.clicks, list(wish.clicks)
+            if track.state == "followed" and abs(time - moment.time) > CLICK_LASTS:
+                now, then = track.without_strays(now), track.without_strays(then)
+            track.clicks = then
+            if [id(click) for click in now] != [id(click) for click in then]:
                 # Seen anew with the clicks of then, where they have been carried to meanwhile.
-                track.clicks, track.fresh = list(wish.clicks), True
-                track.matte = np.zeros_like(track.matte)
+                pointed = any(click.inside for click in track.clicks)
+                track.matte = np.zeros_like(track.matte) if pointed else track.matte
+                track.fresh = pointed or track.state == "followed"
 
 
 class _Desk:
@@ -257,8 +295,6 @@ class _Desk:
             return
         if track.state != "followed" and inside:  # the user shows where it is by now
             track.clicks, track.matte = [], np.zeros_like(track.matte)
-        if not track.fresh:  # the flow may have carried a click off it
-            track.clicks = [c for c in track.clicks if not c.inside or value_at(track.matte, c.x, c.y) >= ON]
         small = self._small(x, y)
         contradicts = 2 * CLICK_RADIUS * self._matte_size[0]
         track.clicks = [

@@ -32,7 +32,8 @@ def draw(frame: np.ndarray, objects: list[Displaced], image: np.ndarray, alpha: 
     total = None
     for one in objects:
         region = _draw(frame, one, image, alpha)
-        total = region if total is None or region is None else total.united(region)
+        if region is not None:
+            total = region if total is None else total.united(region)
     return total
 
 

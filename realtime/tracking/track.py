@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from copy import copy
 from dataclasses import dataclass, field
 from typing import Literal
@@ -44,6 +45,14 @@ class Click:
     y: float
     inside: bool
     since: float
+
+    def carry(self, step: Step) -> None:
+        """Go along with the picture."""
+        self.x, self.y = step.point(self.x, self.y)
+
+    def fit(self, to_new: np.ndarray) -> None:
+        """Go on at mattes of another size; to_new: 3x3, pixels of the old ones -> those of the new ones."""
+        (self.x, self.y), *_ = ops.transform_points(to_new, np.array([[self.x, self.y]])).tolist()
 
 
 @dataclass
@@ -96,7 +105,7 @@ class Track:
         self.place = self.place[0] * wider + right, self.place[1] * taller + down
         self.drift, self.speed = ((x * wider, y * taller) for x, y in (self.drift, self.speed))
         for click in self.clicks:
-            click.x, click.y = click.x * wider + right, click.y * taller + down
+            click.fit(to_new)
         for touch in self.touches:
             touch.fit(size)
 
@@ -106,9 +115,13 @@ class Track:
             self.matte = step.matte(self.matte)
             self.others = None if self.others is None else step.matte(self.others)
         for click in self.clicks:
-            click.x, click.y = step.point(click.x, click.y)
+            click.carry(step)
         for touch in self.touches:
             touch.carry(step)
+
+    def without_strays(self, clicks: Iterable[Click]) -> list[Click]:
+        """Clicks of its own without those on it that the flow has carried off it."""
+        return [c for c in clicks if self.fresh or not c.inside or value_at(self.matte, c.x, c.y) >= ON]
 
     def touch(self, mask: np.ndarray, *, adds: bool, time: float) -> None:
         """The brush has covered (h, w) float32 of it in the latest picture."""

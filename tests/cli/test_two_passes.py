@@ -97,7 +97,7 @@ def test_masks_that_end_too_early_are_told_in_the_first_pass(folder):
 
 
 def test_what_passes_only_once_cannot_be_read_twice(folder):
-    with pytest.raises(UsageError, match="reads the input twice"):
+    with pytest.raises(UsageError, match="reads the input again"):
         files.erase_video("rtsp://127.0.0.1:9/stream", folder / "out.mp4", lookahead="all")
 
 

@@ -16,11 +16,14 @@ EVERYWHERE = np.full((HEIGHT, WIDTH), 255, np.uint8)
 
 
 def follow(pictures, usable=None):
-    """The motion of each picture, found as the eraser does: located, then written into the plate."""
+    """The motion of each picture, found as the eraser does: located, then written into the plate.
+
+    usable: of each, (H, W) uint8, None for everything.
+    """
     registration, plate, locations = Registration(), Plate(HEIGHT, WIDTH), []
-    for picture in pictures:
+    for index, picture in enumerate(pictures):
         view = View.of(picture)
-        seen = EVERYWHERE if usable is None else usable
+        seen = EVERYWHERE if usable is None else usable[index]
         location = registration.locate(Glance(view), seen, plate)
         plate.update(picture, location.motion, Evidence(seen, ~seen & 0, ~seen & 0))
         registration.foresee(plate)
@@ -109,7 +112,44 @@ def test_an_object_that_covers_a_third_of_the_frame_does_not_pull_the_camera_alo
         moved = picture.copy()
         moved[:, 100:220] = np.roll(thing, 5 * i, axis=1)[:, 100:220]
         pictures.append(moved)
-    assert all(np.array_equal(location.motion, np.eye(3)) for location in follow(pictures, usable))
+    assert all(np.array_equal(location.motion, np.eye(3)) for location in follow(pictures, [usable] * 10))
+
+
+def passed(wall):
+    """Noisy pictures of a wall that somebody walks past, and where each surely shows the wall."""
+    pictures, usable, somebody = [], [], texture(110, 55, seed=9)
+    for number in range(30):
+        picture, clear = noisy(wall, number), EVERYWHERE.copy()
+        x = 10 + 6 * number
+        picture[45:155, x : x + 55] = somebody
+        clear[36:164, max(0, x - 9) : x + 64] = 0
+        pictures.append(picture)
+        usable.append(clear)
+    return pictures, usable
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_corners_that_lie_close_together_do_not_move_a_still_camera_while_somebody_passes_them(seed):
+    wall = np.full((HEIGHT, WIDTH, 3), 110.0) + np.linspace(-15, 15, WIDTH)[:, None]
+    wall[60:105, 140:185] = texture(45, 45, seed)
+    for location in follow(*passed(wall)):
+        assert np.array_equal(location.motion, np.eye(3))
+
+
+def test_corners_that_lie_close_together_tell_how_a_camera_shifts():
+    wall = np.full((HEIGHT, WIDTH + 100, 3), 110, np.uint8)
+    wall[60:105, 140:185] = texture(45, 45)
+    pictures = [noisy(wall[:, 2 * number : 2 * number + WIDTH], number) for number in range(30)]
+    errors = [corner_error(f.motion, ops.translation(-2 * i, 0)) for i, f in enumerate(follow(pictures))]
+    assert max(errors) < 0.6
+
+
+def test_a_nearly_plain_wall_is_no_flash_and_a_flash_is_one():
+    wall = np.full((HEIGHT, WIDTH, 3), 130, np.uint8)
+    wall[60:72, 80:92] = 80
+    assert not any(location.blank for location in follow(*passed(wall)))
+    flash = np.full_like(wall, 250)
+    assert follow([texture(HEIGHT, WIDTH), flash])[1].blank
 
 
 def test_disagreement_is_zero_for_the_same_picture_and_about_one_for_unrelated_ones():

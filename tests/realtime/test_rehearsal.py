@@ -106,6 +106,27 @@ def test_a_dissolve_shows_both_backgrounds_and_neither_plate_learns_from_it(tmp_
     assert all(psnr(results[i].image, backgrounds[i], STANDING) > 36 for i in range(5, 35))
 
 
+def plain_room(grey):
+    """A plain wall with a picture on it, which an object may hide."""
+    wall = np.full_like(ROOM, grey)
+    wall[80:100, 150:170] = texture(20, 20, grey)
+    return wall
+
+
+@pytest.mark.parametrize("noise", [0, 3])
+def test_plain_walls_dissolve_into_each_other_as_they_do_around_the_object(tmp_path, noise):
+    one, other = plain_room(100), plain_room(160)
+    faded = [cv2.addWeighted(one, 1 - share, other, share, 0) for share in (0.1, 0.3, 0.5, 0.7, 0.9)]
+    backgrounds = [*[one] * 10, *faded, *[other] * 10]
+    masks = [STANDING * (5 <= index < 20) for index in range(25)]
+    rng = np.random.default_rng(0)
+    noisy = [np.clip(each + rng.normal(0, noise, ROOM.shape), 0, 255).astype(np.uint8) for each in backgrounds]
+    pictures = [put(*each) for each in zip(noisy, masks, strict=True)]
+    shots = [Shot(0, seconds(10)), Shot(seconds(15), math.inf)]
+    results = replayed(rehearsed(tmp_path, pictures, masks, shots=shots), pictures)
+    assert all(psnr(results[i].image, backgrounds[i], STANDING) > 36 for i in range(10, 15))
+
+
 def test_what_one_shot_never_shows_does_not_stay_while_it_dissolves_into_the_next(tmp_path):
     other = np.clip(ROOM[::-1].astype(int) - 70, 0, 255).astype(np.uint8)
     faded = [cv2.addWeighted(ROOM, 1 - share, other, share, 0) for share in np.linspace(0, 1, 12)[1:-1]]
@@ -163,20 +184,22 @@ def test_a_film_may_begin_and_end_in_a_plain_picture(tmp_path, grey):
     assert all(psnr(results[i].image, backgrounds[i], STANDING) > 36 for i in (*range(5), *range(23, 28)))
 
 
-def test_memory_does_not_grow_with_the_number_of_shots(tmp_path, monkeypatch):
+@pytest.mark.parametrize("dissolves", [False, True])
+def test_memory_does_not_grow_with_the_number_of_shots(tmp_path, monkeypatch, dissolves):
     monkeypatch.setattr(memory, "HELD_BYTES", 0)
-    few, many = (held_after(tmp_path / str(shots), shots) for shots in (4, 8))
+    few, many = (held_after(tmp_path / str(shots), shots, dissolves) for shots in (4, 8))
     assert many < few + ROOM.nbytes
 
 
-def held_after(folder, shots):
-    """Bytes that both passes over so many shots leave in memory."""
+def held_after(folder, shots, dissolves):
+    """Bytes that both passes over so many shots leave in memory; dissolves: the last frame of each is one."""
     folder.mkdir()
     rooms = [(texture(HEIGHT, WIDTH, seed) * 0.6 + 60).astype(np.uint8) for seed in range(shots)]
     masks = ([STANDING] * 3 + [disc(HEIGHT, WIDTH, 220, 90, 40)] * 3) * shots
     pictures = [put(rooms[index // 6], mask) for index, mask in enumerate(masks)]
+    between = [Shot(seconds(6 * shot), seconds(6 * shot + 5)) for shot in range(shots)] if dissolves else ()
     tracemalloc.start()
-    rehearsal = rehearsed(folder, pictures, masks)
+    rehearsal = rehearsed(folder, pictures, masks, shots=between)
     replayed(rehearsal, pictures)
     gc.collect()
     held, _ = tracemalloc.get_traced_memory()

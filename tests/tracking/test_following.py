@@ -15,6 +15,7 @@ from realtime.motion.sight import Sight
 from realtime.refine import place, sharpened
 from realtime.tracking import grabcut, judging
 from realtime.tracking.appearance import Appearance
+from realtime.tracking.found import summed_up
 from realtime.tracking.parts import Parts, claimed, hanging_together, part_at
 from realtime.tracking.strokes import Strokes
 from realtime.tracking.track import Click, Track
@@ -195,6 +196,15 @@ def test_when_two_part_again_the_one_that_was_clicked_on_is_followed_but_not_wit
     familiar = track.familiar(matte(at(50) | other), lab(picture), time) >= 0.5
     assert familiar[at(50) > 0].all()
     assert familiar[other > 0].all() if kept else not familiar[other > 0].any()
+
+
+def test_whoever_is_erased_is_no_stranger_to_the_plate():
+    one, other = at(40), at(120)
+    track, size = Track(1, matte(one), person=True, fresh=False), (HEIGHT, WIDTH)
+    alone = summed_up(matte(ops.grow(one, 1)), False, [track], size)
+    beside = summed_up(matte(one | other), False, [track], size)
+    assert not alone.foreign.any()
+    assert np.array_equal(beside.foreign, other)
 
 
 def test_strokes_are_painted_rubbed_out_and_taken_back():

@@ -176,6 +176,39 @@ def test_undo_takes_edits_back_one_by_one_and_clear_all_of_them():
     assert erased() == (False, False)
 
 
+@every
+@pytest.mark.parametrize("choice", [Erase(55, 90), EraseBox(Box(41, 65, 50, 50))])
+def test_to_undo_a_refinement_long_after_it_loses_no_object_that_is_followed(way, choice):
+    masks = [at(60 + 3 * index, 90) for index in range(60)]
+    pictures = [scene((mask, BLUE)) for mask in masks]
+    results = run(eraser(way), pictures, {1: [choice], 3: [Subtract(160, 20)], 40: [Undo()]})
+    assert all(not (mask & ~each.hole).any() for mask, each in zip(masks[40:], results[40:], strict=True))
+
+
+@every
+def test_to_undo_a_subtraction_at_once_brings_back_what_it_took(way):
+    pieces = at(140, 90, 14), at(185, 90, 14)
+    picture = scene((pieces[0], BLUE), (pieces[1], BLUE))
+    core = eraser(way)
+    run(core, [picture] * 4, {0: [Erase(140, 90)], 2: [Add(185, 90)]})
+    assert not run(core, [picture] * 3, {0: [Subtract(185, 90)]})[-1].hole[90, 185]
+    result = run(core, [picture] * 3, {0: [Undo()]})[-1]
+    assert not ((pieces[0] | pieces[1]) & ~result.hole).any()
+
+
+def test_clicks_that_only_an_undo_would_bring_back_go_along_and_change_their_size():
+    world = (texture(HEIGHT, WIDTH + 60) * 0.35 + 100).astype(np.uint8)
+    pictures = [world[:, 60 - index : WIDTH + 60 - index] for index in range(40)]
+    pictures = [put(picture, at(100 + index, 90), BLUE) for index, picture in enumerate(pictures)]
+    core = eraser()
+    run(core, pictures, {0: [Erase(100, 90)], 1: [Subtract(101, 90)]})
+    core.pace = Pace(0.05, 0.5)
+    run(core, pictures[-1:], {0: [Undo()]})
+    (click,) = core._finder.objects.tracks[0].clicks
+    height, width = core._finder.size(pictures[-1])
+    assert (click.x * WIDTH / width, click.y * HEIGHT / height) == pytest.approx((139, 90), abs=4)
+
+
 def test_as_many_edits_are_taken_back_as_are_remembered_and_their_mattes_are_not_kept():
     picture, core = scene((at(80, 90), BLUE)), eraser()
     run(core, [picture] * 2, {0: [Erase(80, 90)]})
@@ -226,6 +259,15 @@ def test_a_moved_object_is_erased_where_it_is_and_drawn_where_it_was_put():
         assert not outside.any()
         assert np.array_equal(result.image[result.alpha == 0], result.frame.image[result.alpha == 0])
     assert results[-1].things[0].moved == (100, 40)
+
+
+def test_what_is_drawn_of_one_moved_object_counts_while_another_lies_outside_the_picture():
+    picture = scene((at(60, 130), BLUE), (at(260, 130), WHITE))
+    result = run(eraser(), [picture] * 3, {0: [Move(60, 130, 0, -90), Move(260, 130, 100, 0)]})[-1]
+    changed = np.any(result.image != picture, axis=2)
+    assert changed[40, 60]
+    changed[result.roi.slices] = False
+    assert not changed.any()
 
 
 def test_a_moved_object_is_grabbed_again_where_it_is_shown_and_put_back_by_restore():
