@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 
 from engines.data import Picture
+from engines.measure import iou
 from realtime import masks, ops
 from realtime.segment import Segmenter, centred
 
@@ -19,9 +20,9 @@ PERSON = "person"
 class Study:
     """Means over all pictures, as shares of the picture, (thresholds, growths) each.
 
-    leftover: person outside the hole; damage: hole outside the person. box_*: (thresholds,), with the rectangles around
+    leftover: person outside the hole; damage: hole where nobody is. box_*: (thresholds,), with the rectangles around
     the mask's parts as the hole, as GONE compares box, mask and dilated mask. iou: (thresholds,), of the mask itself,
-    mean over the pictures with people. growths: shares of the picture's height.
+    mean over the pictures with people. growths: shares of the picture's height. What labels call unsure is neither.
     """
 
     thresholds: tuple[float, ...]
@@ -55,19 +56,18 @@ def study(
     ious: list[list[float]] = []
     for picture in pictures:
         assert picture.mask is not None
-        matte, person = segmenter.matte(picture.image, (PERSON,)), picture.mask > 127
+        matte, person, nobody = segmenter.matte(picture.image, (PERSON,)), picture.mask > 127, picture.mask == 0
         found = [cut(matte, threshold, person.shape) for threshold in thresholds]
         for row, mask in enumerate(found):
-            holes[:, row] += _shares(mask, person, [growth * len(person) for growth in growths])
-            boxes[:, row] += _wrong(_boxes(mask) > 0, person)
+            holes[:, row] += _shares(mask, person, nobody, [growth * len(person) for growth in growths])
+            boxes[:, row] += _wrong(_boxes(mask) > 0, person, nobody)
         if person.any():
-            ious.append(
-                [np.count_nonzero((mask > 0) & person) / np.count_nonzero((mask > 0) | person) for mask in found]
-            )
+            known = person | nobody
+            ious.append([iou((mask > 0) & known, person) for mask in found])
     leftover, damage = holes / len(pictures)
     box_leftover, box_damage = boxes / len(pictures)
-    iou = np.mean(ious, axis=0)
-    return Study(tuple(thresholds), tuple(growths), leftover, damage, box_leftover, box_damage, iou)
+    mean_iou = np.mean(ious, axis=0)
+    return Study(tuple(thresholds), tuple(growths), leftover, damage, box_leftover, box_damage, mean_iou)
 
 
 def cut(matte: np.ndarray, threshold: float, size: tuple[int, ...]) -> np.ndarray:
@@ -76,16 +76,16 @@ def cut(matte: np.ndarray, threshold: float, size: tuple[int, ...]) -> np.ndarra
     return ops.at_least(ops.resize(smooth, (size[0], size[1])), masks.ON)
 
 
-def _shares(mask: np.ndarray, person: np.ndarray, radii: Sequence[float]) -> np.ndarray:
+def _shares(mask: np.ndarray, person: np.ndarray, nobody: np.ndarray, radii: Sequence[float]) -> np.ndarray:
     """Leftover and damage of the mask grown by each radius in pixels, (2, radii)."""
     if not mask.any():
-        return np.repeat(_wrong(mask > 0, person)[:, None], len(radii), axis=1)
+        return np.repeat(_wrong(mask > 0, person, nobody)[:, None], len(radii), axis=1)
     away = cv2.distanceTransform(~mask, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-    return np.stack([_wrong(away <= radius, person) for radius in radii], axis=1)
+    return np.stack([_wrong(away <= radius, person, nobody) for radius in radii], axis=1)
 
 
-def _wrong(hole: np.ndarray, person: np.ndarray) -> np.ndarray:
-    return np.array([np.count_nonzero(person & ~hole), np.count_nonzero(hole & ~person)]) / person.size
+def _wrong(hole: np.ndarray, person: np.ndarray, nobody: np.ndarray) -> np.ndarray:
+    return np.array([np.count_nonzero(person & ~hole), np.count_nonzero(hole & nobody)]) / person.size
 
 
 def _boxes(mask: np.ndarray) -> np.ndarray:

@@ -136,7 +136,7 @@ def _load(model: Model, place: tuple[str, str], precision: str) -> Engine:
         from engines.build import Options, load_tensorrt
 
         return load_tensorrt(model.unguided() or model, Options(precision), aside=True)  # most frames have no guidance
-    return load_engine(Path(model.card.where).parent, model.card.task, runtime=runtime, device=device)
+    return load_engine(model, model.card.task, runtime=runtime, device=device)
 
 
 def _rounded(height: float, width: float, multiple: int) -> Size:

@@ -13,7 +13,6 @@ import argparse
 import hashlib
 import json
 import math
-import shutil
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
@@ -117,6 +116,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def run(options: argparse.Namespace) -> None:
     """Measure, write figures and, where INT8 passes, the model; EngineError where it is refused."""
+    if options.limit < 2:
+        raise UsageError(f"--limit takes 2 or more, not {options.limit}: one to calibrate on, one to judge by")
     try:
         from calib.quantize import usual_quantiser, with_plain_weights
         from engines.half import half_errors, rounded_to_half
@@ -306,7 +307,7 @@ def _write_model(model: Model, graph: bytes, folder: Path, tolerance: dict[str, 
     (folder / "model.onnx").write_bytes(model.content())
     for name in names:
         if model.beside(name).is_file():
-            shutil.copyfile(model.beside(name), folder / name)
+            (folder / name).write_bytes(model.beside(name).read_bytes())
     (folder / "gpu.int8.onnx").write_bytes(graph)
     card = replace(
         model.card,

@@ -13,7 +13,8 @@ import numpy as np
 
 from engines.data import Picture
 
-UNKNOWN = 127  # label of a pixel that may or may not be a person
+UNKNOWN = 127  # label of a pixel that may or may not be a person, in a place where somebody is: a box, a crowd
+UNSURE = 1  # label of one that may or may not be a person, anywhere: nothing is learnt there; as alpha it is none
 SOMEBODY = 0.2  # of the largest piece of a mask: what is smaller is an arm, or a bag
 TRIES = 8  # to find a part of a picture that holds what it is to hold
 

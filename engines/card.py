@@ -34,6 +34,8 @@ class Card:
     graphs: precision -> sha256 of gpu.PRECISION.onnx beside the model, the same network for GPUs; unguided: of a guided
     segmenter, precision -> sha256 of gpu.PRECISION.unguided.onnx, the network without the object's part.
     tolerance: what an engine's answers may differ from the model's in FP32 (see `engines.parity`).
+    like: the folder, seen from this one, of the model whose files and values these are; what the card says itself goes
+    before.
     """
 
     name: str
@@ -59,11 +61,12 @@ class Card:
     unguided: dict[str, str] = field(default_factory=dict)
     tolerance: dict[str, float] = field(default_factory=dict)
     where: str = field(default="", compare=False)
+    like: str = field(default="", compare=False)
 
     def to_json(self) -> str:
-        """The text of card.json."""
+        """The text of card.json, of a model with files of its own."""
         values = asdict(self)
-        del values["where"]
+        del values["where"], values["like"]
         return json.dumps(values, indent=2) + "\n"
 
     def check_model(self, model: bytes) -> None:
@@ -79,6 +82,24 @@ class Card:
 def load_card(path: str | Path | Traversable) -> Card:
     """Read and check a card; EngineError names the file and what is wrong with it."""
     file = Path(path) if isinstance(path, str) else path
+    values = _read(file)
+    like = values.pop("like", "")
+    if not isinstance(like, str):
+        raise EngineError(f"{file} is not a valid card: like has the wrong type ({type(like).__name__})")
+    if like:
+        values = _read(Path(str(file)).parent / like / "card.json") | values
+    fault = _fault(values)
+    if fault:
+        raise EngineError(f"{file} is not a valid card: {fault}")
+    values["sizes"] = tuple((height, width) for height, width in values["sizes"])
+    values["training_data"] = tuple(values["training_data"])
+    values["classes"] = tuple(values.get("classes", ()))
+    values["history"] = tuple(values.get("history", ()))
+    return Card(**values, where=str(file), like=like)
+
+
+def _read(file: Path | Traversable) -> dict[str, Any]:
+    """What a card says, unchecked."""
     try:
         values = json.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
@@ -87,14 +108,7 @@ def load_card(path: str | Path | Traversable) -> Card:
         raise EngineError(f"{file} is not a readable card ({error})") from error
     if not isinstance(values, dict):
         raise EngineError(f"{file} is not a card: it must hold a JSON object")
-    fault = _fault(values)
-    if fault:
-        raise EngineError(f"{file} is not a valid card: {fault}")
-    values["sizes"] = tuple((height, width) for height, width in values["sizes"])
-    values["training_data"] = tuple(values["training_data"])
-    values["classes"] = tuple(values.get("classes", ()))
-    values["history"] = tuple(values.get("history", ()))
-    return Card(**values, where=str(file))
+    return values
 
 
 _KINDS: dict[str, type | tuple[type, ...]] = {
@@ -116,7 +130,7 @@ _KINDS: dict[str, type | tuple[type, ...]] = {
 
 def _fault(values: dict[str, Any]) -> str | None:
     """What is wrong with a card's values, in words, or None."""
-    known = {item.name for item in fields(Card)} - {"where"}
+    known = {item.name for item in fields(Card)} - {"where", "like"}
     optional = {"classes", "threshold", "growth", "notes", "history", "network", "graphs", "unguided", "tolerance"}
     if missing := sorted(known - optional - values.keys()):
         return f"it lacks {', '.join(missing)}"

@@ -17,7 +17,9 @@ from torch.nn import functional as F
 
 from engines.backbone import CHANNELS, EfficientNetLite
 
-DILATIONS = (1, 2, 4, 8, 1, 2, 4, 8, 1, 1)
+DILATIONS = (1, 2, 4, 8, 1, 2, 4, 8, 1, 1, 1, 2, 4, 8, 1, 1)  # at an eighth of the size
+NEARER = (1, 2, 1, 2)  # dilations at a quarter of it
+PAINTS = 48  # channels at half of it
 CONTEXT = 4  # maps of the encoder that are looked at, strides 2 to 16; the middle takes the last two
 LEVELS = 4  # of the pyramid: strides 4, 8, 16 and 32
 RELAXATIONS = 6  # Jacobi steps at each of them
@@ -86,17 +88,20 @@ class Filler(nn.Module):
         self.mix = nn.Sequential(
             nn.Conv2d(narrow, narrow, 3, padding=1),
             nn.LeakyReLU(0.1),
+            *(Dilated(narrow, dilation) for dilation in NEARER),
             nn.Conv2d(narrow, narrow, 3, padding=1),
             nn.LeakyReLU(0.1),
             nn.PixelShuffle(2),  # (N, narrow / 4, H/2, W/2)
         )
         self.paint = nn.Sequential(
-            nn.Conv2d(narrow // 4, 24, 3, padding=1),
+            nn.Conv2d(narrow // 4, PAINTS, 3, padding=1),
             nn.LeakyReLU(0.1),
-            nn.Conv2d(24, 3 * 4, 3, padding=1),
+            Dilated(PAINTS, 1),
+            Dilated(PAINTS, 1),
+            nn.Conv2d(PAINTS, 3 * 4, 3, padding=1),
             nn.PixelShuffle(2),  # (N, 3, H, W)
         )
-        last = self.paint[2]
+        last = self.paint[-2]
         assert isinstance(last, nn.Conv2d)
         assert last.bias is not None
         nn.init.normal_(last.weight, std=1e-2)  # so that training starts from the smooth guess

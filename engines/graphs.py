@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import os
 import sys
 from collections.abc import Collection
 from dataclasses import replace
@@ -26,6 +27,7 @@ import numpy as np
 from engines.cache import write_whole
 from engines.card import TOLERANCES, Card, load_card
 from engines.command import exit_code_of, optional
+from engines.errors import EngineError
 from engines.interface import GUIDANCE, OBJECT
 from engines.models import UNGUIDED
 from engines.onnx_engine import OnnxEngine
@@ -51,8 +53,13 @@ FP32_LAYERS = "layers in FP32"  # the property of a mixed graph that names them,
 
 
 def add_graphs(folder: Path) -> None:
-    """Write the GPU graphs of `folder`/model.onnx beside it and their checksums into its card."""
-    card, content = load_card(folder / "card.json"), (folder / "model.onnx").read_bytes()
+    """Write the GPU graphs of `folder`/model.onnx beside it and their checksums into its card; one in INT8 stays."""
+    card = load_card(folder / "card.json")
+    if card.like:
+        raise EngineError(
+            f"{folder} has no files of its own; name {os.path.normpath(folder / card.like)}, whose they are"
+        )
+    content = (folder / "model.onnx").read_bytes()
     card.check_model(content)
     _add_probe(folder, content, card)
     checksums: dict[str, dict[str, str]] = {"": {}, UNGUIDED: {}}
@@ -63,7 +70,8 @@ def add_graphs(folder: Path) -> None:
             write_whole(folder / f"gpu.{precision}{part}.onnx", graph)
             checksums[part][precision] = hashlib.sha256(graph).hexdigest()
     tolerance = card.tolerance or TOLERANCES[card.task]
-    card = replace(card, graphs=checksums[""], unguided=checksums[UNGUIDED], tolerance=tolerance)
+    graphs, unguided = {**card.graphs, **checksums[""]}, {**card.unguided, **checksums[UNGUIDED]}
+    card = replace(card, graphs=graphs, unguided=unguided, tolerance=tolerance)
     write_whole(folder / "card.json", card.to_json().encode())
 
 

@@ -32,6 +32,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from engines.augment import UNKNOWN, UNSURE
 from engines.data import LONGEST_SIDE, Picture, decode, list_files, read_all, read_cutout, shrink
 from engines.errors import EngineError
 
@@ -65,7 +66,7 @@ def read_voc(folder: Path, side: int = LONGEST_SIDE) -> list[Picture]:
     def read(path: Path) -> Picture:
         labels = _indices(path)
         image = folder / "JPEGImages" / f"{path.stem}.jpg"
-        return _picture(image, labels == VOC_PERSON, side, unsure=labels == VOC_UNSURE)
+        return _picture(image, labels == VOC_PERSON, side, labels == VOC_UNSURE, UNSURE)
 
     return read_all(list_files(folder / "SegmentationClass", "*.png"), read)
 
@@ -81,7 +82,7 @@ def read_camvid(folder: Path, side: int = LONGEST_SIDE) -> list[Picture]:
 
 
 def read_coco(file: Path, side: int = LONGEST_SIDE) -> list[Picture]:
-    """COCO instances: every picture that the file lists; crowds (iscrowd) are unsure."""
+    """COCO instances: every picture that the file lists; in a crowd (iscrowd) somebody is, but who knows where."""
     content = _json(file)
     try:
         people = {item["id"] for item in content["categories"] if item["name"] == PERSON}
@@ -103,11 +104,11 @@ def read_coco(file: Path, side: int = LONGEST_SIDE) -> list[Picture]:
     def read(path: Path) -> Picture:
         item = images[path]
         found = path if path.exists() else file.parent / "images" / item["file_name"]
-        sure, unsure = np.zeros((2, item["height"], item["width"]), bool)
+        sure, crowd = np.zeros((2, item["height"], item["width"]), bool)
         for annotation in annotations.get(item["id"], []):
             mask = _coco_mask(annotation.get("segmentation"), item["height"], item["width"])
-            (unsure if annotation.get("iscrowd") else sure)[mask] = True
-        return _picture(found, sure, side, unsure=unsure & ~sure)
+            (crowd if annotation.get("iscrowd") else sure)[mask] = True
+        return _picture(found, sure, side, crowd & ~sure, UNKNOWN)
 
     return read_all(images, read)
 
@@ -250,14 +251,16 @@ def _draw_supervisely(mask: np.ndarray, item: dict[str, Any]) -> None:
         raise ValueError("an object of it is neither a bitmap nor a polygon")
 
 
-def _picture(path: Path, mask: np.ndarray, side: int, unsure: np.ndarray | None = None) -> Picture:
-    """The picture with its mask; ValueError where they differ in size. Unsure pixels get the label 127."""
+def _picture(
+    path: Path, mask: np.ndarray, side: int, other: np.ndarray | None = None, other_label: int = UNSURE
+) -> Picture:
+    """The picture with its mask; ValueError where they differ in size. other: pixels that get a label of their own."""
     image = decode(path, cv2.IMREAD_COLOR)
     if mask.shape != image.shape[:2]:
         raise ValueError(f"its mask is {mask.shape[1]}x{mask.shape[0]}, not {image.shape[1]}x{image.shape[0]}")
     label = (shrink(mask.astype(np.uint8) * 255, side) > 127).astype(np.uint8) * 255
-    if unsure is not None and unsure.any():
-        label[shrink(unsure.astype(np.uint8) * 255, side) > 0] = 127
+    if other is not None and other.any():
+        label[shrink(other.astype(np.uint8) * 255, side) > 0] = other_label
     return Picture(path.stem, shrink(image, side), label)
 
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from engines.augment import UNKNOWN
+from engines.augment import UNKNOWN, UNSURE
 from engines.backbone import EfficientNetLite
 
 RIM = 4.0  # pixels near an outline are few, and decide whether a mask looks right
@@ -21,8 +21,8 @@ def matte_loss(logits: Tensor, label: Tensor) -> dict[str, Tensor]:
     BoxInst, Tian et al., CVPR 2021). nobody: bce of the tenth of the pixels that are worst where nobody is to be seen;
     the mean hardly notices a cushion taken for somebody.
     """
-    unknown = F.max_pool2d((label == UNKNOWN).float(), 2)  # (N, 1, H/2, W/2)
-    known = 1 - unknown
+    unknown, unsure = (F.max_pool2d((label == each).float(), 2) for each in (UNKNOWN, UNSURE))  # (N, 1, H/2, W/2)
+    known = (1 - unknown) * (1 - unsure)
     target = F.avg_pool2d((label > UNKNOWN).float(), 2) * known
     rim = F.max_pool2d(target, 5, 1, 2) + F.max_pool2d(-target, 5, 1, 2)  # 1 within 2 pixels of an outline
     weight = known * (1 + (RIM - 1) * rim)
@@ -35,7 +35,7 @@ def matte_loss(logits: Tensor, label: Tensor) -> dict[str, Tensor]:
     rows, columns = unknown.amax(3), unknown.amax(2)
     through = (F.softplus(-boxed.amax(3)) * rows).sum() + (F.softplus(-boxed.amax(2)) * columns).sum()
     empty = ((target + unknown).amax((1, 2, 3)) == 0).float()
-    worst = bce.flatten(1).topk(max(1, bce[0].numel() // 10), sorted=False).values.mean(1)
+    worst = (bce * known).flatten(1).topk(max(1, bce[0].numel() // 10), sorted=False).values.mean(1)
     return {
         "bce": (bce * weight).sum() / weight.sum().clamp_min(1),
         "dice": (dice * shows).sum() / shows.sum().clamp_min(1),

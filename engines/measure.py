@@ -155,13 +155,17 @@ def _next_click(true: np.ndarray, found: np.ndarray) -> PlacedClick:
 
 
 def click_figures(run: GuidedRun, people: Sequence[Picture], area: int = AREA) -> dict[str, float]:
-    """Mean IoU of the labelled people, one connected piece of a mask each, after one click and after three."""
+    """Mean IoU of the labelled people, one connected piece of a mask each, after one click and after three; empty
+    where there are none.
+    """
     things = [(p.image, piece) for p in people if p.mask is not None for piece in pieces(p.mask > 127)]
     ious = []
     for image, thing in things:
         size = working_size(image.shape[0], image.shape[1], area)
         ious.append(click_ious(guided_by(run, image, size), thing, size))
-    one, _, three = np.mean(ious, axis=0) if ious else (0.0, 0.0, 0.0)
+    if not ious:
+        return {}
+    one, _, three = np.mean(ious, axis=0)
     return {"click_iou": float(one), "three_clicks_iou": float(three)}
 
 
@@ -193,7 +197,11 @@ def draw(run: FillerRun, image: np.ndarray, hole: np.ndarray, multiple: int = 32
 
 
 def filler_figures(run: FillerRun, backgrounds: Sequence[Picture], people: Sequence[Picture]) -> dict[str, float]:
-    """Mean PSNR and L1 in the hole at 256x256, silhouettes over 5 to 40 % of each, beside Telea's (radius 5)."""
+    """Mean PSNR and L1 in the hole at 256x256, silhouettes over 5 to 40 % of each, beside Telea's (radius 5); empty
+    where there are no backgrounds, or no people to be the silhouettes.
+    """
+    if not backgrounds or not people:
+        return {}
     rows = []
     for number, picture in enumerate(backgrounds):
         rng = np.random.default_rng((7, number))

@@ -40,12 +40,12 @@ class Model:
         if precision not in self.card.graphs:
             return None
         path = self.beside(f"gpu.{precision}{self.part}.onnx")
+        maker = "calib.precision" if precision == "int8" else "engines.graphs"
+        advice = f"`python -m {maker} {path.parent}` makes it again"
         if not path.is_file():
-            raise EngineError(f"{path} is missing; `python -m engines.graphs {path.parent}` makes it again")
+            raise EngineError(f"{path} is missing; {advice}")
         if hashlib.sha256(path.read_bytes()).hexdigest() != self.card.graphs[precision]:
-            raise EngineError(
-                f"{path} does not match its card; `python -m engines.graphs {path.parent}` makes it again"
-            )
+            raise EngineError(f"{path} does not match its card; {advice}")
         self.card.check_model(self.file.read_bytes())  # the graph's weights lie there
         return path
 
@@ -100,13 +100,13 @@ def _locate(model: str | Path, task: str) -> Model:
     if str(model) in available_models(task):
         folder = _weights() / task / str(model)
         card = load_card(folder / "card.json")
-        return Model(card, folder / FILES[card.runtime])
+        return Model(card, folder / card.like / FILES[card.runtime])
     path = Path(model)
     if path.is_dir():
         if not (path / "card.json").is_file():
             _there(path / FILES["onnx"])
         card = load_card(path / "card.json")
-        return Model(card, _there(path / FILES[card.runtime]))
+        return Model(card, _there(path / card.like / FILES[card.runtime]))
     if path.suffix == ".onnx":
         file, beside = _there(path), path.with_suffix(".json")
         return Model(load_card(beside if beside.exists() else path.parent / "card.json"), file)

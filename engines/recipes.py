@@ -72,12 +72,13 @@ def measure_segmenter(engine: Engine, data: Path) -> dict[str, float]:
 
 
 def _without_cmask(figures: Mapping[str, float], people: Sequence[Picture]) -> dict[str, float]:
-    """The mean IoU, and that over trusted labels, of all people but `cmask_`'s, which are trusted."""
+    """The mean IoU, and that over trusted labels, of all but `cmask_`'s people, who are trusted, if there are both."""
     found = {}
     close = sum(picture.prefix == "cmask" for picture in people)
     for name, count in (("iou", len(people)), ("iou_trusted", sum(picture.trusted for picture in people))):
-        others = (figures[name] * count - figures["iou_cmask"] * close) / (count - close)
-        found[name.replace("iou", "iou_without_cmask")] = others
+        if 0 < close < count:
+            others = (figures[name] * count - figures["iou_cmask"] * close) / (count - close)
+            found[name.replace("iou", "iou_without_cmask")] = others
     return found
 
 

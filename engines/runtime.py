@@ -37,14 +37,14 @@ _log = logging.getLogger(__name__)
 
 
 def load_engine(
-    model: str | Path, task: str, *, device: str = "auto", runtime: str = "auto", threads: int | None = None
+    model: str | Path | Model, task: str, *, device: str = "auto", runtime: str = "auto", threads: int | None = None
 ) -> Engine:
     """Load a model for a task ("segmenter" or "filler").
 
-    model: a shipped name, a folder, or an .onnx file with its card beside it. device: "auto" (a GPU where one can be
-    used), "cpu" or "cuda". runtime: "auto" (the best that is here: TensorRT, onnxruntime on CUDA, torch on CUDA,
-    onnxruntime on the CPU), "onnxruntime", "tensorrt" or "torch". threads: of the CPU, None for all that this process
-    may use. EngineError when the model, its card, the device or the runtime doesn't do.
+    model: a shipped name, a folder, or an .onnx file with its card beside it; or what `find_model` found. device:
+    "auto" (a GPU where one can be used), "cpu" or "cuda". runtime: "auto" (the best that is here: TensorRT, onnxruntime
+    on CUDA, torch on CUDA, onnxruntime on the CPU), "onnxruntime", "tensorrt" or "torch". threads: of the CPU, None for
+    all that this process may use. EngineError when the model, its card, the device or the runtime doesn't do.
     """
     if device.startswith("cuda:"):
         way = f"say cuda, and CUDA_VISIBLE_DEVICES={device[5:]} in the environment, which chooses the GPU"
@@ -54,7 +54,7 @@ def load_engine(
     _choose(task, TASKS, "task")
     if threads is not None and threads < 1:
         raise EngineError(f"threads is {threads}; it must be at least 1")
-    found = find_model(model, task)
+    found = model if isinstance(model, Model) else find_model(model, task)
     if found.card.runtime == "torch":
         return _load_torch(found, runtime, device, threads)
     lacks: dict[Place, str] = {}

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from engines import augment
-from engines.augment import UNKNOWN
+from engines.augment import UNKNOWN, UNSURE
 from engines.closeups import before, behind_faces, close_up, find_heads
 from engines.data import Picture, cut_things
 from engines.guidance import distort, guide
@@ -74,8 +74,8 @@ class Canvas:
 class SegmenterSamples(Dataset[tuple[Tensor, Tensor, Tensor, Tensor]]):
     """Sample `i` is (image, label, guidance, object) of one size:
 
-    image (3, H, W) uint8 RGB; label (1, H, W) uint8: 0, 255 person, 127 inside a person's box; guidance (3, H, W)
-    uint8, 255 is one; object (1, H, W) uint8: 255 what the guidance means, 127 where that is not known.
+    image (3, H, W) uint8 RGB; label (1, H, W) uint8: 0, 255 person, 127 inside a person's box, 1 unsure; guidance
+    (3, H, W) uint8, 255 is one; object (1, H, W) uint8: 255 what the guidance means, 127 where that is not known.
 
     All samples of one batch (`i // batch`) share one of `shapes`. A quarter are people and things pasted over
     backgrounds, or before other people; the rest are close-ups of faces, real pictures with masks, pictures of which
@@ -288,8 +288,7 @@ class SegmenterSamples(Dataset[tuple[Tensor, Tensor, Tensor, Tensor]]):
         self, rng: np.random.Generator, shape: tuple[int, int], pictures: Sequence[Picture] | None = None
     ) -> Canvas:
         picture = _any_of(rng, pictures or self.backgrounds)
-        nobody = np.zeros(picture.image.shape[:2], np.uint8)
-        image, both = augment.crop(rng, picture.image, _beside(nobody, picture.things), shape)
+        image, both = augment.crop(rng, picture.image, _beside(_somebody(picture), picture.things), shape)
         return Canvas(image, np.ascontiguousarray(both[..., 0]), both[..., 1])
 
     def _meant(self, rng: np.random.Generator, canvas: Canvas, least: float) -> int | None:
@@ -305,7 +304,7 @@ class SegmenterSamples(Dataset[tuple[Tensor, Tensor, Tensor, Tensor]]):
         if meant is not None and canvas.objects[meant].any():
             thing = canvas.objects[meant]
             was_there = meant < len(canvas.objects) - canvas.pasted
-            unsure = was_there & ~thing & ((canvas.label == UNKNOWN) | canvas.shared)
+            unsure = was_there & ~thing & (np.isin(canvas.label, (UNKNOWN, UNSURE)) | canvas.shared)
             label = thing * np.uint8(255) + unsure * np.uint8(UNKNOWN)
             return label, guide(rng, thing, everything & ~thing & ~unsure)
         gone = silhouettes(rng, self.cutouts, shape) > 0

@@ -45,6 +45,7 @@ from engines.segmenter import SIZES, Matte, Segmenter, steadfast
 from engines.training import Habits, Rival
 
 STEADY = 1.0  # weight of masks that stay as they were a frame before
+LARGE_HOLES = (0.1, 0.5)  # of the picture: what the filler learns from
 FILLER_SIDE = 576  # pixels of the pictures that holes are cut into: what is blurred teaches blur
 
 
@@ -151,19 +152,24 @@ def segmenter_samples(
     area: int = measure.AREA,
 ) -> SegmenterSamples:
     """What a segmenter of people learns from; labels, also: as `SegmenterTask` takes them."""
-    people = read_people(data, "train", learns_from, measure.SIDE if plain else LONGEST_SIDE)
+    side = measure.SIDE if plain else LONGEST_SIDE
+    people = read_people(data, "train", learns_from, side)
     backgrounds = read_backgrounds(data, "train", learns_from)
     boxed = read_boxes(data, held=False)
     if labels is not None:
         backgrounds, boxed = add_labels(backgrounds, labels), add_labels(boxed, labels)
     things = []
-    for picture in (picture for spec in also for picture in read_format(spec)):
+    for picture in (picture for spec in also for picture in read_format(spec, side)):
         if picture.boxes is not None:
             boxed.append(picture)
-        elif picture.mask is not None:
-            (people if (picture.mask > UNKNOWN).any() else backgrounds).append(picture)
-        else:
+        elif picture.mask is None:
             things += cut_things([picture])
+        elif (picture.mask > UNKNOWN).any():
+            people.append(picture)
+        elif (picture.mask == UNKNOWN).any():  # a crowd
+            boxed.append(replace(picture, boxes=np.zeros((0, 4), np.float32)))
+        else:
+            backgrounds.append(picture)
     return SegmenterSamples(
         people,
         read_cutouts(data),
@@ -274,6 +280,11 @@ class FillerTask(HoleTask):
         self.features = losses.FeatureDistance(encoder)
         self.critic = PatchCritic()
         self.rival = Rival(self.critic, self._critic_loss) if self.weights["deceit"] > 0 else None
+
+    @staticmethod
+    def make_hole(rng: np.random.Generator, people: Sequence[Picture], shape: tuple[int, int]) -> np.ndarray:
+        """Large ones: a step takes as long for a small hole, and learns less from it."""
+        return random_hole(rng, people, shape, share=LARGE_HOLES)
 
     def peopled(self) -> list[Picture]:
         people = [p for p in read_people(self.data, "train", learns_from, FILLER_SIDE) if p.trusted]

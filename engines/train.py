@@ -27,7 +27,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--threads", type=int, help="of torch on the CPU")
     parser.add_argument("--workers", type=int, help="processes that make samples")
     parser.add_argument(
-        "--from", dest="start", type=Path, metavar="PATH", help="start from a checkpoint's or a model's weights"
+        "--from",
+        dest="start",
+        type=Path,
+        metavar="PATH",
+        help="start from a checkpoint's weights, or, segmenter and filler, a model's",
     )
     parser.add_argument(
         "--remember", type=float, default=0.0, metavar="SHARE", help="of ImageNet in the encoder of the model of --from"

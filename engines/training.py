@@ -25,7 +25,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
 from engines.card import load_card
-from engines.catalog import recipe_of
+from engines.catalog import OURS, recipe_of
 from engines.errors import EngineError
 from engines.lock import locked
 from engines.muon import MuonAdamW
@@ -163,7 +163,8 @@ def _train(task: Task, plan: Plan, say: Callable[[str], None]) -> Path:
     run.save(path)
     figures = task.evaluate(run.mean_network(run.network))
     run.save(path, figures)
-    say(f"{task.name}: " + ", ".join(f"{name} {value:.4f}" for name, value in figures.items()))
+    told = ", ".join(f"{name} {value:.4f}" for name, value in figures.items())
+    say(f"{task.name}: {told or 'no pictures are kept back to measure it on'}")
     return path
 
 
@@ -246,6 +247,8 @@ def _loop(
     count = 0
     batches = iter(run.batches())
     judge = _Judge(run.plan.judge_every, run.plan.patience)
+    if judge.every is not None and run.step == 0:
+        judge.figures(run)  # what can't be judged is not to be found out in an hour
     while run.progress() < 1 and not judge.gives_up(run):
         started = time.monotonic()
         terms = run.advance(next(batches))
@@ -289,9 +292,16 @@ class _Judge:
         """Whether the figure has not grown for `patience` times."""
         return self.every is not None and run.worse >= self.patience
 
+    def figures(self, run: _Run) -> dict[str, float]:
+        """Evaluate; EngineError where there is nothing to judge by."""
+        figures = run.task.evaluate(run.mean_network(copy.deepcopy(run.network)))
+        if run.task.goal not in figures:
+            raise EngineError("no pictures are kept back to judge by (engines/data.py); leave --judge-every out")
+        return figures
+
     def look(self, run: _Run, path: Path, say: Callable[[str], None]) -> None:
         """Evaluate, and keep what is better than all before."""
-        figures = run.task.evaluate(run.mean_network(copy.deepcopy(run.network)))
+        figures = self.figures(run)
         self.last = time.monotonic()
         figure = figures[run.task.goal]
         say(f"{run.task.name}: step {run.step}, {run.task.goal} {figure:.4f}, best before {run.best:.4f}")
@@ -434,7 +444,7 @@ class _Run:
         return {"rival": self.task.rival.network.state_dict(), "rival_optimizer": self.rival_optimizer.state_dict()}
 
     def adopt(self, path: Path) -> str:
-        """Start from another training's averaged weights, wherever name and shape are the same, and its rival's, or
+        """Start from another training's averaged weights and its rival's, wherever name and shape are the same, or
         from a model's.
         """
         found = self._unfold(path) if path.is_dir() else self._adopt_checkpoint(path)
@@ -442,6 +452,8 @@ class _Run:
         return f"{found} come from {path}"
 
     def _unfold(self, path: Path) -> str:
+        if self.task.name not in OURS:  # others have what `unfold` does not undo
+            raise EngineError(f"{path} is a model, from which no {self.task.name} can start; start from its checkpoint")
         card = load_card(path / "card.json")
         if card.task != recipe_of(self.task.name).role:
             raise EngineError(f"{path} is a {card.task}, from which no {self.task.name} can start; name another model")
@@ -452,21 +464,17 @@ class _Run:
             self.task.loss([part.to(self.device) for part in first[number]], 0.0)
 
         self.before = list(card.history)
-        return f"{unfold(path, self.network, run, MEASURED, self.plan.remember)} convolutions"
+        return f"{unfold(path / card.like, self.network, run, MEASURED, self.plan.remember)} convolutions"
 
     def _adopt_checkpoint(self, path: Path) -> str:
         state = read_checkpoint(path)
         if state["task"] != self.task.name:
             raise EngineError(f"{path} is not a checkpoint of the {self.task.name}; --from must name one")
-        known = self.network.state_dict()
-        fits = {
-            name: value for name, value in state["mean"].items() if name in known and value.shape == known[name].shape
-        }
-        self.network.load_state_dict(known | fits)
+        found = _load_fitting(self.network, state["mean"])
         if self.task.rival is not None and "rival" in state:
-            self.task.rival.network.load_state_dict(state["rival"])
+            _load_fitting(self.task.rival.network, state["rival"])
         self.before = state["history"]
-        return f"{len(fits)} of {len(known)} tensors"
+        return found
 
     def restore(self, path: Path) -> None:
         state = read_checkpoint(path, "remove it to start over")
@@ -480,17 +488,25 @@ class _Run:
         try:
             self.network.load_state_dict(state["network"])
             self.optimizer.load_state_dict(state["optimizer"])
+            if self.task.rival is not None:
+                assert self.rival_optimizer is not None
+                self.task.rival.network.load_state_dict(state["rival"])
+                self.rival_optimizer.load_state_dict(state["rival_optimizer"])
         except (KeyError, RuntimeError, ValueError) as error:
             raise EngineError(f"{path} is of a {name} of another size or version; {advice}") from error
-        if self.task.rival is not None:
-            assert self.rival_optimizer is not None
-            self.task.rival.network.load_state_dict(state["rival"])
-            self.rival_optimizer.load_state_dict(state["rival_optimizer"])
         self.mean = {name: value.to(self.device) for name, value in state["mean"].items()}
         torch.set_rng_state(state["random"])
         self.before = state["history"][:-1]
         self.step, self.elapsed = state["step"], state["elapsed"]
         self.best, self.worse = state.get("best", -math.inf), state.get("worse", 0)
+
+
+def _load_fitting(network: nn.Module, weights: Mapping[str, Tensor]) -> str:
+    """Take the weights whose name and shape the network has; how many they are, in words."""
+    known = network.state_dict()
+    fits = {name: value for name, value in weights.items() if name in known and value.shape == known[name].shape}
+    network.load_state_dict(known | fits)
+    return f"{len(fits)} of {len(known)} tensors"
 
 
 def _step(optimizer: torch.optim.Optimizer, terms: Mapping[str, Tensor]) -> None:

@@ -98,7 +98,7 @@ def _imagenet(network: nn.Module) -> Iterator[tuple[str, tuple[Tensor, Tensor]]]
     """ImageNet's weights of the network's encoder by the name of the convolution, their normalisations folded in."""
     for prefix, module in network.named_modules():
         if isinstance(module, EfficientNetLite):
-            taught = copy.deepcopy(module)
+            taught = copy.deepcopy(module).to_empty(device="cpu")  # where the model's weights are
             taught.load_imagenet()
             names = {conv: name for name, conv in taught.named_modules()}
             for conv, norm in _norm_after(taught).items():

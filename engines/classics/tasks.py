@@ -235,11 +235,12 @@ class DCGANTask(HoleTask):
 
     def evaluate(self, network: nn.Module) -> dict[str, float]:
         assert isinstance(network, dcgan.DCGAN)
+        device = next(network.parameters()).device
         count, search = self.judged
 
         def run(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
-            planes = torch.from_numpy(image[0]), torch.from_numpy(mask[0])
-            return dcgan.complete_any(network, *planes, search).numpy()[None]
+            planes = torch.from_numpy(image[0]).to(device), torch.from_numpy(mask[0]).to(device)
+            return dcgan.complete_any(network, *planes, search).cpu().numpy()[None]
 
         people = read_people(self.data, "train", chosen_on)
         return measure.filler_figures(run, read_backgrounds(self.data, "train", chosen_on)[:count], people)
@@ -300,15 +301,17 @@ class MaskRCNNTask(PlainTask):
         return segmenter_samples(self.data, batch, seed, shapes=((288, 384),))
 
     def loss(self, batch: list[Tensor], progress: float) -> dict[str, Tensor]:
-        people = (batch[1][:, 0] > 127).cpu().numpy()
-        return self.network.losses(list(scaled(batch[0])), [target_of(mask) for mask in people])
+        image, people = scaled(batch[0]), (batch[1][:, 0] > 127).cpu().numpy()
+        targets = [{name: part.to(image.device) for name, part in target_of(mask).items()} for mask in people]
+        return self.network.losses(list(image), targets)
 
     def evaluate(self, network: nn.Module) -> dict[str, float]:
         people = [picture for picture in read_people(self.data, "train", chosen_on) if picture.trusted]
+        device = next(network.parameters()).device
 
         def matte(image: np.ndarray) -> np.ndarray:
             with torch.inference_mode():
-                return maskrcnn.class_mattes(network(torch.from_numpy(image[0])), [1]).numpy()[None]
+                return maskrcnn.class_mattes(network(torch.from_numpy(image[0]).to(device)), [1]).numpy()[None]
 
         return measure.segmenter_figures(matte, people, [], [])
 

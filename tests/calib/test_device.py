@@ -47,6 +47,21 @@ def test_what_the_governor_chooses_from_is_timed(tmp_path: Path) -> None:
     assert 0 < times.p50 <= times.p90
 
 
+def test_a_file_is_timed_whatever_else_is_in_its_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(device, "available_models", lambda task: [])
+    folder = tiny.save(tmp_path / "models", name="mine")
+    (folder / "model.onnx").rename(folder / "mine.onnx")
+    (folder / "card.json").rename(folder / "mine.json")
+    command = ["--model", str(folder / "mine.onnx"), "--no-frames", "--out", str(tmp_path / "device.json")]
+    for other in (False, True):
+        if other:
+            tiny.save(folder, name="other")
+        assert device.main(command) == 0
+        profile = load_profile(tmp_path / "device.json")
+        assert profile is not None
+        assert {each.model for each in profile.networks} == {"mine"}
+
+
 @needs_models
 def test_a_model_that_is_not_there_is_said_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert device.main(["--model", "nosuch", "--out", str(tmp_path / "device.json")]) == 1

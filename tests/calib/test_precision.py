@@ -51,6 +51,23 @@ def test_a_model_that_passes_is_written_with_its_int8_graph(tmp_path: Path, quan
     assert (out / "precision.png").is_file()
 
 
+def test_a_damaged_int8_graph_is_made_again_in_its_folder(tmp_path: Path) -> None:
+    model, frames = networks.brightness_segmenter(tmp_path / "model"), networks.pictures(tmp_path / "frames")
+    for _ in range(2):
+        assert run(model, frames, model, "--with", "onnxruntime") == 0
+        assert find_model(model, "segmenter").graph("int8") is not None
+        (model / "gpu.int8.onnx").write_bytes(b"damaged")
+
+
+@pytest.mark.parametrize("limit", [1, 0, -1])
+def test_one_picture_is_too_few_to_calibrate_and_to_judge(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], limit: int
+) -> None:
+    model, frames = networks.brightness_segmenter(tmp_path / "model"), networks.pictures(tmp_path / "frames")
+    assert run(model, frames, tmp_path / "out", "--limit", str(limit)) == 2
+    assert f"--limit takes 2 or more, not {limit}" in capsys.readouterr().err
+
+
 def test_a_guided_segmenter_is_written_without_the_objects_part_too(tmp_path: Path) -> None:
     model = find_model("swift", "segmenter")
     full = model.graph("fp32")

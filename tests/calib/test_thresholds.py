@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -12,6 +13,7 @@ import pytest
 from calib import thresholds
 from calib.damage import study
 from calib.labelled import composites
+from engines.augment import UNSURE
 from engines.card import load_card
 from engines.data import Picture
 from realtime.masks import ON
@@ -73,6 +75,16 @@ def test_boxes_leave_nothing_but_damage_most() -> None:
     assert found.box_leftover[0] <= found.leftover[0, 0]
     assert found.box_damage[0] > 5 * found.damage[0, 0]
     assert found.iou[0] > 0.9
+
+
+def test_what_labels_are_unsure_of_is_neither_left_over_nor_damaged() -> None:
+    whole = picture(sure=36, true=36)
+    assert whole.mask is not None
+    unsure = np.where(disc(192, 320, 160, 96, 30) > 0, whole.mask, whole.mask // 255 * UNSURE)
+    exact, rimmed = (study(soft_segmenter(), [each], (0.5,), (0.0,)) for each in (whole, replace(whole, mask=unsure)))
+    assert rimmed.damage[0, 0] <= exact.damage[0, 0]
+    assert rimmed.leftover[0, 0] == 0
+    assert rimmed.iou[0] > 0.99 * exact.iou[0]
 
 
 @pytest.mark.parametrize("threshold", [0.2, 0.5, 0.65])

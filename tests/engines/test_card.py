@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -33,9 +34,26 @@ def test_defaults_may_be_left_out(tmp_path: Path) -> None:
     assert (card.threshold, card.notes) == (0.5, "")
 
 
+def test_a_card_may_say_only_what_differs_from_another_model_s(tmp_path: Path) -> None:
+    (tmp_path / "one").mkdir()
+    (tmp_path / "two").mkdir()
+    first = load_card(write(tmp_path / "one"))
+    (tmp_path / "two" / "card.json").write_text('{"like": "../one", "name": "two", "sizes": [[64, 64]]}')
+    second = load_card(tmp_path / "two" / "card.json")
+    assert (second.name, second.sizes) == ("two", ((64, 64),))
+    assert second == replace(first, name="two", sizes=second.sizes)
+
+
+def test_a_card_like_another_that_is_not_there_is_told(tmp_path: Path) -> None:
+    (tmp_path / "card.json").write_text('{"like": "../gone", "name": "two"}')
+    with pytest.raises(EngineError, match=r"gone/card\.json is missing"):
+        load_card(tmp_path / "card.json")
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
+        ({"like": 3}, "like has the wrong type"),
         ({"licence": None}, "lacks licence"),
         ({"colour": "red"}, "unknown fields: colour"),
         ({"task": "painter"}, "task is 'painter'"),

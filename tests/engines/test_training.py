@@ -493,6 +493,18 @@ def test_boxes_teach_that_nobody_is_outside_and_somebody_inside() -> None:
     assert loss(person_inside) < loss(everywhere)
 
 
+@pytest.mark.parametrize("whole", [True, False])
+def test_nothing_is_learnt_where_labels_are_unsure(whole: bool) -> None:
+    label = torch.zeros(1, 1, 64, 64, dtype=torch.uint8)
+    if whole:
+        label[..., 16:48, 8:24] = 255
+    right = torch.where(F.max_pool2d(label.float(), 2) > 0, 8.0, -8.0)
+    label[..., 10:54, 40:60] = augment.UNSURE  # beside whoever is there
+    somebody = torch.where(F.max_pool2d((label == augment.UNSURE).float(), 2) > 0, 8.0, right)
+    assert losses.matte_loss(somebody, label) == losses.matte_loss(right, label)
+    assert losses.matte_loss(-right, label)["bce"] > 1
+
+
 def test_an_outline_counts_more_than_what_is_far_from_it() -> None:
     label = torch.zeros(1, 1, 64, 64, dtype=torch.uint8)
     label[..., 16:48, 16:48] = 255
@@ -812,6 +824,23 @@ def test_a_training_goes_on_against_the_rival_of_the_one_before(tmp_path: Path) 
     torch.testing.assert_close(before, after, atol=1e-6, rtol=0)
 
 
+def test_of_a_rival_of_another_size_what_fits_is_taken_and_none_is_resumed(tmp_path: Path) -> None:
+    def task(kernel: int) -> PlayedTask:
+        made = PlayedTask()
+        assert made.rival is not None
+        made.rival = replace(made.rival, network=nn.Sequential(nn.Conv2d(3, 2, 3), nn.Conv2d(2, 1, kernel)))
+        return made
+
+    first = train(task(3), Plan(tmp_path / "first", steps=2, batch=2, device="cpu"), lambda line: None)
+    with pytest.raises(EngineError, match=r"is of a tiny of another size or version; go on with --from"):
+        train(task(5), Plan(tmp_path / "first", steps=3, batch=2, device="cpu"), lambda line: None)
+    plan = Plan(tmp_path / "on", steps=1, batch=2, rate=1e-9, device="cpu", start=first)
+    second = train(task(5), plan, lambda line: None)
+    before, after = (torch.load(path, weights_only=True)["rival"] for path in (first, second))
+    torch.testing.assert_close(before["0.weight"], after["0.weight"], atol=1e-6, rtol=0)
+    assert after["1.weight"].shape[2:] == (5, 5)
+
+
 def test_holes_beside_people_keep_off_them() -> None:
     """Who is there is white, and all else is black."""
     inside = boxed().inside_boxes().astype(np.uint8) * 255
@@ -829,7 +858,7 @@ def test_holes_beside_people_keep_off_them() -> None:
 
 def test_what_no_longer_gets_better_is_stopped_and_its_best_kept(tmp_path: Path) -> None:
     class Peaking(TinyTask):
-        figures = iter((0.1, 0.5, 0.4, 0.3, 0.9, 0.9))
+        figures = iter((0.0, 0.1, 0.5, 0.4, 0.3, 0.9, 0.9))  # the first before the first step
 
         def evaluate(self, network: nn.Module) -> dict[str, float]:
             assert not network.training
@@ -843,9 +872,23 @@ def test_what_no_longer_gets_better_is_stopped_and_its_best_kept(tmp_path: Path)
         assert last["step"] == 4
 
 
+def test_without_pictures_to_judge_by_nothing_is_judged_and_a_training_ends_without_figures(tmp_path: Path) -> None:
+    class Unjudged(Interrupted):
+        def evaluate(self, network: nn.Module) -> dict[str, float]:
+            return {}
+
+    plan = Plan(tmp_path, steps=2, batch=2, device="cpu")
+    with pytest.raises(EngineError, match=r"no pictures are kept back to judge by .*; leave --judge-every out"):
+        train(Unjudged(1), replace(plan, judge_every=60), lambda line: None)
+    said: list[str] = []
+    path = train(Unjudged(3), plan, said.append)
+    assert said == ["tiny: no pictures are kept back to measure it on"]
+    assert torch.load(path, weights_only=True)["figures"] == {}
+
+
 def test_the_best_stays_the_best_when_a_training_goes_on(tmp_path: Path) -> None:
     class Fading(Interrupted):
-        figures = iter((0.9, 0.4, 0.6))
+        figures = iter((0.0, 0.9, 0.4, 0.6))
 
         def evaluate(self, network: nn.Module) -> dict[str, float]:
             return {"figure": next(self.figures)}
