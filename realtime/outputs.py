@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from realtime.errors import EraserError, UsageError
 from realtime.media.image_source import replaced
 from realtime.media.opening import open_picture_sink, open_sink
+from realtime.media.source import local_path
 from realtime.media.video_source import VideoSource
 from realtime.preview import preview_size, side_by_side
 
@@ -29,7 +30,7 @@ def check_paths(
     report: str | Path | None = None,
 ) -> None:
     """Refuse outputs that would destroy something, and a report that can't be one, before any work is done."""
-    given = [str(path) for path in inputs if path is not None]
+    given = [local_path(path) for path in inputs if path is not None]
     taken = {Path(path).resolve(): "an input" for path in given}
     if report is not None and Path(report).is_dir():
         raise EraserError(f"{report} is a folder: give the report a file's name")

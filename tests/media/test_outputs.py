@@ -14,6 +14,7 @@ import pytest
 
 from realtime.errors import EraserError, UsageError
 from realtime.media.opening import open_picture_sink, open_sink, open_source
+from realtime.outputs import check_paths
 from tests.media.clips import FRAMES, HEIGHT, WIDTH, Clip, convert, shown, times, untouched
 
 
@@ -287,3 +288,10 @@ def test_masks_may_go_into_a_folder_numbered_as_the_frames_are(tmp_path: Path, s
     saved = cv2.imread(str(tmp_path / "masks" / names[0]), cv2.IMREAD_UNCHANGED)
     assert saved is not None
     np.testing.assert_array_equal(saved, mask)
+
+
+def test_no_output_takes_the_place_of_an_input_that_is_named_by_its_address(tmp_path: Path) -> None:
+    film = tmp_path / "my film.mp4"
+    film.touch()
+    with pytest.raises(UsageError, match="an input"):
+        check_paths([film.as_uri()], [film], overwrite=True)
