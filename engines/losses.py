@@ -9,6 +9,7 @@ from torch.nn import functional as F
 from engines.augment import UNKNOWN, UNSURE
 from engines.backbone import EfficientNetLite
 
+WINDOW = 0.75  # of a picture's sides: how much of it the features see at a time
 RIM = 4.0  # pixels near an outline are few, and decide whether a mask looks right
 
 
@@ -71,12 +72,13 @@ class FeatureDistance(nn.Module):
     """Squared distance between unit vectors of ImageNet features after ReLU6, strides 2 to 16, mean over a hole.
 
     The form of LPIPS without its learnt weights (Zhang et al., "The Unreasonable Effectiveness of Deep Features as a
-    Perceptual Metric", CVPR 2018); another backbone, so another number: it is named after that.
+    Perceptual Metric", CVPR 2018); another backbone, so another number: it is named after that. encoder: is folded.
     """
 
     def __init__(self, encoder: EfficientNetLite, levels: int = 4) -> None:
         super().__init__()
-        self.encoder = encoder.eval().requires_grad_(False)
+        encoder.fold()
+        self.encoder = encoder.requires_grad_(False)
         self.levels = levels
 
     def train(self, mode: bool = True) -> FeatureDistance:
@@ -93,6 +95,34 @@ class FeatureDistance(nn.Module):
             weight = F.adaptive_avg_pool2d(hole, (a.shape[2], a.shape[3]))
             distances.append((squared * weight).sum((1, 2, 3)) / weight.sum((1, 2, 3)).clamp_min(1e-6))
         return torch.stack(distances).mean(0)
+
+
+def windows(filled: Tensor, image: Tensor, hole: Tensor) -> list[Tensor]:
+    """The same windows of all, around their holes or, of larger ones, within: (N, C, H, W) -> (N, C, 3/4 H, 3/4 W).
+
+    H, W multiples of 32, and so are the windows' sides. Each picture's lies at random: features see what is near the
+    hole alone, which takes half the time, and no pattern can settle on their strides.
+    """
+    height, width = (max(32, round(side * WINDOW / 32) * 32) for side in hole.shape[2:])
+    tops, lefts = _starts(hole.amax((1, 3)), height), _starts(hole.amax((1, 2)), width)
+    return [
+        torch.stack(
+            [each[:, y : y + height, x : x + width] for each, y, x in zip(plane, tops, lefts, strict=True)]
+        ).contiguous(memory_format=torch.channels_last)
+        for plane in (filled, image, hole)
+    ]
+
+
+def _starts(holed: Tensor, length: int) -> list[int]:
+    """Where windows of `length` start, around or within what is above 0: (N, side) -> N."""
+    last = holed.shape[1] - length
+    starts = []
+    for line in holed:
+        inside = line.nonzero()
+        ends = (int(inside[-1]) + 1 - length, int(inside[0])) if len(inside) else (0, last)
+        low, high = sorted(min(max(end, 0), last) for end in ends)
+        starts.append(int(torch.randint(low, high + 1, ())))
+    return starts
 
 
 def hole_l1(filled: Tensor, image: Tensor, hole: Tensor) -> Tensor:

