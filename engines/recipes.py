@@ -146,8 +146,8 @@ RECIPES = {
         },
         measure=measure_filler,
         role="filler",
-        notes="Trained with L1, features and, at the end, a critic: large holes come out soft, or grainy where it is "
-        "busy around them; the eraser pastes texture in.",
+        notes="Trained with L1, features and, for a time, a critic: large holes come out soft; the eraser pastes "
+        "texture in.",
     ),
 }
 
