@@ -138,4 +138,4 @@ def test_a_fill_shows_no_grid(filler: Engine) -> None:
     detail = filled - cv2.GaussianBlur(filled, (0, 0), 4)
     for period in (2, 4, 8):  # strides of the network; what repeats with them is less than a grey level, unseen
         cells = 96 // period
-        assert detail.reshape(cells, period, cells, period).mean((0, 2)).std() * 255 < 0.8
+        assert detail.reshape(cells, period, cells, period).mean((0, 2)).std() * 255 < 0.6
