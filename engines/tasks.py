@@ -14,7 +14,6 @@ from torch.utils.data import Dataset
 
 from engines import losses, measure
 from engines.augment import UNKNOWN
-from engines.backbone import EfficientNetLite
 from engines.critic import PatchCritic, critic_loss, deceit
 from engines.data import (
     LONGEST_SIDE,
@@ -278,11 +277,9 @@ class FillerTask(HoleTask):
             self.habits = replace(self.habits, batch=4)
         super().__init__(data, Filler(), **options)
         self.network.encoder.requires_grad_(not freeze)
-        encoders = [EfficientNetLite(version) for version in RULERS]
         if pretrained:
-            for encoder in (self.network.encoder, *encoders):
-                encoder.load_imagenet()
-        self.rulers = [losses.FeatureDistance(encoder) for encoder in encoders]
+            self.network.encoder.load_imagenet()
+        self.rulers = [losses.FeatureDistance(version, pretrained=pretrained) for version in RULERS]
         self.critic = PatchCritic()
         self.rival = Rival(self.critic, self._critic_loss) if self.weights["deceit"] > 0 else None
 

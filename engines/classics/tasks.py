@@ -14,7 +14,6 @@ from torch.nn import functional as F
 from torch.utils.data import Dataset
 
 from engines import losses, measure
-from engines.backbone import EfficientNetLite
 from engines.classics import camvid, dcgan, deepfill, maskrcnn, pix2pix, unet34, vanisher
 from engines.data import Picture, chosen_on, read_backgrounds, read_people
 from engines.holes import box, random_hole
@@ -141,10 +140,7 @@ class UNet34FillerTask(HoleTask):
         super().__init__(data, network or unet34.UNet34Filler(), **options)
         if imagenet:
             self.network.body.encoder.load_imagenet()
-        encoder = EfficientNetLite()
-        if pretrained:
-            encoder.load_imagenet()
-        self.features = losses.FeatureDistance(encoder)
+        self.features = losses.FeatureDistance(pretrained=pretrained)
 
     def loss(self, batch: list[Tensor], progress: float) -> dict[str, Tensor]:
         image, hole = scaled(batch[0]), scaled(batch[1])
