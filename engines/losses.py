@@ -152,14 +152,13 @@ def grid(filled: Tensor, image: Tensor, hole: Tensor) -> Tensor:
     return torch.stack(excess).sum()
 
 
-def _repeated(plane: Tensor, period: int, cells: int = 5) -> Tensor:
-    """Energy of the detail that `cells` x `cells` periods have in common: (N, 1, H, W) -> (N, 1, H/p, W/p).
+def _repeated(plane: Tensor, period: int) -> Tensor:
+    """Energy of the detail that 5x5 periods have in common: (N, 1, H, W) -> (N, 1, H/period, W/period).
 
-    The square of their mean, less what it has by chance where each differs: 0 in the mean for any texture that does not
-    repeat, however strong.
+    The square of their mean, less what it is by chance where each differs: 0 in the mean for any texture that does not
+    repeat, however strong (but at a picture's rim, where fewer are averaged).
     """
     detail = plane - F.avg_pool2d(plane, period + 1, 1, period // 2, count_include_pad=False)
     folded = F.pixel_unshuffle(detail, period)
-    common, energy = (F.avg_pool2d(x, cells, 1, cells // 2, count_include_pad=False) for x in (folded, folded.square()))
-    many = cells * cells
-    return ((common.square() - energy / many) * (many / (many - 1))).mean(1, keepdim=True)
+    common, energy = (F.avg_pool2d(x, 5, 1, 2, count_include_pad=False) for x in (folded, folded.square()))
+    return (common.square() - energy / 25).mean(1, keepdim=True) * (25 / 24)
