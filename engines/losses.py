@@ -137,12 +137,12 @@ def hole_l1(filled: Tensor, image: Tensor, hole: Tensor) -> Tensor:
 def grid(filled: Tensor, image: Tensor, hole: Tensor) -> Tensor:
     """Amplitude of the pattern that repeats in a hole with the network's strides, and does not in the truth.
 
-    (N, 3, H, W) RGB in [0, 1] twice, (N, 1, H, W), 1 = hole; H, W multiples of 8. Mean of the pictures, sum of the
-    periods of 4 and of 8 pixels; 0 where no more repeats than in the truth.
+    (N, 3, H, W) RGB in [0, 1] twice, (N, 1, H, W), 1 = hole; H, W multiples of 16. Mean of the pictures, sum of the
+    periods of 4, 8 and 16 pixels; 0 where no more repeats than in the truth.
     """
     smooth = 1e-3  # below it the loss grows as the amplitude's square: gradients stay finite
     excess = []
-    for period in (4, 8):
+    for period in (4, 8, 16):
         inside = F.avg_pool2d(hole, period)
         found, true = (
             (_repeated(plane.float().mean(1, keepdim=True), period) * inside).sum((1, 2, 3))
