@@ -135,22 +135,25 @@ def hole_l1(filled: Tensor, image: Tensor, hole: Tensor) -> Tensor:
 
 
 def grid(filled: Tensor, image: Tensor, hole: Tensor) -> Tensor:
-    """Amplitude of the pattern that repeats in a hole with the network's strides, and does not in the truth.
+    """Amplitude of the patterns that repeat in a hole with the network's strides, and do not in the truth.
 
-    (N, 3, H, W) RGB in [0, 1] twice, (N, 1, H, W), 1 = hole; H, W multiples of 16. Mean of the pictures, sum of the
-    periods of 4, 8 and 16 pixels; 0 where no more repeats than in the truth.
+    (N, 3, H, W) RGB in [0, 1] twice, (N, 1, H, W), 1 = hole; H, W multiples of 16. Mean of the pictures; sum of the
+    periods of 4, 8 and 16 pixels, and of what repeats every 16 along rows alone and along columns alone; 0 where no
+    more repeats than in the truth.
     """
     smooth = 1e-3  # below it the loss grows as the amplitude's square: gradients stay finite
-    excess = []
+    found, true = (_repetitions(plane.float().mean(1, keepdim=True), hole) for plane in (filled, image))
+    return ((F.relu(found - F.relu(true)) + smooth**2).sqrt() - smooth).sum(1).mean()
+
+
+def _repetitions(plane: Tensor, hole: Tensor) -> Tensor:
+    """Energy of each of the patterns that `grid` adds up: (N, 1, H, W) twice -> (N, 5)."""
+    energies = []
     for period in (4, 8, 16):
         inside = F.avg_pool2d(hole, period)
-        found, true = (
-            (_repeated(plane.float().mean(1, keepdim=True), period) * inside).sum((1, 2, 3))
-            / inside.sum((1, 2, 3)).clamp_min(1e-3)
-            for plane in (filled, image)
-        )
-        excess.append(((F.relu(found - F.relu(true)) + smooth**2).sqrt() - smooth).mean())
-    return torch.stack(excess).sum()
+        repeated = (_repeated(plane, period) * inside).sum((1, 2, 3))
+        energies.append(repeated / inside.sum((1, 2, 3)).clamp_min(1e-3))
+    return torch.stack([*energies, _along_rows(plane, hole), _along_rows(plane.mT, hole.mT)], 1)
 
 
 def _repeated(plane: Tensor, period: int) -> Tensor:
@@ -163,3 +166,15 @@ def _repeated(plane: Tensor, period: int) -> Tensor:
     folded = F.pixel_unshuffle(detail, period)
     common, energy = (F.avg_pool2d(x, 5, 1, 2, count_include_pad=False) for x in (folded, folded.square()))
     return (common.square() - energy / 25).mean(1, keepdim=True) * (25 / 24)
+
+
+def _along_rows(plane: Tensor, hole: Tensor) -> Tensor:
+    """How much more the detail of rows is alike 16 pixels further than it is 14 and 18: (N, 1, H, W) twice -> (N,)."""
+    detail = plane - F.avg_pool2d(plane, (1, 17), 1, (0, 8), count_include_pad=False)
+
+    def alike(distance: int) -> Tensor:
+        pairs = hole[..., distance:] * hole[..., :-distance]
+        product = detail[..., distance:] * detail[..., :-distance] * pairs
+        return product.sum((1, 2, 3)) / pairs.sum((1, 2, 3)).clamp_min(256)
+
+    return alike(16) - (alike(14) + alike(18)) / 2
