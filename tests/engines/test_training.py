@@ -470,22 +470,23 @@ def test_what_repeats_with_the_strides_is_a_grid_and_what_only_looks_alike_is_no
     assert woven > 5 * grainy
     assert losses.grid(image + 0.1 * columns, image + 0.1 * columns, hole) < 1e-6  # so it is in the truth
     grass = image + meadow
-    assert losses.grid(grass + 0.1 * columns, grass, hole) > woven / 2  # which strong detail does not hide
+    assert losses.grid(grass + 0.1 * columns, grass, hole) > woven / 4  # which strong detail does not hide
 
 
+@pytest.mark.parametrize("period", [12, 16, 24])
 @pytest.mark.parametrize("transpose", [False, True])
-def test_dots_that_stand_in_rows_are_a_grid_however_the_rows_lie_to_each_other(transpose: bool) -> None:
+def test_dots_that_stand_in_rows_are_a_grid_however_the_rows_lie_to_each_other(period: int, transpose: bool) -> None:
     made = torch.Generator().manual_seed(0)
     image, hole = torch.full((1, 3, 192, 192), 0.5), torch.zeros(1, 1, 192, 192)
     hole[..., 48:144, 48:144] = 1
-    phases = 2 * torch.pi * torch.rand(192, 1, generator=made)
+    spots = torch.rand(192, period, generator=made) - 0.5  # in each row others
+    dots, grain = spots.repeat(1, 16)[:, :192], torch.rand(192, 192, generator=made) - 0.5
 
-    def grid_of(period: int, phases: torch.Tensor) -> torch.Tensor:
-        dots = torch.cos(torch.arange(192) * (2 * torch.pi / period) + phases).expand(1, 1, 192, 192)
-        return losses.grid(image + 0.1 * (dots.mT if transpose else dots) * hole, image, hole)
+    def grid_of(pattern: torch.Tensor) -> torch.Tensor:
+        return losses.grid(image + 0.2 * (pattern.T if transpose else pattern) * hole, image, hole)
 
-    assert grid_of(16, phases) > 0.4 * grid_of(16, 0 * phases)
-    assert grid_of(16, phases) > 5 * grid_of(21, phases)
+    assert grid_of(dots) > 0.05
+    assert grid_of(dots) > 20 * grid_of(grain)
 
 
 def test_the_perceptual_distance_is_that_of_the_hole() -> None:
