@@ -138,12 +138,20 @@ def grid(filled: Tensor, image: Tensor, hole: Tensor) -> Tensor:
     """Amplitude of the patterns that repeat in a hole with the network's strides, and do not in the truth.
 
     (N, 3, H, W) RGB in [0, 1] twice, (N, 1, H, W), 1 = hole; H, W multiples of 16. Mean of the pictures; sum of the
-    periods of 4, 8 and 16 pixels, and of what repeats every 12 to 32 along rows alone and along columns alone; 0 where
-    no more repeats than in the truth.
+    periods of 4, 8 and 16 pixels, and of what repeats every 12 to 32 along rows alone and along columns alone, in light
+    and in two differences of colours; 0 where no more repeats than in the truth.
     """
     smooth = 1e-3  # below it the loss grows as the amplitude's square: gradients stay finite
-    found, true = (_repetitions(plane.float().mean(1, keepdim=True), hole) for plane in (filled, image))
-    return ((F.relu(found - F.relu(true)) + smooth**2).sqrt() - smooth).sum(1).mean()
+    found, true = (_repetitions(_opponents(picture), hole.repeat_interleave(3, 0)) for picture in (filled, image))
+    excess = (F.relu(found - F.relu(true)) + smooth**2).sqrt() - smooth
+    return excess.sum() / len(hole)
+
+
+def _opponents(picture: Tensor) -> Tensor:
+    """Light, red less blue, and both less green: (N, 3, H, W) RGB -> (3N, 1, H, W)."""
+    red, green, blue = picture.float().unbind(1)
+    planes = (red + green + blue) / 3, (red - blue) / 2, (red + blue) / 4 - green / 2
+    return torch.stack(planes, 1).flatten(0, 1).unsqueeze(1)
 
 
 def _repetitions(plane: Tensor, hole: Tensor) -> Tensor:
@@ -162,10 +170,12 @@ def _repeated(plane: Tensor, period: int) -> Tensor:
     The square of their mean, less what it is by chance where each differs: 0 in the mean for any texture that does not
     repeat, however strong (but at a picture's rim, where fewer are averaged).
     """
-    detail = plane - F.avg_pool2d(plane, period + 1, 1, period // 2, count_include_pad=False)
+    detail = plane - _blurred(_blurred(plane, period + 1).mT, period + 1).mT
     folded = F.pixel_unshuffle(detail, period)
-    common, energy = (F.avg_pool2d(x, 5, 1, 2, count_include_pad=False) for x in (folded, folded.square()))
-    return (common.square() - energy / 25).mean(1, keepdim=True) * (25 / 24)
+    common, energy = (
+        F.avg_pool2d(x, 5, 1, 2, count_include_pad=False) for x in (folded, folded.square().mean(1, keepdim=True))
+    )
+    return (common.square().mean(1, keepdim=True) - energy / 25) * (25 / 24)
 
 
 def _along_rows(plane: Tensor, hole: Tensor) -> Tensor:
@@ -174,7 +184,7 @@ def _along_rows(plane: Tensor, hole: Tensor) -> Tensor:
     (N, 1, H, W) twice. Covariances of pairs with both ends in the hole, by way of the power spectrum (Wiener-Khinchin),
     less five times what those of so many pairs of white noise deviate by: no texture is a grid by chance.
     """
-    detail = plane - F.avg_pool2d(plane, (1, 17), 1, (0, 8), count_include_pad=False)
+    detail = plane - _blurred(plane, 17)
     length = plane.shape[3] + 36  # so that no row's end meets its beginning
 
     def sums(rows: Tensor) -> Tensor:
@@ -185,3 +195,8 @@ def _along_rows(plane: Tensor, hole: Tensor) -> Tensor:
     alike = sums(detail * hole) / pairs
     chance = alike[:, :1].detach() / pairs[:, 6:-1].sqrt()
     return alike[:, 6:-1] - (alike[:, 5:-2] + alike[:, 7:]) / 2 - 5 * chance
+
+
+def _blurred(rows: Tensor, width: int) -> Tensor:
+    """Means of so many neighbours in the rows of (N, 1, H, W), of fewer at their ends."""
+    return F.avg_pool2d(rows, (1, width), 1, (0, width // 2), count_include_pad=False)

@@ -489,6 +489,17 @@ def test_dots_that_stand_in_rows_are_a_grid_however_the_rows_lie_to_each_other(p
     assert grid_of(dots) > 20 * grid_of(grain)
 
 
+@pytest.mark.parametrize("colour", [(1.0, 0.0, -1.0), (0.5, -1.0, 0.5), (0.0, 0.0, 1.0)])
+def test_a_grid_of_colours_is_a_grid_too(colour: tuple[float, float, float]) -> None:
+    image, hole = torch.full((1, 3, 192, 192), 0.5), torch.zeros(1, 1, 192, 192)
+    hole[..., 48:144, 48:144] = 1
+    columns = 0.1 * torch.cos(torch.arange(192) * (2 * torch.pi / 4)).expand(1, 1, 192, 192) * hole
+    grey, coloured = (
+        losses.grid(image + columns * torch.tensor(c).view(1, 3, 1, 1), image, hole) for c in ((1.0,) * 3, colour)
+    )
+    assert coloured > grey / 4
+
+
 def test_the_perceptual_distance_is_that_of_the_hole() -> None:
     torch.manual_seed(0)
     distance = losses.FeatureDistance(1, pretrained=False)
