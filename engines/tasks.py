@@ -266,7 +266,7 @@ class FillerTask(HoleTask):
     name = "filler"
     options = HoleTask.options | {"size", "freeze"}
     habits = Habits(batch=8, rate=8e-4)
-    terms: Mapping[str, float] = {"l1": 1.0, "features": 3.5, "grid": 12.0, "deceit": 0.0, "match": 0.0}
+    terms: Mapping[str, float] = {"l1": 1.0, "features": 3.5, "grid": 8.0, "deceit": 0.0, "match": 0.0}
 
     def __init__(
         self, data: Path, *, size: str = "swift", freeze: bool = False, pretrained: bool = True, **options: Any
