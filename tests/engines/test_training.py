@@ -482,7 +482,7 @@ def test_dots_that_stand_in_rows_are_a_grid_however_the_rows_lie_to_each_other(p
     spots = torch.rand(192, period, generator=made) - 0.5  # in each row others
     dots, grain = spots.repeat(1, 16)[:, :192], torch.rand(192, 192, generator=made) - 0.5
 
-    def grid_of(pattern: torch.Tensor) -> torch.Tensor:
+    def grid_of(pattern: Tensor) -> Tensor:
         return losses.grid(image + 0.2 * (pattern.T if transpose else pattern) * hole, image, hole)
 
     assert grid_of(dots) > 0.05
