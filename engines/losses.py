@@ -8,6 +8,7 @@ from torch.nn import functional as F
 
 from engines.augment import UNKNOWN, UNSURE
 from engines.backbone import EfficientNetLite
+from engines.rim import box_mean
 
 WINDOW = 0.75  # of a picture's sides: how much of it the features see at a time
 RIM = 4.0  # pixels near an outline are few, and decide whether a mask looks right
@@ -142,61 +143,59 @@ def grid(filled: Tensor, image: Tensor, hole: Tensor) -> Tensor:
     and in two differences of colours; 0 where no more repeats than in the truth.
     """
     smooth = 1e-3  # below it the loss grows as the amplitude's square: gradients stay finite
-    found, true = (_repetitions(_opponents(picture), hole.repeat_interleave(3, 0)) for picture in (filled, image))
+    found, true = (_repetitions(_opponents(picture), hole) for picture in (filled, image))
     excess = (F.relu(found - F.relu(true)) + smooth**2).sqrt() - smooth
     return excess.sum() / len(hole)
 
 
 def _opponents(picture: Tensor) -> Tensor:
-    """Light, red less blue, and both less green: (N, 3, H, W) RGB -> (3N, 1, H, W)."""
+    """Light, red less blue, and both less green: (N, 3, H, W) RGB -> (N, 3, H, W)."""
     red, green, blue = picture.float().unbind(1)
-    planes = (red + green + blue) / 3, (red - blue) / 2, (red + blue) / 4 - green / 2
-    return torch.stack(planes, 1).flatten(0, 1).unsqueeze(1)
+    return torch.stack([(red + green + blue) / 3, (red - blue) / 2, (red + blue) / 4 - green / 2], 1)
 
 
-def _repetitions(plane: Tensor, hole: Tensor) -> Tensor:
-    """Energy of each of the patterns that `grid` adds up: (N, 1, H, W) twice -> (N, 25)."""
+def _repetitions(planes: Tensor, hole: Tensor) -> Tensor:
+    """Energy of each of the patterns that `grid` adds up: (N, C, H, W), (N, 1, H, W) -> (N, C, 25)."""
     energies = []
     for period in (4, 8, 16):
         inside = F.avg_pool2d(hole, period)
-        repeated = (_repeated(plane, period) * inside).sum((1, 2, 3))
-        energies.append(repeated / inside.sum((1, 2, 3)).clamp_min(1e-3))
-    return torch.cat([torch.stack(energies, 1), _along_rows(plane, hole), _along_rows(plane.mT, hole.mT)], 1)
+        repeated = (_repeated(planes, period) * inside).sum((2, 3))
+        energies.append(repeated / inside.sum((2, 3)).clamp_min(1e-3))
+    return torch.cat([torch.stack(energies, 2), _along_rows(planes, hole), _along_rows(planes.mT, hole.mT)], 2)
 
 
-def _repeated(plane: Tensor, period: int) -> Tensor:
-    """Energy of the detail that 5x5 periods have in common: (N, 1, H, W) -> (N, 1, H/period, W/period).
+def _repeated(planes: Tensor, period: int) -> Tensor:
+    """Energy of the detail that 5x5 periods have in common: (N, C, H, W) -> (N, C, H/period, W/period).
 
     The square of their mean, less what it is by chance where each differs: 0 in the mean for any texture that does not
     repeat, however strong (but at a picture's rim, where fewer are averaged).
     """
-    detail = plane - _blurred(_blurred(plane, period + 1).mT, period + 1).mT
-    folded = F.pixel_unshuffle(detail, period)
-    common, energy = (
-        F.avg_pool2d(x, 5, 1, 2, count_include_pad=False) for x in (folded, folded.square().mean(1, keepdim=True))
-    )
-    return (common.square().mean(1, keepdim=True) - energy / 25) * (25 / 24)
+    folded = F.pixel_unshuffle(planes - box_mean(planes, period + 1, period + 1), period)
+
+    def energy(detail: Tensor) -> Tensor:
+        return detail.square().unflatten(1, (-1, period**2)).mean(2)
+
+    def near(each: Tensor) -> Tensor:
+        return F.avg_pool2d(each, 5, 1, 2, count_include_pad=False)
+
+    return (energy(near(folded)) - near(energy(folded)) / 25) * (25 / 24)
 
 
-def _along_rows(plane: Tensor, hole: Tensor) -> Tensor:
-    """How much more the detail of rows is alike 12, 14 ... 32 pixels further than 2 less and more: -> (N, 11).
+def _along_rows(planes: Tensor, hole: Tensor) -> Tensor:
+    """How much more the detail of rows is alike 12, 14 ... 32 pixels further than 2 less and more: -> (N, C, 11).
 
-    (N, 1, H, W) twice. Covariances of pairs with both ends in the hole, by way of the power spectrum (Wiener-Khinchin),
-    less five times what those of so many pairs of white noise deviate by: no texture is a grid by chance.
+    (N, C, H, W), (N, 1, H, W). Covariances of pairs with both ends in the hole, by way of the power spectrum
+    (Wiener-Khinchin), less five times what those of so many pairs of white noise deviate by: hardly any texture is a
+    grid by chance.
     """
-    detail = plane - _blurred(plane, 17)
-    length = plane.shape[3] + 36  # so that no row's end meets its beginning
+    detail = planes - box_mean(planes, 1, 17)
+    length = planes.shape[3] + 36  # so that no row's end meets its beginning
 
     def sums(rows: Tensor) -> Tensor:
-        power = torch.fft.rfft(rows, length).abs().square().sum((1, 2))
-        return torch.fft.irfft(power, length)[:, :35:2]
+        power = torch.fft.rfft(rows, length).abs().square().sum(2)
+        return torch.fft.irfft(power, length)[..., :35:2]
 
     pairs = sums(hole).clamp_min(256)
     alike = sums(detail * hole) / pairs
-    chance = alike[:, :1].detach() / pairs[:, 6:-1].sqrt()
-    return alike[:, 6:-1] - (alike[:, 5:-2] + alike[:, 7:]) / 2 - 5 * chance
-
-
-def _blurred(rows: Tensor, width: int) -> Tensor:
-    """Means of so many neighbours in the rows of (N, 1, H, W), of fewer at their ends."""
-    return F.avg_pool2d(rows, (1, width), 1, (0, width // 2), count_include_pad=False)
+    chance = alike[..., :1].detach() / pairs[..., 6:-1].sqrt()
+    return alike[..., 6:-1] - (alike[..., 5:-2] + alike[..., 7:]) / 2 - 5 * chance

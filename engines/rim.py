@@ -49,7 +49,10 @@ class Rim(nn.Module):
 
 
 def _mean(planes: Tensor) -> Tensor:
-    """The mean of each neighbourhood, as far as it lies in the picture; of (N, C, h, w)."""
-    side = 2 * RADIUS + 1
-    rows = F.avg_pool2d(planes, (1, side), 1, (0, RADIUS), count_include_pad=False)
-    return F.avg_pool2d(rows, (side, 1), 1, (RADIUS, 0), count_include_pad=False)
+    return box_mean(planes, 2 * RADIUS + 1, 2 * RADIUS + 1)
+
+
+def box_mean(planes: Tensor, height: int, width: int) -> Tensor:
+    """The mean of each neighbourhood of odd sides, as far as it lies in the picture; of (N, C, h, w)."""
+    rows = F.avg_pool2d(planes, (1, width), 1, (0, width // 2), count_include_pad=False)
+    return F.avg_pool2d(rows, (height, 1), 1, (height // 2, 0), count_include_pad=False)

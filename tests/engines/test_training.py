@@ -457,8 +457,8 @@ def test_the_critic_learns_where_a_picture_was_filled() -> None:
     assert values[-1] < 0.8 * values[0]
 
 
-@pytest.mark.parametrize("period", [4, 8, 16])
-def test_what_repeats_with_the_strides_is_a_grid_and_what_only_looks_alike_is_not(period: int) -> None:
+@pytest.mark.parametrize(("period", "least"), [(4, 0.4), (8, 0.15), (16, 0.06)])
+def test_what_repeats_with_the_strides_is_a_grid_and_what_only_looks_alike_is_not(period: int, least: float) -> None:
     made = torch.Generator().manual_seed(0)
     image, hole = torch.full((1, 3, 192, 192), 0.5), torch.zeros(1, 1, 192, 192)
     hole[..., 48:144, 48:144] = 1
@@ -470,7 +470,7 @@ def test_what_repeats_with_the_strides_is_a_grid_and_what_only_looks_alike_is_no
     assert woven > 5 * grainy
     assert losses.grid(image + 0.1 * columns, image + 0.1 * columns, hole) < 1e-6  # so it is in the truth
     grass = image + meadow
-    assert losses.grid(grass + 0.1 * columns, grass, hole) > woven / 4  # which strong detail does not hide
+    assert losses.grid(grass + 0.1 * columns, grass, hole) > least  # which strong detail does not hide
 
 
 @pytest.mark.parametrize("period", [12, 16, 24])
